@@ -1,0 +1,1 @@
+//! The types of icapstan.yaml and of the custom resources.

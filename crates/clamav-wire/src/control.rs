@@ -1,0 +1,151 @@
+//! Between the supervisor and the zygote.
+
+use crate::codec::{Reader, WireError, Writer};
+
+/// From the supervisor to the zygote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Fork a worker. One descriptor goes with the record: the worker's end of its object socket.
+    Fork {
+        /// The worker's own folder for temporary files; exists and is empty.
+        temp_dir: Vec<u8>,
+        /// Bytes of address space that the worker may use beyond what the zygote uses (`RLIMIT_AS`);
+        /// 0 for no limit.
+        memory: u64,
+    },
+}
+
+/// From the zygote to the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The database is loaded and compiled, wholly and without a fault.
+    Ready {
+        /// How many signatures were loaded, the canary's not counted.
+        signatures: u64,
+        /// What `cl_retver` says, such as `1.4.6`.
+        engine: Vec<u8>,
+    },
+    /// The database cannot be used. The zygote ends after this.
+    LoadFailed {
+        /// For the operator: which file, and what libclamav said.
+        message: Vec<u8>,
+    },
+    /// A worker was forked. One descriptor goes with the record: its pidfd.
+    Forked {
+        /// Its process id, for logs.
+        pid: u32,
+    },
+    /// A worker could not be forked.
+    ForkFailed {
+        /// The `errno`.
+        errno: u32,
+    },
+}
+
+const MAX_TEXT: usize = 4096;
+
+// === impl Command ===
+
+impl Command {
+    /// As one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Fork { temp_dir, memory } => {
+                let mut writer = Writer::new(1);
+                writer.u64(*memory);
+                writer.bytes(temp_dir, MAX_TEXT);
+                writer.finish()
+            }
+        }
+    }
+
+    /// From one packet.
+    pub fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (kind, mut reader) = Reader::new(record)?;
+        let command = match kind {
+            1 => {
+                let memory = reader.u64()?;
+                Self::Fork { memory, temp_dir: reader.bytes()?.to_vec() }
+            }
+            _ => return Err(WireError::Unknown),
+        };
+        reader.finish()?;
+        Ok(command)
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    /// As one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer;
+        match self {
+            Self::Ready { signatures, engine } => {
+                writer = Writer::new(17);
+                writer.u64(*signatures);
+                writer.bytes(engine, MAX_TEXT);
+            }
+            Self::LoadFailed { message } => {
+                writer = Writer::new(18);
+                writer.bytes(message, MAX_TEXT);
+            }
+            Self::Forked { pid } => {
+                writer = Writer::new(19);
+                writer.u32(*pid);
+            }
+            Self::ForkFailed { errno } => {
+                writer = Writer::new(20);
+                writer.u32(*errno);
+            }
+        }
+        writer.finish()
+    }
+
+    /// From one packet.
+    pub fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (kind, mut reader) = Reader::new(record)?;
+        let event = match kind {
+            17 => {
+                let signatures = reader.u64()?;
+                Self::Ready { signatures, engine: reader.bytes()?.to_vec() }
+            }
+            18 => Self::LoadFailed { message: reader.bytes()?.to_vec() },
+            19 => Self::Forked { pid: reader.u32()? },
+            20 => Self::ForkFailed { errno: reader.u32()? },
+            _ => return Err(WireError::Unknown),
+        };
+        reader.finish()?;
+        Ok(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_record_survives_the_wire() {
+        let command = Command::Fork { temp_dir: b"/tmp/w1".to_vec(), memory: 1 << 40 };
+        assert_eq!(Command::decode(&command.encode()), Ok(command));
+        for event in [
+            Event::Ready { signatures: 7, engine: b"1.4.6".to_vec() },
+            Event::LoadFailed { message: b"broken.ndb: malformed".to_vec() },
+            Event::Forked { pid: 4_000_000 },
+            Event::ForkFailed { errno: 11 },
+        ] {
+            assert_eq!(Event::decode(&event.encode()), Ok(event));
+        }
+    }
+
+    #[test]
+    fn a_record_cut_anywhere_or_too_long_is_an_error() {
+        let whole = Event::Ready { signatures: 7, engine: b"1.4.6".to_vec() }.encode();
+        for end in 0..whole.len() {
+            assert!(Event::decode(&whole[..end]).is_err(), "cut at {end}");
+        }
+        let mut longer = whole;
+        longer.push(0);
+        assert_eq!(Event::decode(&longer), Err(WireError::Length));
+    }
+}

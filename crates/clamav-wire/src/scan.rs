@@ -1,0 +1,245 @@
+//! Between the supervisor and one worker.
+
+use crate::codec::{Reader, WireError, Writer};
+
+/// Scan the one file that goes with the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Chosen by the supervisor; the reply repeats it.
+    pub id: u64,
+    /// What is opened and reported.
+    pub options: Options,
+    /// How much a scan may cost.
+    pub limits: Limits,
+}
+
+/// A set of the constants below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options(pub u32);
+
+/// What libclamav is given before the scan. Zero never means "no limit" here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `CL_ENGINE_MAX_SCANTIME`, in milliseconds. Cooperative: the supervisor kills later.
+    pub time_ms: u32,
+    /// `CL_ENGINE_MAX_FILESIZE`, in bytes: of each layer.
+    pub file_size: u64,
+    /// `CL_ENGINE_MAX_SCANSIZE`, in bytes: of all layers.
+    pub scan_size: u64,
+    /// `CL_ENGINE_MAX_FILES`.
+    pub files: u32,
+    /// Containers inside each other. The worker sets `CL_ENGINE_MAX_RECURSION` a little higher,
+    /// since libclamav also counts layers that are no containers, and counts containers itself.
+    pub depth: u32,
+}
+
+/// What libclamav said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Of the request.
+    pub id: u64,
+    /// The `cl_error_t` of the scan call.
+    pub code: u32,
+    /// What the callbacks saw.
+    pub flags: ReplyFlags,
+    /// Bytes scanned, as far as libclamav tells.
+    pub scanned: u64,
+    /// Layers that the inspection callback saw, the object itself included.
+    pub layers: u32,
+    /// The detections, strongest first as libclamav reports them; at most [`Reply::MAX_NAMES`].
+    pub names: Vec<Vec<u8>>,
+    /// The first warning or error message, for the log; empty if there was none.
+    pub message: Vec<u8>,
+}
+
+/// A set of the constants below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyFlags(pub u32);
+
+// === impl Request ===
+
+impl Request {
+    /// As one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(33);
+        writer.u64(self.id);
+        writer.u32(self.options.0);
+        writer.u32(self.limits.time_ms);
+        writer.u64(self.limits.file_size);
+        writer.u64(self.limits.scan_size);
+        writer.u32(self.limits.files);
+        writer.u32(self.limits.depth);
+        writer.finish()
+    }
+
+    /// From one packet.
+    pub fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (kind, mut reader) = Reader::new(record)?;
+        if kind != 33 {
+            return Err(WireError::Unknown);
+        }
+        let request = Self {
+            id: reader.u64()?,
+            options: Options(reader.u32()?),
+            limits: Limits {
+                time_ms: reader.u32()?,
+                file_size: reader.u64()?,
+                scan_size: reader.u64()?,
+                files: reader.u32()?,
+                depth: reader.u32()?,
+            },
+        };
+        reader.finish()?;
+        Ok(request)
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Packed and protected executables (PE and ELF parsing).
+    pub const PACKED: Self = Self(1);
+    /// Archives and documents.
+    pub const ARCHIVES: Self = Self(2);
+    /// Mail messages and mail boxes.
+    pub const MAIL: Self = Self(4);
+    /// Heuristic detections.
+    pub const HEURISTICS: Self = Self(8);
+    /// Deceptive links in mail.
+    pub const PHISHING: Self = Self(16);
+    /// Report macros in documents.
+    pub const MACROS: Self = Self(32);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// No reply carries more names.
+    pub const MAX_NAMES: usize = 8;
+    /// No name is longer, in bytes.
+    pub const MAX_NAME: usize = 256;
+    /// The message is cut to this length, in bytes.
+    pub const MAX_MESSAGE: usize = 512;
+
+    /// As one packet.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(34);
+        writer.u64(self.id);
+        writer.u32(self.code);
+        writer.u32(self.flags.0);
+        writer.u64(self.scanned);
+        writer.u32(self.layers);
+        let names = &self.names[..self.names.len().min(Self::MAX_NAMES)];
+        writer.u32(u32::try_from(names.len()).unwrap_or(0));
+        for name in names {
+            writer.bytes(name, Self::MAX_NAME);
+        }
+        writer.bytes(&self.message, Self::MAX_MESSAGE);
+        writer.finish()
+    }
+
+    /// From one packet.
+    pub fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (kind, mut reader) = Reader::new(record)?;
+        if kind != 34 {
+            return Err(WireError::Unknown);
+        }
+        let (id, code, flags) = (reader.u64()?, reader.u32()?, ReplyFlags(reader.u32()?));
+        let (scanned, layers, count) = (reader.u64()?, reader.u32()?, reader.u32()?);
+        if count as usize > Self::MAX_NAMES {
+            return Err(WireError::Unknown);
+        }
+        let mut names = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            names.push(reader.bytes()?.to_vec());
+        }
+        let message = reader.bytes()?.to_vec();
+        reader.finish()?;
+        Ok(Self { id, code, flags, scanned, layers, names, message })
+    }
+}
+
+// === impl ReplyFlags ===
+
+impl ReplyFlags {
+    /// The inspection callback ran for the object itself: proof that libclamav looked.
+    pub const INSPECTED: Self = Self(1);
+    /// libclamav sent a warning or an error message during the scan.
+    pub const WARNED: Self = Self(2);
+    /// A layer is of a format that this libclamav cannot open (RAR, zstd ...).
+    pub const UNSUPPORTED: Self = Self(4);
+    /// A layer is of a format that libclamav ignores altogether.
+    pub const IGNORED: Self = Self(8);
+    /// A layer is encrypted, by our own look at it.
+    pub const ENCRYPTED: Self = Self(16);
+    /// Containers lie deeper inside each other than the limit.
+    pub const DEPTH: Self = Self(32);
+    /// More files than the limit.
+    pub const FILES: Self = Self(64);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply() -> Reply {
+        Reply {
+            id: 9,
+            code: 1,
+            flags: ReplyFlags::INSPECTED.with(ReplyFlags::WARNED),
+            scanned: 1 << 33,
+            layers: 3,
+            names: vec![b"A".to_vec(), b"B.UNOFFICIAL".to_vec()],
+            message: b"LibClamAV Warning".to_vec(),
+        }
+    }
+
+    #[test]
+    fn request_and_reply_survive_the_wire() {
+        let request = Request {
+            id: 7,
+            options: Options::PACKED.with(Options::MAIL),
+            limits: Limits { time_ms: 9000, file_size: 1, scan_size: 2, files: 3, depth: 4 },
+        };
+        assert_eq!(Request::decode(&request.encode()), Ok(request));
+        assert_eq!(Reply::decode(&reply().encode()), Ok(reply()));
+    }
+
+    #[test]
+    fn a_reply_cut_anywhere_is_an_error() {
+        let whole = reply().encode();
+        for end in 0..whole.len() {
+            assert!(Reply::decode(&whole[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn the_largest_reply_fits_a_record() {
+        let mut large = reply();
+        large.names = vec![vec![b'n'; 1000]; 100];
+        large.message = vec![b'm'; 100_000];
+        assert!(large.encode().len() <= crate::MAX_RECORD);
+    }
+}

@@ -1,0 +1,2 @@
+//! Scans objects with libclamav in a process of its own.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The ICAP transaction pipeline: preview, spool, scan, policy, answer.

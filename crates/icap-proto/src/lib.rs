@@ -1,0 +1,1 @@
+//! RFC 3507 without I/O: bytes in, events out.

@@ -1,0 +1,1 @@
+//! ICAP connections on tokio: keep-alive, deadlines, drain.

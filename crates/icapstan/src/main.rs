@@ -1,0 +1,2 @@
+//! Kubernetes-native ICAP antivirus and URL-scanning service.
+fn main() {}

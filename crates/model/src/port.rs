@@ -1,0 +1,66 @@
+//! The seam between a gateway and its scanners: in one process a method call, over the network gRPC.
+
+use crate::{Epoch, Findings, Object, ScanContext, Sha256};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// A scan under way. Dropping it cancels the scan.
+pub type ScanFuture<'a> = Pin<Box<dyn Future<Output = Result<ScanReport, Refusal>> + Send + 'a>>;
+
+/// Whoever can scan objects.
+pub trait ScanPort: Send + Sync + 'static {
+    /// The signatures that transactions starting now are judged by. `None` until some are loaded.
+    fn epoch(&self) -> Option<Arc<Epoch>>;
+
+    /// Scans `object` with the signatures of `epoch`.
+    ///
+    /// Always ends: with a report (whatever went wrong is a finding), or with a refusal when the
+    /// scan was never begun. Later than `deadline` the finding is
+    /// [`FailedReason::Time`](crate::FailedReason::Time).
+    fn scan<'a>(
+        &'a self,
+        object: Object,
+        context: ScanContext,
+        epoch: &'a Arc<Epoch>,
+        deadline: Instant,
+    ) -> ScanFuture<'a>;
+
+    /// Whether scans can be made now.
+    fn readiness(&self) -> Readiness;
+}
+
+/// What a scan established.
+#[derive(Clone, Debug)]
+pub struct ScanReport {
+    /// The verdicts.
+    pub findings: Findings,
+    /// Digest of the object as it came over the wire. Computed when something was found.
+    pub sha256: Option<Sha256>,
+    /// Time between the hand-over and the start of the first engine call.
+    pub waited: Duration,
+    /// Time in engines, all calls together.
+    pub engine: Duration,
+}
+
+/// Why a scan was not begun. The client is told so by an ICAP status, not by a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// As many scans wait as may.
+    #[error("the scan queue is full")]
+    QueueFull,
+    /// Those that wait would use up the time that is left.
+    #[error("the scan could not start before its deadline")]
+    Hopeless,
+}
+
+/// Whether scans can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Yes.
+    Ready,
+    /// No; the text says what is missing, for `/readyz`.
+    NotReady(String),
+}

@@ -1,0 +1,1 @@
+//! Scan policies: rules to decisions, and the block page.

@@ -1,0 +1,1 @@
+//! The engine pool, database generations and their swap.

@@ -1,0 +1,1 @@
+//! What the tests share: child processes, Squid, origins, a raw ICAP client.

@@ -1,0 +1,1 @@
+//! Types by magic, content codings and multipart, under budgets.
