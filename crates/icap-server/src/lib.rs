@@ -1,1 +1,37 @@
-//! ICAP connections on tokio: keep-alive, deadlines, drain.
+//! ICAP connections on tokio.
+//!
+//! ```text
+//!  accept ─▶ session ─▶ head ─▶ Service::route ─▶ Service::serve(Exchange) ─▶ next request
+//!     │         └─ idle, slow or broken: answered and closed, each state by its own deadline
+//!     └─ over the session limit: OPTIONS is answered, everything else gets 429
+//! ```
+//!
+//! Refuses to do: scanning, policy, URLs. A [`Service`] decides what to answer; this crate sees to
+//! it that the answer is legal where the conversation stands, that it arrives whole, and that no
+//! peer holds a connection for ever.
+//!
+//! Invariants
+//! 1. Answers leave in the order of their requests, and nothing follows an answer's last byte but
+//!    the next answer.
+//! 2. A connection that will end is announced in the last answer's head (`Connection: close`), and
+//!    ends so that the client has the chance to read that answer: what it still sends is read and
+//!    dropped for a while.
+//! 3. An answer that cannot be completed ends in an aborted connection, never in a last chunk.
+//! 4. No state waits without a deadline.
+
+mod buffer;
+mod config;
+mod connection;
+mod exchange;
+mod metrics;
+mod server;
+mod service;
+mod session;
+
+pub use config::{ServerConfig, Timeouts};
+pub use connection::Io;
+pub use exchange::{Body, Exchange, ExchangeError, Reply};
+pub use icapstan_icap_proto as proto;
+pub use metrics::ServerMetrics;
+pub use server::{Server, Shutdown};
+pub use service::Service;

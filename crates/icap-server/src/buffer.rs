@@ -1,0 +1,131 @@
+//! The bytes that were read and not yet used.
+
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// A read buffer that grows with the traffic and shrinks when there is none, so that thousands of
+/// idle connections cost little.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+const SMALL: usize = 4 * 1024;
+const LARGE: usize = 64 * 1024;
+/// One request head fits, with the bytes of a body behind it.
+const MAX: usize = 128 * 1024;
+
+// === impl Buffer ===
+
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0 }
+    }
+
+    pub(crate) fn filled(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The bytes at `range` of what [`Buffer::filled`] returned before the last `consume`, which
+    /// stay in place until the next read.
+    pub(crate) fn at(&self, range: std::ops::Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.start
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+    }
+
+    /// Whether it holds as much as it ever may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end - self.start >= MAX
+    }
+
+    /// Gives memory back while nothing is buffered.
+    pub(crate) fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::new();
+        }
+    }
+
+    /// Reads once; 0 bytes mean that the peer sends no more.
+    pub(crate) async fn read(&mut self, io: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        self.make_room();
+        let count = io.read(&mut self.bytes[self.end..]).await?;
+        self.end += count;
+        Ok(count)
+    }
+
+    fn make_room(&mut self) {
+        if self.is_empty() {
+            // A read that filled the buffer says that more is coming.
+            let grow = self.end == self.bytes.len() && self.bytes.len() < LARGE;
+            (self.start, self.end) = (0, 0);
+            if grow {
+                let len = if self.bytes.is_empty() { SMALL } else { LARGE };
+                self.bytes.resize(len, 0);
+            }
+        } else if self.end == self.bytes.len() {
+            if self.start > 0 {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            if self.bytes.len() - self.end < SMALL {
+                self.bytes.resize((self.bytes.len() * 2).clamp(LARGE, MAX + SMALL), 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_come_out_as_they_went_in_however_they_are_consumed() {
+        let sent: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let mut io = &sent[..];
+        let (mut buffer, mut seen) = (Buffer::new(), Vec::new());
+        let mut take = 1;
+        loop {
+            while !buffer.is_full() && buffer.read(&mut io).await.unwrap() > 0 {}
+            if buffer.is_empty() {
+                break;
+            }
+            let count = take.min(buffer.filled().len());
+            seen.extend_from_slice(&buffer.filled()[..count]);
+            buffer.consume(count);
+            take = take * 7 % 9973 + 1;
+        }
+        assert_eq!(seen.len(), sent.len());
+        assert!(seen == sent);
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_bound_and_gives_memory_back() {
+        let mut buffer = Buffer::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut endless = tokio::io::repeat(7);
+            while !buffer.is_full() {
+                buffer.read(&mut endless).await.unwrap();
+            }
+        });
+        assert!(buffer.filled().len() <= MAX + LARGE);
+        buffer.consume(buffer.filled().len());
+        buffer.shrink();
+        assert_eq!(buffer.bytes.capacity(), 0);
+    }
+}

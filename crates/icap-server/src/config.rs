@@ -1,0 +1,70 @@
+//! How many connections there may be, and how long each state of one may last.
+
+use icapstan_icap_proto::Limits;
+use std::time::Duration;
+
+/// Settings of a [`Server`](crate::Server).
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Connections served at once. Further ones are answered 429, except for OPTIONS.
+    pub sessions: usize,
+    /// Requests after which a connection ends; 0 for no limit.
+    pub max_requests: u64,
+    /// Whether connections persist at all (RFC 3507 section 4.1).
+    pub keep_alive: bool,
+    /// How large the parts of a request may be.
+    pub limits: Limits,
+    /// How long each state may last.
+    pub timeouts: Timeouts,
+}
+
+/// How long each state of a connection may last.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Without a request. Longer than clients keep idle connections (Squid: one minute), so that
+    /// the client is the one who closes.
+    pub idle: Duration,
+    /// From the first byte of a request to the last of its encapsulated heads.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body_idle: Duration,
+    /// Bytes a second that a body must make on average, once `body_idle` has passed since its start.
+    pub body_rate: u64,
+    /// Without any progress while an answer is written.
+    pub write: Duration,
+    /// How long what a client still sends is read after the last answer of a connection.
+    pub linger: Duration,
+    /// How long a scan goes on for a client that has closed its sending side: it may be waiting for
+    /// the answer (a pipe into a socket does that), or it may be gone.
+    pub half_closed: Duration,
+    /// How long idle connections are kept after the server was told to stop, for requests that are
+    /// already on their way.
+    pub stop_idle: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            max_requests: 0,
+            keep_alive: true,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(70),
+            head: Duration::from_secs(20),
+            body_idle: Duration::from_mins(1),
+            body_rate: 64,
+            write: Duration::from_mins(1),
+            linger: Duration::from_secs(5),
+            half_closed: Duration::from_secs(1),
+            stop_idle: Duration::from_millis(500),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! One request and its answer, as a service sees them.
+
+use crate::connection::{Connection, Io};
+use icapstan_icap_proto::{
+    Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
+    last_chunk_with_original,
+};
+use icapstan_model::IsTag;
+use std::net::SocketAddr;
+use thiserror::Error;
+use tokio::time::Instant;
+
+/// The body of a request as it comes in, and the answer as it goes out.
+#[derive(Debug)]
+pub struct Exchange<'c, I> {
+    connection: &'c mut Connection<I>,
+    rights: Rights,
+    after_continue: Rights,
+    body: BodyState,
+    answer: AnswerState,
+    close: bool,
+    body_started: Option<Instant>,
+    body_bytes: u64,
+}
+
+/// A piece of a request's body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// Bytes, in order.
+    Data(&'a [u8]),
+    /// The client waits: answer, or [`Exchange::proceed`].
+    PreviewEnd,
+    /// That was all.
+    End,
+}
+
+/// An answer without its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The status line.
+    pub status: Status,
+    /// The tag of the epoch that the transaction runs under.
+    pub istag: &'a IsTag,
+    /// Further ICAP fields.
+    pub fields: &'a [(&'static str, &'a str)],
+    /// What is encapsulated.
+    pub parts: Parts<'a>,
+}
+
+/// Why an exchange did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ExchangeError {
+    /// The client sent what is no ICAP.
+    #[error("the request is malformed")]
+    Decode(#[from] DecodeError),
+    /// The client did not go on sending.
+    #[error("the request did not arrive in time")]
+    ReadTimeout,
+    /// The client did not go on reading.
+    #[error("the client does not read the answer")]
+    WriteTimeout,
+    /// The client is gone.
+    #[error("the client is gone")]
+    Gone,
+    /// The service gave up after it began to answer: the connection is aborted.
+    #[error("the answer was given up")]
+    Aborted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyState {
+    Coming,
+    Undecided,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerState {
+    None,
+    Begun,
+    Done(Status),
+}
+
+// === impl Exchange ===
+
+impl<'c, I: Io> Exchange<'c, I> {
+    pub(crate) fn new(connection: &'c mut Connection<I>, head: &RequestHead, close: bool) -> Self {
+        let body = if head.has_body() { BodyState::Coming } else { BodyState::Ended };
+        Self {
+            connection,
+            rights: Rights::of(head, false),
+            after_continue: Rights::of(head, true),
+            body,
+            answer: AnswerState::None,
+            close,
+            body_started: None,
+            body_bytes: 0,
+        }
+    }
+
+    /// Who sent the request.
+    pub fn peer(&self) -> SocketAddr {
+        self.connection.peer
+    }
+
+    /// Which answers the client can take now.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Whether the whole body is here.
+    pub fn body_ended(&self) -> bool {
+        self.body == BodyState::Ended
+    }
+
+    /// Whether the client waits for 100 or for the answer.
+    pub fn is_undecided(&self) -> bool {
+        self.body == BodyState::Undecided
+    }
+
+    /// The next piece of the body. After [`Body::PreviewEnd`] and [`Body::End`], the same again.
+    pub async fn next(&mut self) -> Result<Body<'_>, ExchangeError> {
+        match self.body {
+            BodyState::Ended => return Ok(Body::End),
+            BodyState::Undecided => return Ok(Body::PreviewEnd),
+            BodyState::Coming => {}
+        }
+        loop {
+            let start = self.connection.input.position();
+            let step = self.connection.decoder.step(self.connection.input.filled())?;
+            let consumed = step.consumed;
+            let data = match step.event {
+                Some(Event::Data(data)) => Some(data.len()),
+                Some(Event::PreviewEnd) => {
+                    self.body = BodyState::Undecided;
+                    None
+                }
+                Some(Event::End) => {
+                    self.body = BodyState::Ended;
+                    None
+                }
+                Some(Event::Head(_)) | None => None,
+            };
+            self.connection.input.consume(consumed);
+            if let Some(len) = data {
+                self.body_bytes += len as u64;
+                let end = start + consumed;
+                return Ok(Body::Data(self.connection.input.at(end - len..end)));
+            }
+            match self.body {
+                BodyState::Ended => return Ok(Body::End),
+                BodyState::Undecided => return Ok(Body::PreviewEnd),
+                BodyState::Coming => self.fill().await?,
+            }
+        }
+    }
+
+    /// Sends 100, so that the client sends the rest of the body.
+    pub async fn proceed(&mut self) -> Result<(), ExchangeError> {
+        debug_assert!(self.is_undecided());
+        self.connection.output.extend_from_slice(CONTINUE);
+        self.connection.flush_with(&[]).await?;
+        self.connection.decoder.proceed();
+        self.body = BodyState::Coming;
+        self.rights = self.after_continue;
+        // What the client made of its time before 100 does not count against the rest.
+        (self.body_started, self.body_bytes) = (None, 0);
+        Ok(())
+    }
+
+    /// Ends when the client is gone. To be raced against work that is done for it.
+    pub async fn gone(&mut self) {
+        self.connection.gone().await;
+    }
+
+    /// Answers with a body that is at hand, or with none (`body` is empty and `reply.parts` has none).
+    ///
+    /// If the client is still sending its body, the connection ends after this answer.
+    pub async fn answer(&mut self, reply: Reply<'_>, body: &[u8]) -> Result<(), ExchangeError> {
+        self.close |= self.body == BodyState::Coming;
+        self.write_head(reply);
+        let chunked = match reply.parts {
+            Parts::Nothing => false,
+            Parts::Request { body, .. } | Parts::Response { body, .. } => body,
+            Parts::Body { .. } => true,
+        };
+        if !chunked {
+            debug_assert!(body.is_empty());
+            self.connection.flush_with(&[]).await?;
+        } else if body.is_empty() {
+            self.connection.flush_with(&[LAST_CHUNK]).await?;
+        } else {
+            let head = ChunkHead::new(body.len());
+            self.connection.flush_with(&[head.as_bytes(), body, b"\r\n0\r\n\r\n"]).await?;
+        }
+        self.answer = AnswerState::Done(reply.status);
+        Ok(())
+    }
+
+    /// Begins an answer whose body is sent piece by piece, with the first of them. If the client is
+    /// still sending its own, the caller reads that to its end before it finishes.
+    pub fn begin(&mut self, reply: Reply<'_>) {
+        self.write_head(reply);
+        self.answer = AnswerState::Begun;
+    }
+
+    /// Sends a piece of the answer's body.
+    pub async fn chunk(&mut self, data: &[u8]) -> Result<(), ExchangeError> {
+        debug_assert_eq!(self.answer, AnswerState::Begun);
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.connection.output.extend_from_slice(ChunkHead::new(data.len()).as_bytes());
+        self.connection.flush_with(&[data]).await?;
+        self.connection.output.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    /// Passes the next piece of the request's body on as a piece of the answer's, without a copy.
+    /// `false`: that was all.
+    pub async fn relay(&mut self) -> Result<bool, ExchangeError> {
+        debug_assert_eq!(self.answer, AnswerState::Begun);
+        let Body::Data(data) = self.next().await? else { return Ok(false) };
+        let (len, end) = (data.len(), self.connection.input.position());
+        self.connection.output.extend_from_slice(ChunkHead::new(len).as_bytes());
+        let Connection { io, input, output, timeouts, sent, .. } = &mut *self.connection;
+        *sent += crate::connection::write_pair(io, output, input.at(end - len..end), timeouts.write).await?;
+        output.clear();
+        output.extend_from_slice(b"\r\n");
+        Ok(true)
+    }
+
+    /// Ends an answer that was begun; a 206 names the `offset` from which the client goes on with
+    /// its own copy of the body.
+    pub async fn finish(&mut self, status: Status, offset: Option<u64>) -> Result<(), ExchangeError> {
+        debug_assert_eq!(self.answer, AnswerState::Begun);
+        match offset {
+            Some(offset) => self.connection.output.extend_from_slice(&last_chunk_with_original(offset)),
+            None => self.connection.output.extend_from_slice(LAST_CHUNK),
+        }
+        self.connection.flush_with(&[]).await?;
+        self.answer = AnswerState::Done(status);
+        Ok(())
+    }
+
+    /// Where the answer stands, whether the connection ends, and whether the client is still sending.
+    pub(crate) fn end(&mut self) -> (AnswerState, bool, bool) {
+        if self.body == BodyState::Undecided {
+            self.connection.decoder.settle();
+            self.body = BodyState::Ended;
+        }
+        (self.answer, self.close, self.body == BodyState::Coming)
+    }
+
+    fn write_head(&mut self, reply: Reply<'_>) {
+        debug_assert_eq!(self.answer, AnswerState::None);
+        let Reply { status, istag, fields, parts } = reply;
+        let answer = Answer { status, istag: istag.as_str(), fields, parts, close: self.close };
+        answer.write(&mut self.connection.output);
+    }
+
+    /// Reads more of the body, which must keep coming.
+    async fn fill(&mut self) -> Result<(), ExchangeError> {
+        let now = Instant::now();
+        let started = *self.body_started.get_or_insert(now);
+        let timeouts = &self.connection.timeouts;
+        let elapsed = now - started;
+        if elapsed > timeouts.body_idle && self.body_bytes < timeouts.body_rate * elapsed.as_secs() {
+            return Err(ExchangeError::ReadTimeout);
+        }
+        let deadline = now + timeouts.body_idle;
+        self.connection.fill(deadline).await
+    }
+}

@@ -1,0 +1,199 @@
+//! The listener, and what its sessions share.
+
+use crate::session::Session;
+use crate::{ServerConfig, ServerMetrics, Service};
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+/// A bound listener, not yet accepting.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    config: ServerConfig,
+    metrics: ServerMetrics,
+}
+
+/// Stops a server that was started.
+#[derive(Debug)]
+pub struct Shutdown {
+    stop: CancellationToken,
+    sessions: TaskTracker,
+}
+
+/// What all sessions of a server share.
+pub(crate) struct Shared<S> {
+    pub(crate) service: S,
+    pub(crate) config: ServerConfig,
+    pub(crate) metrics: ServerMetrics,
+    stop: CancellationToken,
+    slots: Arc<AtomicUsize>,
+}
+
+/// The right to be served; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot(Arc<AtomicUsize>);
+
+/// Connections beyond the session limit that are still listened to, for their OPTIONS.
+const fn reserve(sessions: usize) -> usize {
+    sessions / 8 + 64
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Binds `addr`; with port 0 the system chooses one.
+    pub fn bind(addr: SocketAddr, config: ServerConfig, metrics: ServerMetrics) -> io::Result<Self> {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait for connections of the last run to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        let listener = socket.listen(4096)?;
+        let local = listener.local_addr()?;
+        Ok(Self { listener, local, config, metrics })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Accepts and serves connections until it is shut down.
+    pub fn start<S: Service>(self, service: S) -> Shutdown {
+        let stop = CancellationToken::new();
+        let sessions = TaskTracker::new();
+        let shared = Arc::new(Shared {
+            service,
+            config: self.config,
+            metrics: self.metrics,
+            stop: stop.clone(),
+            slots: Arc::new(AtomicUsize::new(0)),
+        });
+        let tracker = sessions.clone();
+        let listener = self.listener;
+        tokio::spawn(async move {
+            let stop = shared.stop.clone();
+            tokio::select! {
+                () = accept(&listener, &shared, &tracker) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Shutdown { stop, sessions }
+    }
+}
+
+async fn accept<S: Service>(listener: &TcpListener, shared: &Arc<Shared<S>>, tracker: &TaskTracker) {
+    /// Long enough for some connection to end and give its descriptor back.
+    const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+    let listening = Arc::new(AtomicUsize::new(0));
+    let most = shared.config.sessions + reserve(shared.config.sessions);
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "Accepting a connection failed.");
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                continue;
+            }
+        };
+        shared.metrics.connections.inc();
+        let Some(seat) = Slot::take(&listening, most) else {
+            shared.metrics.refused.inc();
+            debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
+            continue;
+        };
+        prepare(&stream);
+        let slot = shared.take_slot();
+        let session = Session::new(Arc::clone(shared), stream, peer, slot);
+        let (sessions, panics) = (shared.metrics.sessions.clone(), shared.metrics.panics.clone());
+        tracker.spawn(async move {
+            let _seat = seat;
+            let guard = SessionGuard { sessions, panics };
+            guard.sessions.inc();
+            session.run().await;
+        });
+    }
+}
+
+/// Counts a session's end, however it comes.
+struct SessionGuard {
+    sessions: prometheus::IntGauge,
+    panics: prometheus::IntCounter,
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        self.sessions.dec();
+        if std::thread::panicking() {
+            self.panics.inc();
+        }
+    }
+}
+
+/// Answers are written whole, so nothing is gained by waiting to fill segments; and peers that
+/// vanished without a word are found out.
+fn prepare(stream: &TcpStream) {
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(15));
+    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    if let Err(error) = set {
+        debug!(%error, "A socket option was refused.");
+    }
+}
+
+// === impl Shared ===
+
+impl<S> Shared<S> {
+    pub(crate) fn take_slot(&self) -> Option<Slot> {
+        Slot::take(&self.slots, self.config.sessions)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub(crate) async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let mut now = taken.load(Ordering::Relaxed);
+        while now < most {
+            match taken.compare_exchange_weak(now, now + 1, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Some(Self(Arc::clone(taken))),
+                Err(other) => now = other,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+// === impl Shutdown ===
+
+impl Shutdown {
+    /// Stops accepting, lets every request that is under way or on its way be answered with
+    /// `Connection: close`, and waits for the connections to end. `false`: some did not by `grace`.
+    pub async fn stop(self, grace: Duration) -> bool {
+        self.stop.cancel();
+        self.sessions.close();
+        tokio::time::timeout(grace, self.sessions.wait()).await.is_ok()
+    }
+}
