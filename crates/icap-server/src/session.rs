@@ -96,11 +96,14 @@ impl<S: Service, I: Io> Session<S, I> {
                 .decoder
                 .step(self.connection.input.filled())
                 .map_err(|error| NoHead::Failed(error.into()))?;
-            let (consumed, head) = (step.consumed, step.event);
-            let head = if let Some(Event::Head(head)) = head { Some(head) } else { None };
+            let consumed = step.consumed;
+            let event = step.event.map(|event| if let Event::Head(head) = event { Some(head) } else { None });
             self.connection.input.consume(consumed);
-            if let Some(head) = head {
-                return Ok(head);
+            match event {
+                Some(Some(head)) => return Ok(head),
+                // The end of the request before.
+                Some(None) => continue,
+                None => {}
             }
             if self.connection.decoder.is_idle() && self.connection.input.is_empty() {
                 self.wait_for_request().await?;
