@@ -1,1 +1,40 @@
-//! The ICAP transaction pipeline: preview, spool, scan, policy, answer.
+//! The ICAP transaction pipeline.
+//!
+//! ```text
+//!  heads ─▶ service, epoch, policy
+//!    │        scan: none/url ──────────────────────────▶ pass (204, or streamed back)
+//!    ▼
+//!  body ─▶ memory ─▶ spool file ─▶ over the size limit ▶ NON_SCANNED(size), streamed through
+//!    │       (each under a byte budget; spent: 503)
+//!    ▼
+//!  ScanPort::scan, raced against the client's leaving
+//!    ▼
+//!  Policy::decide ─▶ pass: 204 if legal, else the same bytes back
+//!                 └▶ block: ICAP 200 with an HTTP 403 page
+//! ```
+//!
+//! Refuses to do: parsing ICAP, engines, rules.
+//!
+//! Invariants
+//! 1. A transaction is judged by the signatures and the policy that it found at its start, and its
+//!    answer carries their ISTag.
+//! 2. Every answer but that to a wholly clean object carries `X-Icapstan-Reason`.
+//! 3. Bytes are stored only against a budget; the budget is given back when the transaction ends,
+//!    however it ends.
+//! 4. What goes back unchanged goes back byte for byte.
+
+mod answer;
+mod budget;
+mod context;
+mod gateway;
+mod identity;
+mod metrics;
+mod record;
+mod services;
+mod spool;
+mod store;
+mod transaction;
+mod url;
+
+pub use gateway::{Gateway, GatewayConfig, GatewayError, Route};
+pub use metrics::GatewayMetrics;

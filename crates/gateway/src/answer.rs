@@ -1,0 +1,156 @@
+//! Answers: the message as it came, or a page in its place.
+
+use crate::record;
+use crate::store::Store;
+use crate::transaction::Transaction;
+use icapstan_api::Template;
+use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
+use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
+use icapstan_model::{Findings, Mode, ThreatName, Verdict};
+use icapstan_policy::{Action, BlockPage, Decision, PageContext};
+use std::borrow::Cow;
+
+/// What policy wants done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Pass,
+    Block(Template),
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(crate) fn of(decision: &Decision<'_>) -> Self {
+        match decision.action {
+            Action::Pass => Self::Pass,
+            Action::Block(template) => Self::Block(template),
+        }
+    }
+}
+
+/// Gives the message back: by 204 where that is legal, else byte for byte. `store` and then `rest`
+/// hold what of the body has been received; what is still to come is passed through.
+pub(crate) async fn pass<I: Io>(
+    transaction: &Transaction<'_>,
+    exchange: &mut Exchange<'_, I>,
+    findings: &Findings,
+    store: Option<&Store>,
+    rest: &[u8],
+) -> Result<(), ExchangeError> {
+    let Transaction { service, istag, .. } = transaction;
+    let reason = reason_text(findings);
+    let fields = [("X-Icapstan-Reason", reason.as_str())];
+    let fields = if findings.is_clean() { &[][..] } else { &fields[..] };
+    if service.allow_no_content && exchange.rights().no_content {
+        // Until its body is out, or its preview, the client may not look for an answer.
+        while !exchange.body_ended() && !exchange.is_undecided() {
+            exchange.next().await?;
+        }
+        let reply = Reply { status: Status::NO_CONTENT, istag, fields, parts: Parts::Nothing };
+        return exchange.answer(reply, &[]).await;
+    }
+    let head = unchanged_head(transaction);
+    let body = transaction.head.has_body();
+    let parts = match (&head, transaction.mode) {
+        (Some(head), Mode::Reqmod) => Parts::Request { head, body },
+        (Some(head), Mode::Respmod) => Parts::Response { head, body },
+        (None, mode) if body => Parts::Body { response: mode == Mode::Respmod },
+        (None, _) => Parts::Nothing,
+    };
+    if service.allow_partial_content && exchange.rights().partial_content && body {
+        while !exchange.body_ended() && !exchange.is_undecided() {
+            exchange.next().await?;
+        }
+        exchange.begin(Reply { status: Status::PARTIAL_CONTENT, istag, fields, parts });
+        return exchange.finish(Status::PARTIAL_CONTENT, Some(0)).await;
+    }
+    let mut preview = Vec::new();
+    if store.is_none() && transaction.head.preview().is_some() {
+        // The decoder bounds it.
+        while let Body::Data(data) = exchange.next().await? {
+            preview.extend_from_slice(data);
+        }
+    }
+    let reply = Reply { status: Status::OK, istag, fields, parts };
+    let in_memory = store.map_or(Some(&preview[..]), Store::in_memory);
+    if let Some(bytes) = in_memory.filter(|_| exchange.body_ended() && rest.is_empty()) {
+        return exchange.answer(reply, bytes).await;
+    }
+    if exchange.is_undecided() {
+        exchange.proceed().await?;
+    }
+    exchange.begin(reply);
+    exchange.chunk(&preview).await?;
+    if let Some(store) = store {
+        store.send(exchange).await?;
+    }
+    exchange.chunk(rest).await?;
+    while exchange.relay().await? {}
+    exchange.finish(Status::OK, None).await
+}
+
+/// Puts a page in the message's place.
+pub(crate) async fn block<I: Io>(
+    transaction: &Transaction<'_>,
+    exchange: &mut Exchange<'_, I>,
+    findings: &Findings,
+    verdict: &Verdict,
+    template: Template,
+) -> Result<(), ExchangeError> {
+    let Transaction { istag, service, head, .. } = transaction;
+    let request = head.http_request();
+    let page = BlockPage::render(
+        template,
+        &PageContext {
+            verdict,
+            url: &record::url(transaction).unwrap_or_default(),
+            client: &record::client(transaction, exchange.peer()),
+            user: &crate::identity::user(head).unwrap_or_default(),
+            transaction: &record::id(transaction),
+            time: &httpdate::fmt_http_date(std::time::SystemTime::now()),
+            service: &service.id,
+        },
+    );
+    let reason = reason_text(findings);
+    let mut fields = Vec::with_capacity(4);
+    let threat = verdict.threat().map(ThreatName::as_str);
+    let found = threat.map(|name| format!("Type=0; Resolution=2; Threat={name};"));
+    if let (Some(found), Some(threat)) = (&found, threat) {
+        fields.push(("X-Infection-Found", found.as_str()));
+        fields.push(("X-Virus-ID", threat));
+    }
+    fields.push(("X-Response-Info", "Blocked"));
+    fields.push(("X-Icapstan-Reason", reason.as_str()));
+    let body = request.is_none_or(|request| request.method() != b"HEAD");
+    let parts = Parts::Response { head: &page.head, body };
+    let reply = Reply { status: Status::OK, istag, fields: &fields, parts };
+    exchange.answer(reply, if body { &page.body } else { &[] }).await
+}
+
+/// The head to give back; as it came unless it has fields of one connection.
+fn unchanged_head<'a>(transaction: &Transaction<'a>) -> Option<Cow<'a, [u8]>> {
+    let head: HttpHead<'a> = match transaction.mode {
+        Mode::Reqmod => transaction.head.http_request()?,
+        Mode::Respmod => transaction.head.http_response()?,
+    };
+    Some(without_hop_by_hop(head).map_or(Cow::Borrowed(head.as_bytes()), Cow::Owned))
+}
+
+/// All findings in the words of `X-Icapstan-Reason`: `detect`, `non-scanned/size` ...
+pub(crate) fn reason_text(findings: &Findings) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let word = match finding.reason() {
+            Some(reason) => format!("{}/{}", finding.kind(), reason),
+            None => finding.kind().to_string(),
+        };
+        if text.split(", ").any(|known| known == word) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&word);
+    }
+    text
+}

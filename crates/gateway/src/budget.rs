@@ -1,0 +1,90 @@
+//! How many bytes all transactions together may hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A bound on bytes, shared by all transactions.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: u64,
+    taken: AtomicU64,
+}
+
+/// A part of a budget; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+// === impl Budget ===
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { limit, taken: AtomicU64::new(0) })
+    }
+
+    /// Bytes that are taken now.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let grow = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.limit);
+        self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, grow).is_ok()
+    }
+}
+
+// === impl Share ===
+
+impl Share {
+    /// A share of nothing.
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self { budget: Arc::clone(budget), bytes: 0 }
+    }
+
+    /// Grows to at least `bytes`; `false`: the budget is spent.
+    #[must_use]
+    pub(crate) fn grow_to(&mut self, bytes: u64) -> bool {
+        if bytes <= self.bytes {
+            return true;
+        }
+        let fits = self.budget.take(bytes - self.bytes);
+        if fits {
+            self.bytes = bytes;
+        }
+        fits
+    }
+
+    /// Gives everything back.
+    pub(crate) fn release(&mut self) {
+        self.budget.taken.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_never_overdrawn_and_comes_back_whole() {
+        let budget = Budget::new(100);
+        let mut one = Share::new(&budget);
+        let mut two = Share::new(&budget);
+        assert!(one.grow_to(60) && one.grow_to(10) && two.grow_to(40));
+        assert!(!one.grow_to(61) && !two.grow_to(u64::MAX));
+        assert_eq!(budget.taken(), 100);
+        drop(one);
+        assert_eq!(budget.taken(), 40);
+        assert!(two.grow_to(100));
+        two.release();
+        assert_eq!(budget.taken(), 0);
+    }
+}

@@ -1,0 +1,42 @@
+//! From heads to what a scan is told.
+
+use icapstan_icap_server::proto::{HttpHead, Method, RequestHead};
+use icapstan_model::{Mode, ScanContext, ScanProfile};
+use std::sync::Arc;
+
+/// The way an object travels, by the method.
+pub(crate) fn mode(head: &RequestHead) -> Mode {
+    if head.method() == Method::Respmod { Mode::Respmod } else { Mode::Reqmod }
+}
+
+/// The head that the body belongs to.
+fn body_head(head: &RequestHead) -> Option<HttpHead<'_>> {
+    match mode(head) {
+        Mode::Reqmod => head.http_request(),
+        Mode::Respmod => head.http_response(),
+    }
+}
+
+/// How long the message says that its body is. Never more than a hint.
+pub(crate) fn claimed_len(head: &RequestHead) -> Option<u64> {
+    body_head(head)?.content_length()
+}
+
+/// What a scan is told besides the bytes.
+pub(crate) fn scan_context(head: &RequestHead, profile: &Arc<ScanProfile>) -> ScanContext {
+    let body_head = body_head(head);
+    let joined = |name: &str| {
+        let values: Vec<_> =
+            body_head.iter().flat_map(|head| head.values(name)).map(String::from_utf8_lossy).collect();
+        values.join(", ")
+    };
+    let partial =
+        body_head.is_some_and(|head| head.status() == Some(206) || head.value("content-range").is_some());
+    ScanContext {
+        mode: mode(head),
+        content_encoding: joined("content-encoding"),
+        content_type: joined("content-type"),
+        partial,
+        profile: Arc::clone(profile),
+    }
+}

@@ -1,0 +1,171 @@
+//! The ICAP services of one process.
+
+use crate::budget::Budget;
+use crate::metrics::GatewayMetrics;
+use crate::services::{Service as IcapService, Services};
+use crate::store::StoreConfig;
+use crate::transaction::Transaction;
+use icapstan_api as api;
+use icapstan_icap_server::proto::{IcapUri, Method, OptionsAnswer, RequestHead};
+use icapstan_icap_server::{Exchange, ExchangeError, Io, Service};
+use icapstan_model::{GenerationId, IsTag, ScanPort};
+use icapstan_policy::Policy;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+use thiserror::Error;
+
+/// What a gateway is made from.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Services and policies.
+    pub services: Vec<api::IcapService>,
+    /// What services refer to.
+    pub policies: Vec<api::ScanPolicy>,
+    /// `Max-Connections`: what all replicas behind one address take together.
+    pub max_connections: u32,
+    /// Bytes of bodies held in memory at once.
+    pub memory: u64,
+    /// Bytes of bodies held in spool files at once.
+    pub spool: u64,
+    /// The folder for spool files.
+    pub temp_dir: PathBuf,
+}
+
+/// Why a gateway cannot be made.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// A service refers to a policy that is not there.
+    #[error("there is no policy {0:?}")]
+    NoPolicy(String),
+    /// A policy contradicts itself.
+    #[error("a policy cannot be used")]
+    Policy(#[from] icapstan_policy::CompileError),
+    /// Metrics of these names exist already.
+    #[error("the gateway's metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Serves REQMOD and RESPMOD by asking a [`ScanPort`] and a policy.
+pub struct Gateway {
+    pub(crate) services: Services,
+    pub(crate) port: Arc<dyn ScanPort>,
+    pub(crate) store: StoreConfig,
+    pub(crate) metrics: GatewayMetrics,
+    max_connections: u32,
+    /// Differs from process to process, so that transaction ids do.
+    id_base: u64,
+    transactions: AtomicU64,
+}
+
+/// One service of a gateway.
+#[derive(Clone, Debug)]
+pub struct Route(Arc<IcapService>);
+
+/// What OPTIONS asks clients to tell about themselves.
+const INCLUDE: &str = "X-Client-IP, X-Client-Username, X-Authenticated-User";
+/// What clients may look for in answers.
+const ALLOW_OUT: &str = "X-Infection-Found, X-Virus-ID, X-Response-Info, X-Icapstan-Reason";
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// A gateway that asks `port`.
+    pub fn new(
+        config: &GatewayConfig,
+        port: Arc<dyn ScanPort>,
+        metrics: GatewayMetrics,
+    ) -> Result<Self, GatewayError> {
+        let mut policies = HashMap::new();
+        for spec in &config.policies {
+            policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
+        }
+        let services = Services::new(&config.services, |name| policies.get(name).map(Arc::clone))
+            .map_err(GatewayError::NoPolicy)?;
+        let store = StoreConfig {
+            memory: Budget::new(config.memory),
+            spool: Budget::new(config.spool),
+            dir: config.temp_dir.clone(),
+        };
+        Ok(Self {
+            services,
+            port,
+            store,
+            metrics,
+            max_connections: config.max_connections,
+            id_base: RandomState::new().hash_one(std::process::id()),
+            transactions: AtomicU64::new(0),
+        })
+    }
+
+    /// A new id, to find a transaction in logs by.
+    pub(crate) fn next_id(&self) -> u64 {
+        // An odd factor spreads the count over all digits and never repeats.
+        let count = self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.id_base.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// Brings the gauges of the byte budgets up to date.
+    pub(crate) fn show_budgets(&self) {
+        self.metrics.memory.set(i64::try_from(self.store.memory.taken()).unwrap_or(i64::MAX));
+        self.metrics.spool.set(i64::try_from(self.store.spool.taken()).unwrap_or(i64::MAX));
+    }
+
+    fn generation(&self) -> Option<GenerationId> {
+        self.port.epoch().map(|epoch| epoch.signatures.id)
+    }
+}
+
+impl Service for Gateway {
+    type Route = Route;
+
+    fn route(&self, uri: IcapUri<'_>) -> Option<Self::Route> {
+        self.services.find(uri.service()).map(|service| Route(Arc::clone(service)))
+    }
+
+    fn methods<'a>(&self, route: &'a Route) -> &'a [Method] {
+        &route.0.methods
+    }
+
+    fn istag(&self, route: Option<&Self::Route>) -> IsTag {
+        let service = route.map(|route| &route.0).or_else(|| self.services.first());
+        let generation = self.generation();
+        service.map_or_else(
+            || IsTag::derive(&GenerationId([0; 32]), &[0; 32], ""),
+            |service| service.istag(generation.as_ref()),
+        )
+    }
+
+    fn options(&self, route: &Self::Route, close: bool, out: &mut Vec<u8>) {
+        let istag = self.istag(Some(route));
+        let route = &route.0;
+        OptionsAnswer {
+            methods: &route.methods,
+            service: concat!("icapstan ", env!("CARGO_PKG_VERSION")),
+            service_id: "icapstan",
+            istag: istag.as_str(),
+            max_connections: Some(self.max_connections),
+            ttl: route.options_ttl,
+            date: &httpdate::fmt_http_date(SystemTime::now()),
+            allow_no_content: route.allow_no_content,
+            allow_partial_content: route.allow_partial_content,
+            preview: route.preview,
+            include: INCLUDE,
+            allow_out: ALLOW_OUT,
+            close,
+        }
+        .write(out);
+    }
+
+    async fn serve<I: Io>(
+        &self,
+        route: &Self::Route,
+        head: &RequestHead,
+        exchange: &mut Exchange<'_, I>,
+    ) -> Result<(), ExchangeError> {
+        Transaction::new(self, &route.0, head).run(exchange).await
+    }
+}

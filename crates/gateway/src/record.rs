@@ -1,0 +1,57 @@
+//! The log line of a decision.
+
+use crate::answer::reason_text;
+use crate::transaction::Transaction;
+use crate::{identity, url};
+use icapstan_model::{ScanReport, ThreatName};
+use icapstan_policy::{Action, Decision};
+use std::net::SocketAddr;
+use tracing::info;
+
+/// The transaction's id as logs and pages show it.
+pub(crate) fn id(transaction: &Transaction<'_>) -> String {
+    format!("{:016x}", transaction.id)
+}
+
+/// The URL that the message is about, if it says.
+pub(crate) fn url(transaction: &Transaction<'_>) -> Option<String> {
+    transaction.head.http_request().map(url::of)
+}
+
+/// The address of the user's machine, or of the ICAP client if that tells no other.
+pub(crate) fn client(transaction: &Transaction<'_>, peer: SocketAddr) -> String {
+    identity::client(transaction.head).unwrap_or_else(|| peer.ip()).to_string()
+}
+
+/// Writes one line for what was found and what was done about it.
+pub(crate) fn decision(
+    transaction: &Transaction<'_>,
+    report: &ScanReport,
+    decision: &Decision<'_>,
+    peer: SocketAddr,
+    size: Option<u64>,
+) {
+    let threats: Vec<_> =
+        report.findings.iter().filter_map(|finding| finding.threat()).map(ThreatName::as_str).collect();
+    info!(
+        transaction = id(transaction),
+        mode = transaction.mode.as_str(),
+        service = transaction.service.id,
+        verdict = report.findings.kind().as_str(),
+        reason = reason_text(&report.findings),
+        threat = threats.join(", "),
+        action = match decision.action {
+            Action::Pass => "pass",
+            Action::Block(_) => "block",
+        },
+        url = url(transaction).unwrap_or_default(),
+        client = client(transaction, peer),
+        peer = %peer,
+        user = identity::user(transaction.head).unwrap_or_default(),
+        size = size.unwrap_or(0),
+        sha256 = report.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
+        generation = transaction.epoch.as_ref().map(|epoch| epoch.signatures.id.to_string()).unwrap_or_default(),
+        istag = transaction.istag.as_str(),
+        "An object was not found clean."
+    );
+}

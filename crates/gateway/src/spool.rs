@@ -1,0 +1,125 @@
+//! Bodies too large for memory, in a file that has no name.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// Bytes handed to the file system at once: enough that handing them to another thread costs
+/// nothing beside writing them.
+pub(crate) const BLOCK: usize = 256 * 1024;
+
+/// A file that vanishes with its last descriptor, also after a crash.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    file: Arc<File>,
+    written: u64,
+    /// What has not been written yet: less than a block.
+    pending: Vec<u8>,
+}
+
+// === impl Spool ===
+
+impl Spool {
+    /// A spool in the folder `dir` that begins with `bytes`.
+    pub(crate) async fn create(dir: &Path, bytes: Vec<u8>) -> io::Result<Self> {
+        let dir = dir.to_owned();
+        let file = blocking(move || tempfile::tempfile_in(dir)).await?;
+        let mut spool = Self { file: Arc::new(file), written: 0, pending: bytes };
+        spool.flush().await?;
+        Ok(spool)
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    pub(crate) async fn push(&mut self, data: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(data);
+        if self.pending.len() >= BLOCK { self.flush().await } else { Ok(()) }
+    }
+
+    /// Writes what is pending, and hands out the file.
+    pub(crate) async fn file(&mut self) -> io::Result<Arc<File>> {
+        self.flush().await?;
+        Ok(Arc::clone(&self.file))
+    }
+
+    /// Reads up to a block from `offset` into `block`, which is returned shorter at the end.
+    pub(crate) async fn read(&self, offset: u64, mut block: Vec<u8>) -> io::Result<Vec<u8>> {
+        let left = self.written.saturating_sub(offset);
+        if left == 0 {
+            let at = usize::try_from(offset - self.written).unwrap_or(usize::MAX);
+            block.clear();
+            block.extend_from_slice(self.pending.get(at..).unwrap_or_default());
+            return Ok(block);
+        }
+        let file = Arc::clone(&self.file);
+        block.resize(usize::try_from(left).unwrap_or(BLOCK).min(BLOCK), 0);
+        blocking(move || file.read_exact_at(&mut block, offset).map(|()| block)).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let (file, offset) = (Arc::clone(&self.file), self.written);
+        let pending = std::mem::take(&mut self.pending);
+        let (result, mut pending) =
+            blocking(move || Ok((file.write_all_at(&pending, offset), pending))).await?;
+        if let Err(error) = result {
+            // The bytes stay: what was received may still have to be passed on.
+            self.pending = pending;
+            return Err(error);
+        }
+        self.written += pending.len() as u64;
+        pending.clear();
+        pending.shrink_to(BLOCK);
+        self.pending = pending;
+        Ok(())
+    }
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_in_comes_out_whether_written_or_pending() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..=255u8).cycle().take(3 * BLOCK + 77).collect();
+        let mut spool = Spool::create(dir.path(), bytes[..1000].to_vec()).await.unwrap();
+        for part in bytes[1000..].chunks(10_007) {
+            spool.push(part).await.unwrap();
+        }
+        assert_eq!(spool.len(), bytes.len() as u64);
+        for flushed in [false, true] {
+            if flushed {
+                spool.file().await.unwrap();
+            }
+            let (mut back, mut block) = (Vec::new(), Vec::new());
+            loop {
+                block = spool.read(back.len() as u64, block).await.unwrap();
+                if block.is_empty() {
+                    break;
+                }
+                back.extend_from_slice(&block);
+            }
+            assert!(back == bytes, "flushed: {flushed}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_gone_is_an_error() {
+        let dir = tempfile::tempdir().unwrap().path().join("gone");
+        assert!(Spool::create(&dir, vec![1]).await.is_err());
+    }
+}

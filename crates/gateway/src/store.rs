@@ -1,0 +1,225 @@
+//! Where a body is kept while it is scanned.
+
+use crate::budget::{Budget, Share};
+use crate::spool::Spool;
+use bytes::Bytes;
+use icapstan_icap_server::{Exchange, ExchangeError, Io};
+use icapstan_model::{Content, Object};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Larger bodies go to a file, in bytes.
+const IN_MEMORY: u64 = 1 << 20;
+/// The first allocation, unless the message says that less is coming.
+const FIRST: u64 = 16 * 1024;
+/// How much of an answer's body is one chunk.
+const CHUNK: usize = 64 * 1024;
+
+/// What all stores share.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreConfig {
+    pub(crate) memory: Arc<Budget>,
+    pub(crate) spool: Arc<Budget>,
+    pub(crate) dir: PathBuf,
+}
+
+/// The bytes of one body.
+#[derive(Debug)]
+pub(crate) struct Store {
+    config: StoreConfig,
+    place: Place,
+    memory: Share,
+    spool: Share,
+    /// More is not taken, in bytes.
+    limit: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Growing(Vec<u8>),
+    /// Complete.
+    Memory(Bytes),
+    File(Spool),
+}
+
+/// Why bytes were not, or not all, taken.
+#[derive(Debug, Error)]
+pub(crate) enum StoreError {
+    /// The body is larger than the limit.
+    #[error("the body is larger than the size limit")]
+    TooLarge,
+    /// All memory or all spool space is in use.
+    #[error("the byte budget is spent")]
+    Spent,
+    /// The spool file cannot be written.
+    #[error("the spool file cannot be used")]
+    Io(#[from] io::Error),
+}
+
+// === impl Store ===
+
+impl Store {
+    /// For a body of at most `limit` bytes; `expected` is what the message claims.
+    pub(crate) fn new(config: &StoreConfig, limit: u64, expected: Option<u64>) -> Result<Self, StoreError> {
+        let mut memory = Share::new(&config.memory);
+        let first = expected.unwrap_or(FIRST).clamp(256, FIRST);
+        if !memory.grow_to(first) {
+            return Err(StoreError::Spent);
+        }
+        let place = Place::Growing(Vec::with_capacity(usize::try_from(first).unwrap_or(0)));
+        let spool = Share::new(&config.spool);
+        Ok(Self { config: config.clone(), place, memory, spool, limit })
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        match &self.place {
+            Place::Growing(bytes) => bytes.len() as u64,
+            Place::Memory(bytes) => bytes.len() as u64,
+            Place::File(spool) => spool.len(),
+        }
+    }
+
+    /// Takes `data`, or nothing of it.
+    pub(crate) async fn push(&mut self, data: &[u8]) -> Result<(), StoreError> {
+        let len = self.len() + data.len() as u64;
+        if len > self.limit {
+            return Err(StoreError::TooLarge);
+        }
+        match &mut self.place {
+            Place::Growing(bytes) if len <= IN_MEMORY => {
+                if len > bytes.capacity() as u64 {
+                    let capacity = len.next_power_of_two();
+                    // Both blocks exist while the bytes are moved.
+                    if !self.memory.grow_to(capacity) {
+                        return Err(StoreError::Spent);
+                    }
+                    bytes.reserve_exact(usize::try_from(capacity).unwrap_or(usize::MAX) - bytes.len());
+                }
+                bytes.extend_from_slice(data);
+                Ok(())
+            }
+            Place::Growing(bytes) => {
+                if !self.spool.grow_to(len) {
+                    return Err(StoreError::Spent);
+                }
+                // Not moved out before the file is there: a failure must leave the bytes in place.
+                let mut spool = Spool::create(&self.config.dir, bytes.clone()).await?;
+                spool.push(data).await?;
+                self.place = Place::File(spool);
+                self.memory.release();
+                Ok(())
+            }
+            Place::File(spool) => {
+                if !self.spool.grow_to(len) {
+                    return Err(StoreError::Spent);
+                }
+                Ok(spool.push(data).await?)
+            }
+            Place::Memory(_) => Err(StoreError::TooLarge),
+        }
+    }
+
+    /// The body as an object for a scan. Nothing can be added afterwards.
+    pub(crate) async fn object(&mut self) -> io::Result<Object> {
+        let len = self.len();
+        let content = match &mut self.place {
+            Place::Growing(bytes) => {
+                let bytes = Bytes::from(std::mem::take(bytes));
+                self.place = Place::Memory(bytes.clone());
+                Content::Memory(bytes)
+            }
+            Place::Memory(bytes) => Content::Memory(bytes.clone()),
+            Place::File(spool) => Content::File(spool.file().await?),
+        };
+        Ok(Object { content, len })
+    }
+
+    /// The body, if it is in memory.
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        match &self.place {
+            Place::Growing(bytes) => Some(bytes),
+            Place::Memory(bytes) => Some(bytes),
+            Place::File(_) => None,
+        }
+    }
+
+    /// Sends the body as pieces of an answer that was begun.
+    pub(crate) async fn send(&self, exchange: &mut Exchange<'_, impl Io>) -> Result<(), ExchangeError> {
+        match &self.place {
+            Place::Growing(bytes) => send_chunks(bytes, exchange).await,
+            Place::Memory(bytes) => send_chunks(bytes, exchange).await,
+            Place::File(spool) => {
+                let (mut offset, mut block) = (0, Vec::new());
+                loop {
+                    block = spool.read(offset, block).await.map_err(|error| {
+                        tracing::error!(%error, "A spool file cannot be read back.");
+                        ExchangeError::Aborted
+                    })?;
+                    if block.is_empty() {
+                        return Ok(());
+                    }
+                    offset += block.len() as u64;
+                    send_chunks(&block, exchange).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn send_chunks(bytes: &[u8], exchange: &mut Exchange<'_, impl Io>) -> Result<(), ExchangeError> {
+    for chunk in bytes.chunks(CHUNK) {
+        exchange.chunk(chunk).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(memory: u64, spool: u64) -> (StoreConfig, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let (memory, spool) = (Budget::new(memory), Budget::new(spool));
+        (StoreConfig { memory, spool, dir: dir.path().to_owned() }, dir)
+    }
+
+    #[tokio::test]
+    async fn small_bodies_stay_in_memory_and_large_ones_move_to_a_file() {
+        let (config, _dir) = config(4 << 20, 4 << 20);
+        let mut store = Store::new(&config, 3 << 20, Some(9)).unwrap();
+        let piece = vec![7; 100_000];
+        for _ in 0..10 {
+            store.push(&piece).await.unwrap();
+        }
+        assert!(matches!(store.place, Place::Growing(_)));
+        assert_eq!((config.memory.taken(), config.spool.taken()), (1 << 20, 0));
+        store.push(&piece).await.unwrap();
+        assert!(matches!(store.object().await.unwrap().content, Content::File(_)));
+        assert_eq!((config.memory.taken(), config.spool.taken()), (0, 1_100_000));
+        drop(store);
+        assert_eq!(config.spool.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn limits_refuse_a_piece_and_keep_what_was_there() {
+        let (config, _dir) = config(64 * 1024, 1 << 20);
+        let mut store = Store::new(&config, 100_000, None).unwrap();
+        store.push(&vec![1; 60_000]).await.unwrap();
+        assert!(matches!(store.push(&vec![2; 50_000]).await, Err(StoreError::TooLarge)));
+        assert!(matches!(store.push(&vec![2; 10_000]).await, Err(StoreError::Spent)));
+        assert_eq!(store.in_memory().unwrap(), vec![1; 60_000]);
+        assert!(matches!(Store::new(&config, 1, Some(1)), Err(StoreError::Spent)));
+    }
+
+    #[tokio::test]
+    async fn a_spool_folder_that_is_gone_loses_nothing_that_was_taken() {
+        let (mut config, _dir) = config(4 << 20, 4 << 20);
+        config.dir.push("gone");
+        let mut store = Store::new(&config, 3 << 20, None).unwrap();
+        store.push(&vec![1; 1 << 20]).await.unwrap();
+        assert!(matches!(store.push(&[2]).await, Err(StoreError::Io(_))));
+        assert_eq!(store.len(), 1 << 20);
+    }
+}

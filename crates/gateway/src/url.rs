@@ -1,0 +1,78 @@
+//! The URL that a message is about, as text for people and pages.
+
+use icapstan_icap_server::proto::HttpHead;
+
+/// No URL is kept longer, in bytes.
+const MAX: usize = 8 * 1024;
+
+/// The URL of a request: its absolute target, its authority (CONNECT), or its path behind `Host`.
+/// Whatever is not printable ASCII is percent-encoded, so that no sink of it can be misled.
+pub(crate) fn of(request: HttpHead<'_>) -> String {
+    let target = request.target();
+    let mut url = String::with_capacity(target.len().min(MAX) + 32);
+    if target.starts_with(b"/") || target == b"*" {
+        let host = request.value("host").unwrap_or_default();
+        if !host.is_empty() {
+            url.push_str("http://");
+            push(&mut url, host);
+        }
+        if target == b"*" {
+            return url;
+        }
+    }
+    push(&mut url, target);
+    url
+}
+
+/// Appends `bytes` printably.
+fn push(url: &mut String, bytes: &[u8]) {
+    use std::fmt::Write;
+    for &byte in bytes {
+        if url.len() >= MAX {
+            return;
+        }
+        if byte.is_ascii_graphic() {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icapstan_icap_server::proto::{Decoder, Event, Limits};
+
+    fn url(head: &[u8]) -> String {
+        let mut wire = format!(
+            "REQMOD icap://h/req ICAP/1.0\r\nEncapsulated: req-hdr=0, null-body={}\r\n\r\n",
+            head.len()
+        )
+        .into_bytes();
+        wire.extend_from_slice(head);
+        let mut decoder = Decoder::new(Limits::default());
+        let Some(Event::Head(head)) = decoder.step(&wire).unwrap().event else { panic!("no head") };
+        of(head.http_request().unwrap())
+    }
+
+    #[test]
+    fn every_request_form_gives_its_url() {
+        for (head, expected) in [
+            (&b"GET http://o.test/x?y HTTP/1.1\r\nHost: other\r\n\r\n"[..], "http://o.test/x?y"),
+            (b"GET /x HTTP/1.1\r\nHost: o.test:8080\r\n\r\n", "http://o.test:8080/x"),
+            (b"GET /x HTTP/1.0\r\n\r\n", "/x"),
+            (b"CONNECT o.test:443 HTTP/1.1\r\nHost: o.test:443\r\n\r\n", "o.test:443"),
+            (b"OPTIONS * HTTP/1.1\r\nHost: o.test\r\n\r\n", "http://o.test"),
+            (b"GET http://o.test/a b\x1b[0m\xff HTTP/1.1\r\n\r\n", "http://o.test/a%20b%1B[0m%FF"),
+        ] {
+            assert_eq!(url(head), expected);
+        }
+    }
+
+    #[test]
+    fn long_urls_are_cut() {
+        let head = format!("GET http://o.test/{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
+        assert!(url(head.as_bytes()).len() <= MAX);
+    }
+}
