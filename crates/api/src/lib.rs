@@ -1,1 +1,46 @@
-//! The types of icapstan.yaml and of the custom resources.
+//! The types of `icapstan.yaml`, and later of the custom resources.
+//!
+//! ```text
+//!  text ──parse──▶ Config ──check──▶ Config ──sizing(Machine)──▶ Sizing (what was left to default)
+//!            │                 │
+//!       ConfigError       Vec<Problem>: every one of them, each with the path of its field
+//! ```
+//!
+//! Refuses to do: command lines, environment variables, anything with a network.
+//!
+//! Invariants
+//! 1. A field that is not listed in `docs/configuration.md` is an error; nothing is ignored.
+//! 2. No text makes [`Config::parse`] panic, and no text larger than [`MAX_CONFIG_LEN`] is read.
+//! 3. An empty file is a complete configuration.
+//!
+//! ```
+//! let config = icapstan_api::Config::parse("limits: {sessions: 100}", "icapstan.yaml")?;
+//! assert_eq!(config.limits.sessions, 100);
+//! assert_eq!(config.services[0].path, "/reqmod");
+//! # Ok::<(), icapstan_api::ConfigError>(())
+//! ```
+
+mod address;
+mod check;
+mod config;
+mod duration;
+mod error;
+mod load;
+mod machine;
+mod policy;
+mod process;
+mod service;
+mod size;
+
+pub use config::Config;
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use error::{ConfigError, Problem};
+pub use load::MAX_CONFIG_LEN;
+pub use machine::{Machine, Sizing};
+pub use policy::{
+    Heuristics, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanSettings, Template,
+    UnpackKind,
+};
+pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
+pub use service::{IcapService, Preview, ScanScope, ServiceMode};
+pub use size::{ByteSize, ByteSizeError};

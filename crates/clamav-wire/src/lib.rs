@@ -14,6 +14,7 @@
 
 mod codec;
 mod control;
+pub mod layers;
 mod scan;
 
 pub use codec::WireError;

@@ -38,7 +38,7 @@ pub struct Limits {
 pub struct Reply {
     /// Of the request.
     pub id: u64,
-    /// The `cl_error_t` of the scan call.
+    /// The `cl_error_t` of the scan call. Most errors inside a scan come out as `CL_CLEAN`.
     pub code: u32,
     /// What the callbacks saw.
     pub flags: ReplyFlags,
@@ -46,9 +46,12 @@ pub struct Reply {
     pub scanned: u64,
     /// Layers that the inspection callback saw, the object itself included.
     pub layers: u32,
-    /// The detections, strongest first as libclamav reports them; at most [`Reply::MAX_NAMES`].
+    /// The detections, at most [`Reply::MAX_NAMES`], without repeats: first those of signatures, then
+    /// rules of thumb, limits and encryption (`Heuristics.*`). After the first detection by a signature
+    /// the layers that follow are left out.
     pub names: Vec<Vec<u8>>,
-    /// The first warning or error message, for the log; empty if there was none.
+    /// The first warning or error message, for the log; empty if there was none. One without
+    /// [`ReplyFlags::WARNED`] is about the object.
     pub message: Vec<u8>,
 }
 
@@ -173,20 +176,32 @@ impl Reply {
 // === impl ReplyFlags ===
 
 impl ReplyFlags {
-    /// The inspection callback ran for the object itself: proof that libclamav looked.
+    /// The inspection callback ran for the object itself: proof that libclamav looked. It does not
+    /// run if the temporary folder is gone, if the object is larger than a limit, or if it has five
+    /// bytes or fewer; libclamav 1.4 calls the first and the last of these clean.
     pub const INSPECTED: Self = Self(1);
-    /// libclamav sent a warning or an error message during the scan.
+    /// libclamav sent a warning or an error message during the scan, about its own means or about
+    /// something unknown. Ordinary files bring none: thousands of them, of hundreds of kinds, were tried.
     pub const WARNED: Self = Self(2);
-    /// A layer is of a format that this libclamav cannot open (RAR, zstd ...).
+    /// A layer, or a part of one, is of a format that this libclamav cannot open (RAR, zstd, a zip
+    /// member packed with LZMA, a second bzip2 stream ...), or an archive announced a member that
+    /// was then not opened (7z with PPMd, bzip2 or deflate; a damaged member). See [`layers`](crate::layers).
     pub const UNSUPPORTED: Self = Self(4);
-    /// A layer is of a format that libclamav ignores altogether.
+    /// A layer is of a format that libclamav ignores altogether: neither body nor hash signatures
+    /// were tried on it.
     pub const IGNORED: Self = Self(8);
-    /// A layer is encrypted, by our own look at it.
+    /// A layer, or a member of one, is encrypted, by our own look at it or by what libclamav told
+    /// the member callback. The names `Heuristics.Encrypted.*` come besides.
     pub const ENCRYPTED: Self = Self(16);
-    /// Containers lie deeper inside each other than the limit.
+    /// Containers lie deeper inside each other than the limit. What lies deeper was left out.
     pub const DEPTH: Self = Self(32);
-    /// More files than the limit.
+    /// More layers than the limit on files. The rest was left out.
     pub const FILES: Self = Self(64);
+    /// A layer is larger than the limit on file size. libclamav 1.4 cuts members of zip files
+    /// (deflate, bzip2) at the limit and does not tell; a layer beyond the limit may be such a stump.
+    pub const SIZE: Self = Self(128);
+    /// libclamav complained about the object, not about its own means: a damaged or contradictory container.
+    pub const MALFORMED: Self = Self(256);
 
     /// Both sets together.
     #[must_use]

@@ -1,2 +1,63 @@
 //! Scans objects with libclamav in a process of its own.
-fn main() {}
+//!
+//! ```text
+//!  icapstan ──▶ zygote: loads the databases once ──fork──▶ worker: one object at a time
+//!                 │ control socket, descriptor 3              │ object socket, descriptor 3
+//! ```
+//!
+//! The zygote has one thread and never scans. Workers share its engine copy-on-write, have one
+//! thread each, and set the limits of each object on their own copy.
+//!
+//! Refuses to do: judging. What libclamav said and what the callbacks saw goes back in full; only
+//! the reader of a reply says "clean".
+//!
+//! Invariants:
+//! 1. A database that is not wholly loaded is never served.
+//! 2. A worker holds no descriptor but its object socket, the null device and standard error.
+//! 3. A worker that cannot keep the protocol ends; it never guesses.
+//! 4. No panic crosses into C: an unwinding callback ends the process.
+
+mod args;
+mod callbacks;
+mod database;
+mod engine;
+mod ffi;
+mod messages;
+mod socket;
+mod sys;
+mod worker;
+mod zygote;
+
+use args::Args;
+use std::process::ExitCode;
+
+/// A wrong command line, as in `sysexits.h`.
+const EX_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    match Args::parse(std::env::args_os().skip(1)) {
+        Ok(Args::Version) => {
+            println!("{}", args::version(&engine::version()));
+            ExitCode::SUCCESS
+        }
+        Ok(Args::Help) => {
+            println!("{}", args::USAGE);
+            ExitCode::SUCCESS
+        }
+        Ok(Args::Zygote(settings)) => zygote::run(&settings),
+        Err(error) => usage(&error.to_string()),
+    }
+}
+
+/// Says what is wrong with the way this program was started.
+pub(crate) fn usage(message: &str) -> ExitCode {
+    log(&format!("{message}\n{}", args::USAGE));
+    ExitCode::from(EX_USAGE)
+}
+
+/// One line for the operator, on standard error. Only faults are worth one.
+pub(crate) fn log(line: &str) {
+    use std::io::Write as _;
+    // Nothing can be done about a standard error that is gone, and it must not end a scan.
+    let _ = writeln!(std::io::stderr(), "icapstan-clamav-worker[{}]: {line}", std::process::id());
+}

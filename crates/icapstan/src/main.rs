@@ -1,2 +1,32 @@
-//! Kubernetes-native ICAP antivirus and URL-scanning service.
-fn main() {}
+//! The `icapstan` program: the command line, and what each command wires together.
+
+mod check_config;
+mod cli;
+mod client;
+mod exit;
+mod options;
+mod scan;
+mod settings;
+mod standalone;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no failure.
+            let _ = error.print();
+            return if error.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let exit = match cli.command {
+        Command::Standalone(args) => standalone::run(&args),
+        Command::Scan(args) => scan::run(&args.object, &args.server, args.timeout, args.json),
+        Command::Options(args) => options::run(&args.uri, args.timeout),
+        Command::CheckConfig(args) => check_config::run(&args.file),
+    };
+    exit.into()
+}

@@ -1,1 +1,49 @@
-//! The engine pool, database generations and their swap.
+//! The engine pool: libclamav in worker processes, database generations, their swap, and the proof
+//! that what is in use detects.
+//!
+//! ```text
+//!  ScanPort::scan ─▶ queue ─▶ views ─▶ pool ─▶ worker (sealed memfd, one record each way) ─▶ judge
+//!                    refuse   decode    lease     │ killed, dead, worn out
+//!                                                 ▼
+//!  folder ─▶ loader thread ─▶ zygote ─fork─▶ crew thread: end, fork, prove
+//!                └── swaps the epoch; the old one lives on in the transactions that hold it
+//! ```
+//!
+//! Refuses to do: ICAP, policy, caching, the network. Nothing here links libclamav.
+//!
+//! Invariants
+//! 1. A clean finding means: a worker that has proven that it detects answered, it looked at every view
+//!    of the object, and nothing at all spoke against it. Everything else has a reason.
+//! 2. A scan ends by its deadline. The worker that does not is killed by a handle that can mean no other
+//!    process, and replaced within milliseconds.
+//! 3. A worker is on the pool's stack, in one lease, in one grace task or with the crew thread: never
+//!    lost, whatever is cancelled when.
+//! 4. Signatures are in use only if they were loaded wholly, had the same digest before and after, and
+//!    workers passed the self-test with them. Else the old ones stay.
+//! 5. What waits, what is decoded at once, what is written to disk and how many generations are in
+//!    memory are bounded by settings.
+//! 6. No thread of the async runtime waits for a process, a file system or a decoder of more than a few
+//!    kilobytes.
+
+mod builtin;
+mod canary;
+mod config;
+mod crew;
+mod folder;
+mod judge;
+mod loader;
+mod metrics;
+mod packet;
+mod pool;
+mod queue;
+mod scan;
+mod scanner;
+mod sealed;
+mod temp;
+mod views;
+mod worker;
+mod zygote;
+
+pub use config::{ScannerConfig, SignatureSource, StartError, find_worker};
+pub use metrics::Metrics;
+pub use scanner::Scanner;

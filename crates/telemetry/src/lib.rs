@@ -1,1 +1,24 @@
-//! Logs, metrics and the admin HTTP endpoint on its own thread.
+//! What the outside learns of a running process: its log, its metrics, and whether it is well.
+//!
+//! ```text
+//!  tracing events ──▶ standard error, as text or JSON
+//!  Registry, readiness, version ──▶ AdminServer (own thread): /livez /readyz /metrics /version
+//! ```
+//!
+//! Refuses to do: knowing what the metrics of other parts mean.
+//!
+//! Invariants
+//! 1. The endpoint answers while every other thread is busy or stuck: it shares no runtime with them,
+//!    and waits for none of what it asks them longer than a second.
+//! 2. Clients of the endpoint, however many and however slow, take a bounded number of connections
+//!    for a bounded time; the newest is served.
+//! 3. A log that cannot be written is lost, and nothing else.
+
+mod admin;
+mod build;
+mod log;
+
+pub use admin::{AdminError, AdminServer, Check, Readiness, Ready, Version};
+pub use build::register_build_info;
+pub use log::{LogError, LogFormat, init_logging};
+pub use prometheus::Registry;

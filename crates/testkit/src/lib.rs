@@ -1,1 +1,51 @@
-//! What the tests share: child processes, Squid, origins, a raw ICAP client.
+//! What the tests share: child processes, Squid, Chromium, origins, HTTP and a raw ICAP client.
+//!
+//! ```text
+//!  test ──▶ IcapClient ─────────────raw bytes────────────▶ Standalone (the built binary)
+//!  test ──▶ http::fetch ──▶ Squid ──ICAP──▶ Standalone        ▲
+//!  test ──▶ Chromium ─────▶ Squid ──HTTP──▶ Origin            └ log lines, /metrics, signals
+//! ```
+//!
+//! Blocking sockets and plain threads only: what is tested is asynchronous, so what tests it is not,
+//! and shares no parser with it.
+//!
+//! 1. Nothing here sleeps and hopes; it waits for a condition and says what it waited for.
+//! 2. Whatever is started is ended by its own handle when the test ends, and by the kernel when the
+//!    test is killed.
+//! 3. A failed expectation panics with what was seen; there is nothing for a test to handle.
+//!
+//! ```no_run
+//! use icapstan_testkit::{IcapClient, Message, Standalone};
+//!
+//! let server = Standalone::start();
+//! let mut client = IcapClient::connect(server.icap());
+//! client.send(&Message::options("/respmod").bytes());
+//! assert_eq!(client.read_options().status, 200);
+//! ```
+
+mod chromium;
+mod coding;
+mod env;
+pub mod http;
+mod icap;
+mod net;
+mod origin;
+mod process;
+mod samples;
+mod squid;
+mod standalone;
+mod wait;
+
+pub use chromium::Chromium;
+pub use coding::{brotli, chunked, chunked_by, deflate, gzip, zstd};
+pub use env::{need, skipped};
+pub use icap::{Field, Head, IcapBody, IcapClient, IcapResponse, Kind, Message, ReadError};
+pub use net::{free_port, tempdir};
+pub use origin::{Framing, Origin, Reply, Seen};
+pub use process::{Logs, Process, Signal};
+pub use samples::{
+    EICAR_NAME, MARKER_NAME, clean_bytes, clean_text, eicar, hex, marker, sha256_hex, signatures,
+};
+pub use squid::{IcapLogLine, Squid};
+pub use standalone::{Standalone, StandaloneBuilder, binary};
+pub use wait::{PATIENCE, eventually};

@@ -1,0 +1,429 @@
+//! What has to hold between the fields of a configuration.
+
+use crate::{
+    ByteSize, Config, IcapService, KeepAlive, Limits, Preview, Problem, Rule, RuleAction, ScanPolicy,
+    ScannerSettings, Sizing, Template, Timeouts, duration::format_duration, load::printable,
+};
+use icapstan_model::{Mode, Reason, VerdictKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Collects problems below one path.
+struct Checker<'a> {
+    path: String,
+    problems: &'a mut Vec<Problem>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The most services, and the most policies.
+    pub const MAX_ENTRIES: usize = 64;
+    /// The most rules of a policy.
+    pub const MAX_RULES: usize = 256;
+    /// The most aliases of a service.
+    pub const MAX_ALIASES: usize = 16;
+    /// The most worker processes.
+    pub const MAX_WORKERS: u32 = 512;
+    /// The largest object that the engine can scan: libclamav counts in 31 bits.
+    pub const MAX_OBJECT: ByteSize = ByteSize::new((2 << 30) - 1);
+
+    /// Everything that is wrong with the values. [`Config::parse`] has done this; it is to be done
+    /// again after command line options were laid over a configuration.
+    pub fn check(&self) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut root = Checker { path: String::new(), problems: &mut problems };
+        if self.listen == self.admin && self.listen.port() != 0 {
+            root.report("admin", format!("{} is taken by `listen`", self.admin));
+        }
+        if self.signatures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            root.report("signatures", "names no folder");
+        }
+        self.check_services(&mut root);
+        self.check_policies(&mut root);
+        self.limits.check(&mut root.at("limits"));
+        self.scanner.check(&mut root.at("scanner"));
+        self.keep_alive.check(&mut root.at("keepAlive"));
+        self.timeouts.check(&mut root.at("timeouts"));
+        if let Some(memory) = self.limits.memory {
+            self.check_object_sizes(&mut root, "limits.memory", memory);
+        }
+        self.check_object_sizes(&mut root, "limits.spool", self.limits.spool);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// What works, but probably not as intended. For the log and for `check-config`.
+    pub fn advice(&self, sizing: &Sizing) -> Vec<Problem> {
+        let mut advice = Vec::new();
+        let mut root = Checker { path: String::new(), problems: &mut advice };
+        let sessions = self.limits.sessions;
+        if u64::from(sizing.queue_length) < 2 * u64::from(sessions) {
+            root.report(
+                "limits.queueLength",
+                format!(
+                    "{} is less than twice limits.sessions ({sessions}): when the queue is full, clients \
+                     are refused with 500 although they hold a session",
+                    sizing.queue_length
+                ),
+            );
+        }
+        if sizing.queue_length <= sizing.in_flight {
+            root.report(
+                "limits.queueLength",
+                format!(
+                    "{} is not more than scanner.inFlight ({}): the queue cannot keep the workers busy",
+                    sizing.queue_length, sizing.in_flight
+                ),
+            );
+        }
+        if sessions <= sizing.in_flight {
+            root.report(
+                "limits.sessions",
+                format!(
+                    "{sessions} is not more than scanner.inFlight ({}): some workers will be idle for \
+                     lack of clients",
+                    sizing.in_flight
+                ),
+            );
+        }
+        for (index, policy) in self.policies.iter().enumerate().take(Self::MAX_ENTRIES) {
+            let size = policy.scan.max_object_size;
+            if size.bytes().saturating_mul(2) > sizing.memory.bytes() {
+                root.report(
+                    &format!("policies[{index}].scan.maxObjectSize"),
+                    format!(
+                        "{size} is more than half of limits.memory ({}): two such objects at the same \
+                         time do not fit, and one of them is refused with 503",
+                        sizing.memory
+                    ),
+                );
+            }
+        }
+        advice
+    }
+
+    /// What depends on the machine.
+    pub(crate) fn check_sizing(&self, sizing: &Sizing) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut root = Checker { path: String::new(), problems: &mut problems };
+        self.check_object_sizes(&mut root, "limits.memory", sizing.memory);
+        if sizing.in_flight < sizing.workers {
+            let message = format!(
+                "{} is less than scanner.workers ({}): some workers would never get an object",
+                sizing.in_flight, sizing.workers
+            );
+            root.report("scanner.inFlight", message);
+        }
+        problems
+    }
+
+    fn check_object_sizes(&self, root: &mut Checker<'_>, limit: &str, most: ByteSize) {
+        for (index, policy) in self.policies.iter().enumerate().take(Self::MAX_ENTRIES) {
+            let size = policy.scan.max_object_size;
+            if size > most {
+                root.report(
+                    &format!("policies[{index}].scan.maxObjectSize"),
+                    format!("{size} is more than {limit} ({most}): such an object could never be taken in"),
+                );
+            }
+        }
+    }
+
+    fn check_services(&self, root: &mut Checker<'_>) {
+        root.count("services", self.services.len(), 1, Self::MAX_ENTRIES);
+        let mut owners: BTreeMap<&str, String> = BTreeMap::new();
+        for (index, service) in self.services.iter().enumerate().take(Self::MAX_ENTRIES) {
+            let mut here = root.at(&format!("services[{index}]"));
+            service.check(&mut here);
+            if self.policy(&service.policy).is_none() {
+                let known: Vec<_> = self.policies.iter().map(|policy| policy.name.as_str()).collect();
+                here.report(
+                    "policy",
+                    format!("there is no policy \"{}\"; there are: {}", service.policy, known.join(", ")),
+                );
+            }
+            for (place, path) in service.paths().enumerate().take(1 + Self::MAX_ALIASES) {
+                let field = match place {
+                    0 => "path".to_owned(),
+                    _ => format!("aliases[{}]", place - 1),
+                };
+                let full = format!("services[{index}].{field}");
+                if let Some(owner) = owners.get(path) {
+                    here.report(&field, format!("\"{path}\" is already taken by {owner}"));
+                } else {
+                    owners.insert(path, full);
+                }
+            }
+        }
+    }
+
+    fn check_policies(&self, root: &mut Checker<'_>) {
+        root.count("policies", self.policies.len(), 1, Self::MAX_ENTRIES);
+        let mut names = BTreeMap::new();
+        for (index, policy) in self.policies.iter().enumerate().take(Self::MAX_ENTRIES) {
+            let mut here = root.at(&format!("policies[{index}]"));
+            policy.check_into(&mut here);
+            if let Some(first) = names.get(policy.name.as_str()) {
+                here.report("name", format!("\"{}\" is already taken by policies[{first}]", policy.name));
+            } else {
+                names.insert(policy.name.as_str(), index);
+            }
+        }
+    }
+}
+
+// === impl IcapService ===
+
+impl IcapService {
+    fn check(&self, here: &mut Checker<'_>) {
+        check_path(here, "path", &self.path);
+        for (index, alias) in self.aliases.iter().enumerate().take(Config::MAX_ALIASES) {
+            check_path(here, &format!("aliases[{index}]"), alias);
+        }
+        here.count("aliases", self.aliases.len(), 0, Config::MAX_ALIASES);
+        if self.modes.is_empty() {
+            here.report("modes", "is empty; name REQMOD, RESPMOD or both");
+        }
+        if self.modes.len() != self.modes.iter().collect::<std::collections::HashSet<_>>().len() {
+            here.report("modes", "names a mode twice");
+        }
+        if let Some(bytes) = self.preview.bytes() {
+            here.within("preview", bytes, 1, Preview::MAX);
+        }
+        here.lasts("optionsTtl", self.options_ttl, Duration::from_mins(1), 720 * HOUR);
+    }
+}
+
+/// A path is compared byte by byte with what stands in the ICAP URI, so it may only hold what no
+/// client encodes (RFC 3986 section 2.3), and nothing that a client might resolve.
+fn check_path(here: &mut Checker<'_>, field: &str, path: &str) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if let Some(odd) = path.chars().find(|c| !allowed(*c)) {
+        here.report(field, format!("{odd:?} cannot stand in a path; use letters, digits and - . _ ~ /"));
+    }
+    let segments = path.strip_prefix('/').map(|rest| rest.split('/'));
+    match segments {
+        None => here.report(field, "a path begins with a slash, such as /respmod"),
+        Some(mut segments) => {
+            if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+                here.report(field, "a path has no empty parts and no . or .., and does not end with a slash");
+            }
+        }
+    }
+    here.count(field, path.len(), 2, 128);
+}
+
+// === impl ScanPolicy ===
+
+impl ScanPolicy {
+    /// Everything that is wrong with the values, each with its path within the policy.
+    pub fn check(&self) -> Result<(), Vec<Problem>> {
+        let mut problems = Vec::new();
+        self.check_into(&mut Checker { path: String::new(), problems: &mut problems });
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn check_into(&self, here: &mut Checker<'_>) {
+        let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !self.name.chars().all(named) || self.name.starts_with('-') || self.name.ends_with('-') {
+            here.report("name", "is made of lower-case letters, digits and inner hyphens");
+        }
+        here.count("name", self.name.len(), 1, 63);
+        let scan = &self.scan;
+        here.within("scan.maxObjectSize", scan.max_object_size, ByteSize::new(1), Config::MAX_OBJECT);
+        here.lasts("scan.timeout", scan.timeout, Duration::from_millis(100), HOUR);
+        here.within("scan.maxDepth", scan.max_depth, 1, 64);
+        here.within("scan.maxFiles", scan.max_files, 1, 1_000_000);
+        if scan.unpack.len() != scan.unpack.iter().collect::<BTreeSet<_>>().len() {
+            here.report("scan.unpack", "names a kind twice");
+        }
+        here.count("rules", self.rules.len(), 0, Config::MAX_RULES);
+        for (index, rule) in self.rules.iter().enumerate().take(Config::MAX_RULES) {
+            rule.check(&mut here.at(&format!("rules[{index}]")));
+            let earlier = self.rules.iter().take(index);
+            if let Some(winner) = shadow(rule, earlier) {
+                here.report(&format!("rules[{index}]"), format!("has no effect: {winner}"));
+            }
+        }
+    }
+}
+
+/// Why no verdict ever reaches `rule`.
+fn shadow<'a>(rule: &Rule, earlier: impl Iterator<Item = &'a Rule>) -> Option<String> {
+    let reasons: Vec<Option<Reason>> = match (rule.reason, rule.verdict.kind()) {
+        (Some(word), _) => vec![Some(word.0)],
+        (None, kind @ (VerdictKind::NonScanned | VerdictKind::Failed)) => {
+            reasons_of(kind).map(Some).collect()
+        }
+        (None, _) => vec![None],
+    };
+    let mut left: Vec<(Mode, Option<Reason>)> = [Mode::Reqmod, Mode::Respmod]
+        .into_iter()
+        .filter(|mode| rule.mode.includes(*mode))
+        .flat_map(|mode| reasons.iter().map(move |reason| (mode, *reason)))
+        .collect();
+    let mut winners = Vec::new();
+    for (index, other) in earlier.enumerate() {
+        let before = left.len();
+        left.retain(|(mode, reason)| {
+            let taken = other.verdict == rule.verdict
+                && other.mode.includes(*mode)
+                && other.reason.is_none_or(|word| Some(word.0) == *reason);
+            !taken
+        });
+        if left.len() < before {
+            winners.push(format!("rules[{index}]"));
+        }
+        if left.is_empty() {
+            return Some(format!("{} before it match all that it matches", winners.join(" and ")));
+        }
+    }
+    None
+}
+
+fn reasons_of(kind: VerdictKind) -> impl Iterator<Item = Reason> {
+    Reason::all().filter(move |reason| match reason {
+        Reason::NonScanned(_) => kind == VerdictKind::NonScanned,
+        Reason::Failed(_) => kind == VerdictKind::Failed,
+    })
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn check(&self, here: &mut Checker<'_>) {
+        let kind = self.verdict.kind();
+        if let Some(word) = self.reason
+            && reasons_of(kind).all(|reason| reason != word.0)
+        {
+            let allowed: Vec<_> = reasons_of(kind).map(Reason::as_str).collect();
+            let allowed = match allowed.as_slice() {
+                [] => "it has none; leave the reason out".to_owned(),
+                words => format!("its reasons are {}", words.join(", ")),
+            };
+            let verdict = self.verdict.as_str();
+            here.report("reason", format!("\"{}\" is no reason of {verdict}: {allowed}", word.0));
+        }
+        if let RuleAction::Block(template) = self.action
+            && !template.suits(kind)
+        {
+            if kind == VerdictKind::Clean {
+                here.report("action.block", "a clean object cannot be blocked; use none or log");
+                return;
+            }
+            let suitable: Vec<_> = Template::ALL
+                .into_iter()
+                .filter(|template| template.suits(kind))
+                .map(Template::as_str)
+                .collect();
+            here.report(
+                "action.block",
+                format!(
+                    "the page \"{template}\" would not tell the truth about {}; use {}",
+                    self.verdict.as_str(),
+                    suitable.join(" or ")
+                ),
+            );
+        }
+    }
+}
+
+// === impl Limits ===
+
+impl Limits {
+    fn check(&self, here: &mut Checker<'_>) {
+        here.within("sessions", self.sessions, 1, 1_000_000);
+        if let Some(length) = self.queue_length {
+            here.within("queueLength", length, 1, 10_000_000);
+        }
+        if let Some(memory) = self.memory {
+            here.within("memory", memory, ByteSize::mib(1), ByteSize::gib(65_536));
+        }
+        here.within("spool", self.spool, ByteSize::mib(1), ByteSize::gib(65_536));
+        here.within("icapHeadSize", self.icap_head_size, ByteSize::kib(4), ByteSize::mib(1));
+        here.within("httpHeadSize", self.http_head_size, ByteSize::kib(8), ByteSize::mib(4));
+    }
+}
+
+// === impl ScannerSettings ===
+
+impl ScannerSettings {
+    fn check(&self, here: &mut Checker<'_>) {
+        if let Some(workers) = self.workers {
+            here.within("workers", workers, 1, Config::MAX_WORKERS);
+        }
+        if let Some(in_flight) = self.in_flight {
+            here.within("inFlight", in_flight, 1, 16 * Config::MAX_WORKERS);
+            if let Some(workers) = self.workers
+                && in_flight < workers
+            {
+                let message = format!(
+                    "{in_flight} is less than scanner.workers ({workers}): some workers would never get an object"
+                );
+                here.report("inFlight", message);
+            }
+        }
+        if self.temp_dir.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+            here.report("tempDir", "is not an absolute path");
+        }
+        here.within("memory", self.memory, ByteSize::mib(64), ByteSize::gib(1024));
+        here.within("nice", self.nice, 0, 19);
+    }
+}
+
+// === impl KeepAlive ===
+
+impl KeepAlive {
+    fn check(&self, here: &mut Checker<'_>) {
+        here.lasts("idleTimeout", self.idle_timeout, Duration::from_secs(1), 24 * HOUR);
+    }
+}
+
+// === impl Timeouts ===
+
+impl Timeouts {
+    fn check(&self, here: &mut Checker<'_>) {
+        here.lasts("head", self.head, Duration::from_millis(100), HOUR);
+        here.lasts("bodyIdle", self.body_idle, Duration::from_millis(100), HOUR);
+        here.within("minimumRate", self.minimum_rate, ByteSize::new(1), ByteSize::gib(1));
+        here.lasts("write", self.write, Duration::from_millis(100), HOUR);
+    }
+}
+
+// === impl Checker ===
+
+impl Checker<'_> {
+    fn at(&mut self, field: &str) -> Checker<'_> {
+        Checker { path: join(&self.path, field), problems: self.problems }
+    }
+
+    fn report(&mut self, field: &str, message: impl Into<String>) {
+        self.problems.push(Problem::new(join(&self.path, field), printable(&message.into())));
+    }
+
+    fn within<T: Copy + PartialOrd + Display>(&mut self, field: &str, value: T, least: T, most: T) {
+        if value < least || value > most {
+            self.report(field, format!("{value} is not within {least} to {most}"));
+        }
+    }
+
+    fn count(&mut self, field: &str, value: usize, least: usize, most: usize) {
+        if value < least || value > most {
+            self.report(field, format!("has a length of {value}; allowed is {least} to {most}"));
+        }
+    }
+
+    fn lasts(&mut self, field: &str, value: Duration, least: Duration, most: Duration) {
+        if value < least || value > most {
+            let [value, least, most] = [value, least, most].map(format_duration);
+            self.report(field, format!("{value} is not within {least} to {most}"));
+        }
+    }
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}

@@ -1,0 +1,62 @@
+//! The whole of `icapstan.yaml`.
+
+use crate::{IcapService, KeepAlive, Limits, LogSettings, ScanPolicy, ScannerSettings, Timeouts};
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The configuration of one process. `Config::default()` is what an empty file means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// Where ICAP clients connect to.
+    #[serde(with = "crate::address")]
+    pub listen: SocketAddr,
+    /// Where probes and metrics are answered over HTTP.
+    #[serde(with = "crate::address")]
+    pub admin: SocketAddr,
+    /// The folder with the signature databases. Without it, the system's if it holds any, else a few
+    /// test signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<PathBuf>,
+    /// What clients find under which path.
+    pub services: Vec<IcapService>,
+    /// What services may do. One called `default` is there even when none is written.
+    pub policies: Vec<ScanPolicy>,
+    /// How much is taken on at the same time.
+    pub limits: Limits,
+    /// The pool of workers.
+    pub scanner: ScannerSettings,
+    /// Connections between transactions.
+    pub keep_alive: KeepAlive,
+    /// How long a peer may take.
+    pub timeouts: Timeouts,
+    /// The log on standard error.
+    pub log: LogSettings,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The policy of that name.
+    pub fn policy(&self, name: &str) -> Option<&ScanPolicy> {
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 1344).into(),
+            admin: (Ipv4Addr::LOCALHOST, 9344).into(),
+            signatures: None,
+            services: IcapService::shipped(),
+            policies: vec![ScanPolicy::new(ScanPolicy::DEFAULT_NAME)],
+            limits: Limits::default(),
+            scanner: ScannerSettings::default(),
+            keep_alive: KeepAlive::default(),
+            timeouts: Timeouts::default(),
+            log: LogSettings::default(),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What libclamav can do with a format. Pure.
+//!
+//! libclamav 1.4 says "clean" of a format that it cannot open, and of some formats without looking
+//! at a single byte. The worker asks [`classify`] about each layer that libclamav shows it; the
+//! supervisor may ask about an object before it is sent.
+//!
+//! Found by trying: a marker behind each magic of the type table that is compiled into libclamav
+//! 1.4.6 (its signature files can replace that table, so the worker goes by the type's name), and a
+//! marker packed in each way that the tools at hand know.
+
+mod ole2;
+mod zip;
+
+/// What becomes of a layer that libclamav is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It is looked at as well as libclamav can.
+    Ok,
+    /// It has an inside, or a part of one, that this libclamav does not open.
+    Unsupported,
+    /// libclamav leaves it out altogether: not even the bytes as they are get looked at.
+    Ignored,
+    /// It, or a part of it, is encrypted.
+    Encrypted,
+}
+
+/// What a type of file is to the counting of containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Holds other objects.
+    pub container: bool,
+    /// A compressed stream with exactly one object in it.
+    pub stream: bool,
+    /// Counts as one container together with a stream around it (`tar.gz`).
+    pub joins_stream: bool,
+    /// How often libclamav announces each member before it shows it as a layer; zero if the
+    /// announcements of this type say nothing. A member that was announced and not shown was not
+    /// opened.
+    pub announced: u8,
+}
+
+/// A place and the bytes there.
+type Magic = (usize, &'static [u8]);
+
+/// `CL_TYPE_IGNORED` in libclamav's own table.
+const IGNORED: &[Magic] = &[
+    (0, b"ID3"),
+    (0, b"\xff\xfb\x90"),
+    (0, b"OggS"),
+    (0, b".RMF"),
+    (0, b"SIP-HIT (SIP/H"),
+    (0, b"SYMC\x01\x00"),
+    (0, b"SQLite format 3\x00"),
+    (0, b"\x37\x7f\x06\x82\x00\x2d\xe2\x18"),
+    (0, b"\x37\x7f\x06\x83\x00\x2d\xe2\x18"),
+    (0, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"),
+];
+
+/// Also ignored, if it stands within the first 128 bytes: a picture that was cut out of a PDF.
+const IGNORED_PICTURE: &[u8] = b"/RGB\nID\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+const IGNORED_PICTURE_WITHIN: usize = 128;
+
+/// Containers and compressed streams that libclamav 1.4 does not open. RAR is opened by a library
+/// that is not free and that Debian's build does without.
+const UNSUPPORTED: &[Magic] = &[
+    // Archives.
+    (0, b"Rar!\x1a\x07"),
+    (0, b"RE~^"),
+    (7, b"**ACE**"),
+    (20, b"\xdc\xa7\xc4\xfd"),
+    (0, b"!<arch>\n"),
+    (0, b"!<thin>\n"),
+    (0, b"\xed\xab\xee\xdb"),
+    (0, b"SIT!"),
+    (0, b"StuffIt (c)"),
+    (0, b"StuffIt!"),
+    (0, b"ArC\x01"),
+    (0, b"UHA"),
+    (0, b"zPQ"),
+    (0, b"7kSt"),
+    (0, b"ISc("),
+    (0, b"MSWIM\x00\x00\x00"),
+    (0, b"WLPWM\x00\x00\x00"),
+    // Compressed streams.
+    (0, b"\x28\xb5\x2f\xfd"),
+    (0, b"\x04\x22\x4d\x18"),
+    (0, b"\x02\x21\x4c\x18"),
+    (0, b"LZIP\x01"),
+    (0, b"LRZI\x00"),
+    (0, b"\x89LZO\x00\x0d\x0a\x1a\x0a"),
+    (0, b"\xff\x06\x00\x00sNaPpY"),
+    (0, b"\x1f\x9d"),
+    (0, b"\x1f\x9e"),
+    (0, b"\x1f\xa0"),
+    (0, b"\x1f\x1e"),
+    (0, b"BZ0"),
+    (0, b"KWAJ\x88\xf0\x27\xd1"),
+    (0, b"SZ \x88\xf0\x27\x33\xd1"),
+    // Mail data bases.
+    (0, b"!BDN"),
+    (0, b"\xcf\xad\x12\xfe"),
+    (4, b"\xef\xcd\xab\x89"),
+    (0, b"\x1a\x00\x00\x04\x00\x00"),
+    // Disk images and file systems.
+    (0, b"hsqs"),
+    (0, b"sqsh"),
+    (0, b"\x45\x3d\xcd\x28"),
+    (0, b"conectix"),
+    (0, b"vhdxfile"),
+    (0, b"KDMV"),
+    (0, b"QFI\xfb"),
+    (64, b"\x7f\x10\xda\xbe"),
+    (1080, b"\x53\xef"),
+];
+
+/// A RAR archive behind a program that unpacks it: the mark, and what its first header begins with.
+/// The mark alone also stands in every program that can read RAR.
+const RAR: &[u8] = b"Rar!\x1a\x07";
+
+/// Encrypted as a whole.
+const ENCRYPTED: &[Magic] = &[
+    (0, b"Salted__"),
+    (0, b"age-encryption.org/v1\n"),
+    (0, b"-----BEGIN AGE ENCRYPTED FILE-----"),
+    (0, b"-----BEGIN PGP MESSAGE-----"),
+    (0, b"LUKS\xba\xbe"),
+    (0, b"encrcdsa"),
+    (0, b"cdsaencr"),
+];
+
+/// Begins the description of how a part of an OpenDocument file is encrypted.
+const ODF_ENCRYPTION: &[u8] = b"<manifest:encryption-data";
+/// The manifest is looked at so far.
+const ODF_MANIFEST_WITHIN: usize = 256 << 10;
+
+/// The middle of what begins a bzip2 stream: `BZh`, the block size, this.
+const BZIP2_BLOCK: &[u8] = b"1AY&SY";
+
+/// Judges a layer by libclamav's name for its type (empty if not known) and its bytes: all of them,
+/// or as many of the first as there are. Fewer bytes can only miss something, except that what is
+/// found at the very end of a file is sought at the end of `bytes`.
+pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
+    match type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name) {
+        b"IGNORED" => Kind::Ignored,
+        b"RAR" => Kind::Unsupported,
+        b"ZIP" | b"OOXML_WORD" | b"OOXML_XL" | b"OOXML_PPT" | b"OOXML_HWP" => zip::judge(bytes),
+        b"MSOLE2" | b"MSWORD" | b"MSXL" | b"MSPPT" => ole2::judge(bytes),
+        b"BZ" if has_second_bzip2_stream(bytes) => Kind::Unsupported,
+        b"GZ" if bytes.get(2).is_some_and(|&method| method != 8) => Kind::Unsupported,
+        // In other types libclamav finds a zip file that was appended.
+        b"GZ" | b"POSIX_TAR" | b"OLD_TAR" | b"CPIO_OLD" | b"CPIO_ODC" | b"CPIO_NEWC" | b"CPIO_CRC"
+            if zip::ends_as_one(bytes) =>
+        {
+            Kind::Unsupported
+        }
+        b"MSEXE" | b"ELF" | b"MACHO" | b"MACHO_UNIBIN" if has_rar(bytes) => Kind::Unsupported,
+        b"" => by_magic(bytes, true),
+        // The type is another one than what its bytes would make it: the types below are those that
+        // libclamav gives to what it does not know.
+        b"BINARY_DATA" | b"TEXT_ASCII" | b"TEXT_UTF8" | b"TEXT_UTF16LE" | b"TEXT_UTF16BE" | b"ANY"
+        | b"ERROR" | b"MBR" => by_magic(bytes, false),
+        _ => Kind::Ok,
+    }
+}
+
+/// What a type is to the counting of containers.
+pub fn shape(type_name: &[u8]) -> Shape {
+    let archive = |announced| Shape { container: true, announced, ..Shape::default() };
+    match type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name) {
+        b"GZ" | b"BZ" | b"XZ" => Shape { container: true, stream: true, ..Shape::default() },
+        b"POSIX_TAR" | b"OLD_TAR" | b"CPIO_OLD" | b"CPIO_ODC" | b"CPIO_NEWC" | b"CPIO_CRC" => {
+            Shape { joins_stream: true, ..archive(0) }
+        }
+        // Once for each of its two headers.
+        b"ZIP" => archive(2),
+        b"7Z" | b"ARJ" | b"MSCAB" | b"MSCHM" => archive(1),
+        b"RAR" | b"EGG" | b"ALZ" | b"LHA_LZH" | b"SIS" | b"XAR" | b"DMG" | b"ISO9660" | b"UDF" | b"MBR"
+        | b"GPT" | b"APM" | b"PART_HFSPLUS" | b"NULSFT" | b"AUTOIT" | b"ISHIELD_MSI" | b"MAIL" | b"MHTML"
+        | b"TNEF" | b"ZIPSFX" | b"RARSFX" | b"7ZSFX" | b"ARJSFX" | b"CABSFX" | b"EGGSFX" => archive(0),
+        _ => Shape::default(),
+    }
+}
+
+/// By the bytes alone. The type that libclamav would give is known to be none of its own, or not
+/// known at all.
+fn by_magic(bytes: &[u8], type_unknown: bool) -> Kind {
+    let any = |table: &[Magic]| table.iter().any(|(at, magic)| is_at(bytes, *at, magic));
+    if type_unknown {
+        let picture = &bytes[..bytes.len().min(IGNORED_PICTURE_WITHIN + IGNORED_PICTURE.len())];
+        if any(IGNORED) || find(picture, IGNORED_PICTURE, 0).is_some() {
+            return Kind::Ignored;
+        }
+        if bytes.starts_with(b"PK\x03\x04") {
+            return zip::judge(bytes);
+        }
+        if bytes.starts_with(ole2::MAGIC) {
+            return ole2::judge(bytes);
+        }
+    }
+    if any(UNSUPPORTED) || has_rar(bytes) || is_lzma_alone(bytes) || is_zstd_skippable(bytes) {
+        Kind::Unsupported
+    } else if any(ENCRYPTED) || is_encrypted_odf_manifest(bytes) {
+        Kind::Encrypted
+    } else {
+        Kind::Ok
+    }
+}
+
+/// The old LZMA format has no magic: a byte of properties, the size of the dictionary, the size of
+/// the content or all ones, and a range coder that begins with zero.
+fn is_lzma_alone(bytes: &[u8]) -> bool {
+    let Some((&[properties, dictionary @ .., s0, s1, s2, s3, s4, s5, s6, s7, first], _)) =
+        bytes.split_first_chunk::<14>()
+    else {
+        return false;
+    };
+    let dictionary = u32::from_le_bytes(dictionary);
+    let size = u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]);
+    let is_round = dictionary.is_power_of_two() || (dictionary / 3).is_power_of_two() && dictionary % 3 == 0;
+    properties < 9 * 5 * 5
+        && is_round
+        && dictionary >= 1 << 16
+        && (size == u64::MAX || (1..1 << 40).contains(&size))
+        && first == 0
+}
+
+/// A frame of zstd or LZ4 that readers skip, before the one that counts.
+fn is_zstd_skippable(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// libclamav unpacks the first stream only; every bzip2 unpacks all of them.
+fn has_second_bzip2_stream(bytes: &[u8]) -> bool {
+    let mut from = 10;
+    while let Some(at) = find(bytes, BZIP2_BLOCK, from) {
+        if matches!(bytes[..at], [.., b'B', b'Z', b'h', b'1'..=b'9']) {
+            return true;
+        }
+        from = at + 1;
+    }
+    false
+}
+
+fn has_rar(bytes: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(at) = find(bytes, RAR, from) {
+        // 1.5 to 4: a zero, two bytes of checksum, the kind of the archive's header.
+        // 5: a one and a zero, four bytes of checksum, a short length, the kind: archive or encryption.
+        let header = &bytes[at + RAR.len()..];
+        if matches!(header, [0, _, _, 0x73, ..] | [1, 0, _, _, _, _, 1..=0x7f, 1 | 4, ..]) {
+            return true;
+        }
+        from = at + 1;
+    }
+    false
+}
+
+fn is_encrypted_odf_manifest(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"<?xml")
+        && find(&bytes[..bytes.len().min(ODF_MANIFEST_WITHIN)], ODF_ENCRYPTION, 0).is_some()
+}
+
+fn is_at(bytes: &[u8], at: usize, magic: &[u8]) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(magic))
+}
+
+/// The first place of `needle` from `from` on.
+fn find(bytes: &[u8], needle: &[u8], mut from: usize) -> Option<usize> {
+    let first = *needle.first()?;
+    while let Some(skip) = bytes.get(from..)?.iter().position(|&byte| byte == first) {
+        from += skip;
+        if is_at(bytes, from, needle) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests;

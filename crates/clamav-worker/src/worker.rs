@@ -1,0 +1,78 @@
+//! A worker: one object at a time until its socket is closed.
+
+use crate::engine::Engine;
+use crate::{socket, sys};
+use icapstan_clamav_wire::Request;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::process::ExitCode;
+
+/// The object socket in a worker.
+const OBJECT_FD: RawFd = 3;
+/// Open files of a worker. Each level of nesting takes two or three.
+const MAX_OPEN_FILES: u64 = 256;
+
+/// What a fresh worker is.
+pub(crate) struct Start {
+    pub(crate) zygote: libc::pid_t,
+    pub(crate) temp_dir: std::ffi::CString,
+    pub(crate) memory: u64,
+    pub(crate) image_hashes: bool,
+}
+
+/// The whole life of a worker, from the fork on.
+pub(crate) fn run(engine: &Engine, object: OwnedFd, start: &Start) -> ExitCode {
+    let object = match confine(object, start) {
+        Ok(object) => object,
+        Err(error) => {
+            crate::log(&format!("a worker could not be confined: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Err(error) = engine.set_temp_dir(&start.temp_dir) {
+        crate::log(&format!("a worker cannot use its temporary folder: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match serve(engine, object.as_fd(), start.image_hashes) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The supervisor is gone or did not wait for the reply.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            crate::log(&format!("a worker ends: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives up all that a worker does not need.
+fn confine(object: OwnedFd, start: &Start) -> io::Result<OwnedFd> {
+    sys::die_with_parent()?;
+    if sys::parent_pid() != start.zygote {
+        return Err(io::Error::other("the zygote ended meanwhile"));
+    }
+    let object = sys::keep_only(object, OBJECT_FD)?;
+    sys::unblock_child_signal()?;
+    sys::reseed()?;
+    sys::no_new_privileges()?;
+    sys::set_limit(libc::RLIMIT_CORE, 0)?;
+    sys::set_limit(libc::RLIMIT_NOFILE, MAX_OPEN_FILES)?;
+    if start.memory > 0 {
+        sys::set_limit(libc::RLIMIT_AS, sys::address_space()?.saturating_add(start.memory))?;
+    }
+    // A filter of system calls and of paths belongs here, behind all that needs more.
+    Ok(object)
+}
+
+fn serve(engine: &Engine, socket: BorrowedFd<'_>, image_hashes: bool) -> io::Result<()> {
+    while let Some(packet) = socket::receive(socket)? {
+        let request = Request::decode(&packet.bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let [object] = &packet.fds[..] else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a request needs exactly one descriptor"));
+        };
+        let reply = engine.scan(&request, object.as_fd(), image_hashes);
+        drop(packet);
+        socket::send(socket, &reply.encode(), None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The zygote: loads once, forks on demand, never scans.
+
+use crate::args::Settings;
+use crate::database::{self, Database};
+use crate::sys::{self, Fork};
+use crate::worker::{self, Start};
+use crate::{messages, socket};
+use icapstan_clamav_wire::{CONTROL_FD, Command, Event};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+/// The whole life of a zygote.
+pub(crate) fn run(settings: &Settings) -> ExitCode {
+    let parent = sys::parent_pid();
+    if !sys::is_packet_socket(CONTROL_FD) {
+        return crate::usage("descriptor 3 is not a control socket (AF_UNIX, SOCK_SEQPACKET)");
+    }
+    let result = prepare(settings, parent).and_then(|control| lead(settings, control));
+    result.unwrap_or_else(|error| {
+        crate::log(&format!("the zygote ends: {error}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn prepare(settings: &Settings, parent: libc::pid_t) -> io::Result<OwnedFd> {
+    let control = sys::adopt(CONTROL_FD)?;
+    sys::die_with_parent()?;
+    if sys::parent_pid() != parent {
+        return Err(io::Error::other("the process that started it ended meanwhile"));
+    }
+    sys::null_stdio()?;
+    if let Some(nice) = settings.nice {
+        sys::set_nice(nice)?;
+    }
+    Ok(control)
+}
+
+fn lead(settings: &Settings, control: OwnedFd) -> io::Result<ExitCode> {
+    messages::install();
+    let database = match database::load(settings) {
+        Ok(database) => database,
+        Err(error) => {
+            let message = error.to_string();
+            crate::log(&format!("the databases cannot be used: {message}"));
+            socket::send(
+                control.as_fd(),
+                &Event::LoadFailed { message: message.into_bytes() }.encode(),
+                None,
+            )?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let ready =
+        Event::Ready { signatures: database.signatures, engine: crate::engine::version().into_bytes() };
+    let ended = sys::child_signal()?;
+    socket::send(control.as_fd(), &ready.encode(), None)?;
+    serve(&database, control, ended)
+}
+
+/// Forks on demand until the supervisor closes the control socket.
+fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<ExitCode> {
+    loop {
+        let woken = sys::wait(control.as_fd(), ended.as_fd())?;
+        if woken.second {
+            sys::drain(ended.as_fd());
+            while let Some(child) = sys::reap() {
+                if let Some(fault) = child.fault() {
+                    crate::log(&format!("worker {} ended: {fault}", child.pid));
+                }
+            }
+        }
+        if !woken.first {
+            continue;
+        }
+        let Some(packet) = socket::receive(control.as_fd())? else { return Ok(ExitCode::SUCCESS) };
+        let Command::Fork { temp_dir, memory } = Command::decode(&packet.bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let (Ok(temp_dir), Ok([object])) = (CString::new(temp_dir), <[OwnedFd; 1]>::try_from(packet.fds))
+        else {
+            fork_failed(control.as_fd(), libc::EINVAL)?;
+            continue;
+        };
+        let zygote = std::process::id().cast_signed();
+        let start = Start { zygote, temp_dir, memory, image_hashes: database.image_hashes };
+        match sys::fork() {
+            Ok(Fork::Child) => {
+                // Of these descriptors only the object socket is still open afterwards.
+                std::mem::forget((control, ended));
+                return Ok(worker::run(&database.engine, object, &start));
+            }
+            Ok(Fork::Parent { pid }) => forked(control.as_fd(), pid)?,
+            Err(error) => fork_failed(control.as_fd(), error.raw_os_error().unwrap_or(libc::EIO))?,
+        }
+    }
+}
+
+fn forked(control: BorrowedFd<'_>, pid: libc::pid_t) -> io::Result<()> {
+    match sys::pidfd(pid) {
+        Ok(pidfd) => {
+            socket::send(control, &Event::Forked { pid: pid.unsigned_abs() }.encode(), Some(pidfd.as_fd()))
+        }
+        Err(error) => {
+            // A worker that nobody can kill must not live.
+            sys::kill(pid);
+            fork_failed(control, error.raw_os_error().unwrap_or(libc::EIO))
+        }
+    }
+}
+
+fn fork_failed(control: BorrowedFd<'_>, errno: i32) -> io::Result<()> {
+    socket::send(control, &Event::ForkFailed { errno: errno.unsigned_abs() }.encode(), None)
+}

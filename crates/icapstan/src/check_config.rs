@@ -1,0 +1,33 @@
+//! `icapstan check-config`: whether a file can be used, and if not, why.
+
+use crate::exit::{Exit, chain};
+use icapstan_api::{Config, Machine};
+use icapstan_policy::Policy;
+use std::path::Path;
+
+/// Checks the file, prints what is wrong with it, and says how to end.
+pub(crate) fn run(file: &Path) -> Exit {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{}", chain(&error));
+            return Exit::Usage;
+        }
+    };
+    let mut faults = Vec::new();
+    // What depends on the machine is checked against this one.
+    if let Err(problems) = config.sizing(&Machine::detect()) {
+        faults.extend(problems.iter().map(ToString::to_string));
+    }
+    faults.extend(
+        config.policies.iter().filter_map(|policy| Policy::compile(policy).err()).map(|error| chain(&error)),
+    );
+    if faults.is_empty() {
+        println!("{}: OK", file.display());
+        return Exit::Success;
+    }
+    for fault in faults {
+        eprintln!("{}: {fault}", file.display());
+    }
+    Exit::Usage
+}

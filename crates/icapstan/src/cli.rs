@@ -1,0 +1,160 @@
+//! The command line.
+
+use crate::client::ServiceUri;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use icapstan_api::{LogFormat, LogLevel};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Kubernetes-native ICAP antivirus and URL-scanning service.
+#[derive(Debug, Parser)]
+#[command(name = "icapstan", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve ICAP and scan, all in this process and its workers
+    #[command(after_help = STANDALONE_EXAMPLES)]
+    Standalone(Standalone),
+    /// Have one object scanned by an ICAP service
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(Scan),
+    /// Show what an ICAP service says of itself
+    #[command(after_help = "Example:\n  icapstan options icap://127.0.0.1:1344/respmod")]
+    Options(Options),
+    /// Check a configuration file without starting anything
+    #[command(
+        after_help = "Exit codes: 0 the file can be used, 64 it cannot.\n\nExample:\n  icapstan check-config /etc/icapstan.yaml"
+    )]
+    CheckConfig(CheckConfig),
+}
+
+/// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
+#[derive(Debug, Args)]
+pub(crate) struct Standalone {
+    /// Where ICAP clients connect to; port 0 lets the system choose
+    #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where probes and metrics are answered over HTTP
+    #[arg(long, env = "ICAPSTAN_ADMIN", value_name = "ADDR")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// A folder with ClamAV databases (.cvd, .cld, .hdb, .hsb, .ndb, .ldb ...). Without it, the
+    /// system's folder if it holds a database, else a few test signatures
+    #[arg(long, env = "ICAPSTAN_SIGNATURES", value_name = "DIR")]
+    pub(crate) signatures: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, env = "ICAPSTAN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The least important log messages that are written
+    #[arg(long, env = "ICAPSTAN_LOG_LEVEL", value_name = "LEVEL")]
+    pub(crate) log_level: Option<Level>,
+    /// How log lines look
+    #[arg(long, env = "ICAPSTAN_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// A file, `-` for standard input, or `eicar` for the harmless EICAR test file
+    #[arg(value_name = "FILE|-|eicar")]
+    pub(crate) object: String,
+    /// The service to ask
+    #[arg(long, env = "ICAPSTAN_SERVER", value_name = "URI", default_value = "icap://127.0.0.1:1344/avscan")]
+    pub(crate) server: ServiceUri,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long to wait for the server
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = icapstan_api::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The service, such as icap://127.0.0.1:1344/respmod
+    #[arg(value_name = "URI")]
+    pub(crate) uri: ServiceUri,
+    /// How long to wait for the server
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = icapstan_api::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// [`LogLevel`] as the command line spells it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// [`LogFormat`] as the command line spells it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Text,
+}
+
+const STANDALONE_EXAMPLES: &str = "\
+SIGHUP loads the signatures again. SIGTERM answers what is under way and ends.
+
+Examples:
+  icapstan standalone
+  icapstan standalone --listen 0.0.0.0:1344 --signatures /var/lib/clamav
+  icapstan standalone --config /etc/icapstan.yaml --log-format json";
+
+const SCAN_EXAMPLES: &str = "\
+Exit codes: 0 clean, 1 infected, 2 not scanned or an error.
+
+Examples:
+  icapstan scan eicar
+  icapstan scan report.pdf --server icap://scan.example:1344/avscan
+  curl -s https://example.org/file | icapstan scan - --json";
+
+// === impl Level ===
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
+}
+
+// === impl Format ===
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::Text => Self::Text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,113 @@
+//! Flags over file over defaults.
+
+use crate::cli::Standalone;
+use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_gateway::GatewayConfig;
+use icapstan_icap_server::proto::Limits;
+use icapstan_icap_server::{ServerConfig, Timeouts};
+use icapstan_scanner::{ScannerConfig, SignatureSource};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// All that a process is started with, decided and checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    sizing: Sizing,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub(crate) enum SettingsError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// What the file, the flags and the machine come to.
+    #[error("{}", lines(.0))]
+    Together(Vec<Problem>),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads the file and lays the flags over it.
+    pub(crate) fn load(args: &Standalone) -> Result<Self, SettingsError> {
+        let mut config = match &args.config {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        config.listen = args.listen.unwrap_or(config.listen);
+        config.admin = args.admin.unwrap_or(config.admin);
+        if args.signatures.is_some() {
+            config.signatures.clone_from(&args.signatures);
+        }
+        if let Some(level) = args.log_level {
+            config.log.level = level.into();
+        }
+        if let Some(format) = args.log_format {
+            config.log.format = format.into();
+        }
+        config.check().map_err(SettingsError::Together)?;
+        let sizing = config.sizing(&Machine::detect()).map_err(SettingsError::Together)?;
+        Ok(Self { config, sizing })
+    }
+
+    pub(crate) fn server(&self) -> ServerConfig {
+        let Config { limits, keep_alive, timeouts, .. } = &self.config;
+        ServerConfig {
+            sessions: limits.sessions as usize,
+            max_requests: keep_alive.max_requests.into(),
+            keep_alive: keep_alive.enabled,
+            limits: Limits {
+                icap_head: bytes(limits.icap_head_size.bytes()),
+                http_head: bytes(limits.http_head_size.bytes()),
+                ..Limits::default()
+            },
+            timeouts: Timeouts {
+                idle: keep_alive.idle_timeout,
+                head: timeouts.head,
+                body_idle: timeouts.body_idle,
+                body_rate: timeouts.minimum_rate.bytes(),
+                write: timeouts.write,
+                ..Timeouts::default()
+            },
+        }
+    }
+
+    pub(crate) fn gateway(&self) -> GatewayConfig {
+        GatewayConfig {
+            services: self.config.services.clone(),
+            policies: self.config.policies.clone(),
+            max_connections: self.config.limits.sessions,
+            memory: self.sizing.memory.bytes(),
+            spool: self.config.limits.spool.bytes(),
+            temp_dir: self.sizing.spool_dir.clone(),
+        }
+    }
+
+    pub(crate) fn scanner(&self, worker: PathBuf) -> ScannerConfig {
+        let scanner = &self.config.scanner;
+        ScannerConfig {
+            workers: self.sizing.workers as usize,
+            in_flight: self.sizing.in_flight as usize,
+            queue_length: self.sizing.queue_length as usize,
+            temp_dir: scanner.temp_dir.clone(),
+            worker_memory: scanner.memory.bytes(),
+            nice: scanner.nice.into(),
+            ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
+        }
+    }
+
+    /// Threads that serve connections: the CPUs that this process may use.
+    pub(crate) fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+}
+
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,175 @@
+//! `icapstan standalone`: gateway and scanner in one process.
+
+use crate::cli::Standalone;
+use crate::exit::{Exit, chain};
+use crate::settings::Settings;
+use anyhow::{Context, anyhow};
+use icapstan_gateway::{Gateway, GatewayMetrics};
+use icapstan_icap_server::{Server, ServerMetrics};
+use icapstan_model::{Readiness, ScanPort};
+use icapstan_scanner::{Scanner, find_worker};
+use icapstan_telemetry::{AdminServer, LogFormat, Ready};
+use prometheus::Registry;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+/// How long requests that are under way may take after SIGTERM. Longer than the scan timeout,
+/// shorter than the 30 s after which Kubernetes kills.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Runs until a signal ends it.
+pub(crate) fn run(args: &Standalone) -> Exit {
+    let settings = match Settings::load(args) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("icapstan: {}", chain(&error));
+            return Exit::Usage;
+        }
+    };
+    let format = match settings.config.log.format {
+        icapstan_api::LogFormat::Json => LogFormat::Json,
+        icapstan_api::LogFormat::Text => LogFormat::Text,
+    };
+    if let Err(error) = icapstan_telemetry::init_logging(settings.config.log.level.as_str(), format) {
+        eprintln!("icapstan: {}", chain(&error));
+        return Exit::Failure;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.threads())
+        .thread_name("icapstan-io")
+        .enable_all()
+        .build();
+    let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
+        let result = runtime.block_on(serve(&settings));
+        // What still blocks has no one left to wait for it.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    });
+    match result {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "icapstan ends.");
+            Exit::Failure
+        }
+    }
+}
+
+/// The signals that a server obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let registry = Arc::new(Registry::new());
+    icapstan_telemetry::register_build_info(&registry, env!("CARGO_PKG_VERSION"))?;
+    let mut signals = Signals::listen().context("signals cannot be received")?;
+    // Bound first: a port that is taken should be known before a database is loaded.
+    let server = Server::bind(settings.config.listen, settings.server(), ServerMetrics::register(&registry)?)
+        .with_context(|| format!("{} cannot be listened on", settings.config.listen))?;
+    let worker = find_worker().ok_or_else(|| {
+        anyhow!(
+            "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
+        )
+    })?;
+    let scanner =
+        Scanner::start(settings.scanner(worker), &registry).await.context("the scanner cannot be started")?;
+    let gateway = Gateway::new(
+        &settings.gateway(),
+        Arc::clone(&scanner) as Arc<dyn ScanPort>,
+        GatewayMetrics::register(&registry)?,
+    )?;
+    let icap = server.local_addr();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let admin = start_admin(settings, &registry, &scanner, &stopping, icap)?;
+    info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
+    let mut epochs = scanner.epochs();
+    let loaded = tokio::select! {
+        loaded = epochs.wait_for(Option::is_some) => loaded.is_ok(),
+        () = signals.end(&scanner) => false,
+    };
+    if loaded {
+        info!(
+            icap = %icap,
+            admin = %admin.local_addr(),
+            services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
+            "listening"
+        );
+        let shutdown = server.start(gateway);
+        signals.end(&scanner).await;
+        stopping.store(true, Ordering::Release);
+        info!("Stopping: requests that are under way are answered.");
+        if !shutdown.stop(GRACE).await {
+            warn!("Some connections did not end in time.");
+        }
+    }
+    scanner.shutdown().await;
+    info!("Stopped.");
+    Ok(())
+}
+
+fn start_admin(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    scanner: &Arc<Scanner>,
+    stopping: &Arc<AtomicBool>,
+    icap: std::net::SocketAddr,
+) -> anyhow::Result<AdminServer> {
+    let (port, stopping) = (Arc::clone(scanner), Arc::clone(stopping));
+    let ready = move || {
+        let server = if stopping.load(Ordering::Acquire) { Err("stopping".to_owned()) } else { Ok(()) };
+        let scanner = match port.readiness() {
+            Readiness::Ready => Ok(()),
+            Readiness::NotReady(cause) => Err(cause),
+        };
+        Ready::new().check("server", server).check("scanner", scanner)
+    };
+    let epochs = scanner.epochs();
+    let version = move || {
+        let epoch = epochs.borrow();
+        let signatures = epoch.as_ref().map(|epoch| {
+            json!({
+                "generation": epoch.signatures.id.to_string(),
+                "count": epoch.signatures.count,
+                "testOnly": epoch.signatures.test_only,
+                "engine": epoch.signatures.engine,
+            })
+        });
+        json!({
+            "name": "icapstan",
+            "version": env!("CARGO_PKG_VERSION"),
+            "icap": icap.to_string(),
+            "signatures": signatures,
+        })
+    };
+    AdminServer::start(settings.config.admin, Arc::clone(registry), Arc::new(ready), Arc::new(version))
+        .with_context(|| format!("{} cannot be listened on", settings.config.admin))
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the signal to end; loads signatures again whenever asked to meanwhile.
+    async fn end(&mut self, scanner: &Scanner) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => scanner.reload(),
+            }
+        }
+    }
+}

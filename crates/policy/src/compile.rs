@@ -1,0 +1,247 @@
+//! From settings to something that decides.
+
+use crate::Action;
+use icapstan_api::{Heuristics, Problem, Rule, ScanPolicy, ScanSettings, UnpackKind};
+use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict};
+use std::fmt;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// All layers of an object together may be at least this large, in bytes...
+const MIN_TOTAL_SIZE: u64 = 400 * 1024 * 1024;
+/// ... and at least so many times as large as one layer.
+const TOTAL_FACTOR: u64 = 4;
+
+/// A policy that was checked and made ready to decide.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) fail_open: bool,
+    pub(crate) rules: Box<[Rule]>,
+    name: Box<str>,
+    profile: Arc<ScanProfile>,
+    hash: [u8; 32],
+}
+
+/// A policy that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct CompileError {
+    /// Its name.
+    pub policy: String,
+    /// All that is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// Checks a policy and makes it ready.
+    pub fn compile(source: &ScanPolicy) -> Result<Self, CompileError> {
+        source.check().map_err(|problems| CompileError { policy: source.name.clone(), problems })?;
+        let mut policy = Self {
+            name: source.name.as_str().into(),
+            fail_open: source.fail_open,
+            rules: source.rules.as_slice().into(),
+            profile: Arc::new(profile(&source.scan)),
+            hash: [0; 32],
+        };
+        policy.hash = hash(&policy);
+        Ok(policy)
+    }
+
+    /// What services call it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How objects are scanned.
+    pub fn profile(&self) -> &Arc<ScanProfile> {
+        &self.profile
+    }
+
+    /// Equal for policies that scan alike and decide alike, whatever they are called and however
+    /// their rules are written. Part of the ISTag.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+}
+
+fn profile(scan: &ScanSettings) -> ScanProfile {
+    let max_object_size = scan.max_object_size.bytes();
+    let opens = |kind| scan.unpack.contains(&kind);
+    ScanProfile {
+        max_object_size,
+        max_total_size: max_object_size.saturating_mul(TOTAL_FACTOR).max(MIN_TOTAL_SIZE),
+        timeout: scan.timeout,
+        max_depth: scan.max_depth,
+        max_files: scan.max_files,
+        unpack: Unpack {
+            packed: opens(UnpackKind::Packed),
+            archives: opens(UnpackKind::Archives),
+            mail: opens(UnpackKind::Mail),
+            mail_databases: opens(UnpackKind::MailDatabases),
+        },
+        heuristics: scan.heuristics != Heuristics::Off,
+        phishing: scan.phishing,
+        // Found for the log even where no rule is about them.
+        macros: true,
+    }
+}
+
+/// Over the profile, and over what is decided in every case there is. Hashing outcomes and not
+/// rules makes the order of rules that do not overlap, and rules that say what holds anyway,
+/// irrelevant.
+fn hash(policy: &Policy) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("icapstan ScanPolicy v1");
+    // Taken apart by name, so that a new field cannot be forgotten.
+    let ScanProfile {
+        max_object_size,
+        max_total_size,
+        timeout,
+        max_depth,
+        max_files,
+        unpack: Unpack { packed, archives, mail, mail_databases },
+        heuristics,
+        phishing,
+        macros,
+    } = *policy.profile;
+    for number in [max_object_size, max_total_size, max_depth.into(), max_files.into()] {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(&timeout.as_nanos().to_le_bytes());
+    let flags = [packed, archives, mail, mail_databases, heuristics, phishing, macros];
+    hasher.update(&flags.map(u8::from));
+    for mode in [Mode::Reqmod, Mode::Respmod] {
+        for verdict in every_case() {
+            let outcome = policy.outcome(mode, &verdict);
+            let reason = verdict.reason().map_or("", |reason| reason.as_str());
+            let action = match outcome.action {
+                Action::Pass => "pass",
+                Action::Block(template) => template.as_str(),
+            };
+            // No word contains a zero byte, so that the encoding can be read in one way only.
+            for word in [mode.as_str(), verdict.kind().as_str(), reason, action] {
+                hasher.update(word.as_bytes());
+                hasher.update(&[0]);
+            }
+            hasher.update(&[u8::from(outcome.log)]);
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// One verdict of each sort that rules can tell apart.
+fn every_case() -> impl Iterator<Item = Verdict> {
+    [
+        Verdict::Clean,
+        Verdict::Macro("any".into()),
+        Verdict::Phishing("any".into()),
+        Verdict::Infected("any".into()),
+    ]
+    .into_iter()
+    .chain(NonScannedReason::ALL.map(Verdict::NonScanned))
+    .chain(FailedReason::ALL.map(Verdict::Failed))
+}
+
+// === impl CompileError ===
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "policy \"{}\"", self.policy)?;
+        self.problems.iter().try_for_each(|problem| write!(f, "; {problem}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icapstan_api::{ByteSize, ReasonWord, RuleAction, RuleMode, RuleVerdict, Template};
+    use icapstan_model::Reason;
+    use std::time::Duration;
+
+    fn hash_of(change: impl Fn(&mut ScanPolicy)) -> [u8; 32] {
+        let mut source = ScanPolicy::new("default");
+        change(&mut source);
+        *Policy::compile(&source).unwrap().hash()
+    }
+
+    fn rule(verdict: RuleVerdict, reason: Option<Reason>, action: RuleAction) -> Rule {
+        Rule { mode: RuleMode::Any, verdict, reason: reason.map(ReasonWord), action }
+    }
+
+    #[test]
+    fn the_shipped_policy_is_the_models_default_profile() {
+        let policy = Policy::compile(&ScanPolicy::new("default")).unwrap();
+        assert_eq!(**policy.profile(), ScanProfile::default());
+    }
+
+    #[test]
+    fn whatever_changes_a_verdict_or_a_decision_changes_the_hash() {
+        let size = Reason::NonScanned(NonScannedReason::Size);
+        let changes: [&dyn Fn(&mut ScanPolicy); 15] = [
+            &|_| (),
+            &|policy| policy.fail_open = true,
+            &|policy| policy.scan.max_object_size = ByteSize::mib(1),
+            &|policy| policy.scan.max_object_size = ByteSize::mib(200),
+            &|policy| policy.scan.timeout = Duration::from_millis(10_001),
+            &|policy| policy.scan.max_depth = 6,
+            &|policy| policy.scan.max_files = 6,
+            &|policy| policy.scan.unpack = vec![UnpackKind::Packed],
+            &|policy| policy.scan.unpack = vec![UnpackKind::Mail],
+            &|policy| policy.scan.heuristics = Heuristics::Off,
+            &|policy| policy.scan.phishing = false,
+            &|policy| policy.rules = vec![rule(RuleVerdict::Macro, None, RuleAction::None)],
+            &|policy| {
+                policy.rules = vec![rule(RuleVerdict::Macro, None, RuleAction::Block(Template::Detected))];
+            },
+            &|policy| {
+                policy.rules = vec![rule(RuleVerdict::Macro, None, RuleAction::Block(Template::Refused))];
+            },
+            &|policy| policy.rules = vec![rule(RuleVerdict::NonScanned, Some(size), RuleAction::None)],
+        ];
+        let mut hashes = changes.map(hash_of).to_vec();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), changes.len());
+    }
+
+    #[test]
+    fn names_and_orders_without_a_meaning_leave_the_hash_alone() {
+        let plain = hash_of(|_| ());
+        assert_eq!(plain, hash_of(|policy| policy.name = "other".into()));
+        assert_eq!(plain, hash_of(|policy| policy.scan.unpack.reverse()));
+        assert_eq!(plain, hash_of(|policy| policy.scan.heuristics = Heuristics::Detail));
+        let says_what_holds = rule(RuleVerdict::Detect, None, RuleAction::Block(Template::Detected));
+        assert_eq!(plain, hash_of(|policy| policy.rules = vec![says_what_holds.clone()]));
+
+        let one = rule(RuleVerdict::Macro, None, RuleAction::None);
+        let two = rule(RuleVerdict::Clean, None, RuleAction::Log);
+        assert_eq!(
+            hash_of(|policy| policy.rules = vec![one.clone(), two.clone()]),
+            hash_of(|policy| policy.rules = vec![two.clone(), one.clone()])
+        );
+    }
+
+    #[test]
+    fn where_rules_overlap_their_order_is_in_the_hash() {
+        let size = Reason::NonScanned(NonScannedReason::Size);
+        let narrow = rule(RuleVerdict::NonScanned, Some(size), RuleAction::Block(Template::NotScanned));
+        let wide = Rule { mode: RuleMode::Req, ..rule(RuleVerdict::NonScanned, None, RuleAction::None) };
+        assert_ne!(
+            hash_of(|policy| policy.rules = vec![narrow.clone(), wide.clone()]),
+            hash_of(|policy| policy.rules = vec![wide.clone(), narrow.clone()])
+        );
+    }
+
+    #[test]
+    fn a_policy_that_does_not_fit_is_refused_with_every_problem() {
+        let mut source = ScanPolicy::new("tight");
+        source.scan.timeout = Duration::ZERO;
+        source.scan.max_depth = 0;
+        let error = Policy::compile(&source).unwrap_err();
+        assert_eq!(error.problems.len(), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("\"tight\"") && text.contains("scan.timeout") && text.contains("scan.maxDepth")
+        );
+    }
+}

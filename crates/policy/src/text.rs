@@ -1,0 +1,90 @@
+//! Text from a peer, made fit for an HTML page.
+
+/// Stands for what may not be shown.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Where a text that is too long is cut.
+#[derive(Clone, Copy)]
+pub(crate) enum Cut {
+    /// The beginning tells most.
+    End,
+    /// Of an address the host at its front and the file at its end tell most.
+    Middle,
+}
+
+/// Appends `raw` so that it is shown as it is and means nothing: escaped, at most `most` characters
+/// long, and without characters that are invisible or change how others are arranged.
+pub(crate) fn push_inert(page: &mut String, raw: &str, most: usize, cut: Cut) {
+    // Counted only as far as needed: the text may be long.
+    if raw.chars().nth(most).is_none() {
+        return raw.chars().for_each(|c| push_char(page, c));
+    }
+    let kept = most.saturating_sub(1);
+    let tail = match cut {
+        Cut::End => 0,
+        Cut::Middle => kept / 3,
+    };
+    raw.chars().take(kept - tail).for_each(|c| push_char(page, c));
+    page.push('\u{2026}');
+    let start = raw.char_indices().rev().take(tail).last().map_or(raw.len(), |(at, _)| at);
+    raw[start..].chars().for_each(|c| push_char(page, c));
+}
+
+fn push_char(page: &mut String, c: char) {
+    match c {
+        '<' => page.push_str("&lt;"),
+        '>' => page.push_str("&gt;"),
+        '&' => page.push_str("&amp;"),
+        '"' => page.push_str("&quot;"),
+        '\'' => page.push_str("&#39;"),
+        _ if is_deceptive(c) => page.push(REPLACEMENT),
+        _ => page.push(c),
+    }
+}
+
+/// Control characters, and those that Unicode calls `Default_Ignorable_Code_Point`, `Bidi_Control`
+/// or noncharacter (Unicode Character Database, PropList.txt and DerivedCoreProperties.txt).
+fn is_deceptive(c: char) -> bool {
+    let code = u32::from(c);
+    c.is_control()
+        || matches!(code,
+            0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfdd0..=0xfdef
+            | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3
+            | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+        || code & 0xfffe == 0xfffe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inert(raw: &str, most: usize, cut: Cut) -> String {
+        let mut page = String::new();
+        push_inert(&mut page, raw, most, cut);
+        page
+    }
+
+    #[test]
+    fn markup_is_shown_and_means_nothing() {
+        assert_eq!(inert("\"><b a='x'>&amp;", 99, Cut::End), "&quot;&gt;&lt;b a=&#39;x&#39;&gt;&amp;amp;");
+    }
+
+    #[test]
+    fn invisible_and_rearranging_characters_are_replaced() {
+        let raw = "a\r\n\0\u{1b}[31m\u{85}\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{ffff}b";
+        let shown = inert(raw, 99, Cut::End);
+        assert_eq!(shown.chars().filter(|c| *c == REPLACEMENT).count(), 11);
+        assert!(shown.starts_with('a') && shown.ends_with('b') && shown.contains("[31m"));
+        assert_eq!(inert("пример.рф/ä?q=日本", 99, Cut::Middle), "пример.рф/ä?q=日本");
+    }
+
+    #[test]
+    fn long_texts_are_cut_where_they_tell_least() {
+        assert_eq!(inert("abcdefghij", 10, Cut::End), "abcdefghij");
+        assert_eq!(inert("abcdefghijk", 10, Cut::End), "abcdefghi\u{2026}");
+        assert_eq!(inert("abcdefghijk", 10, Cut::Middle), "abcdef\u{2026}ijk");
+        assert_eq!(inert("äöüäöüäöüäöü", 10, Cut::Middle), "äöüäöü\u{2026}äöü");
+        assert_eq!(inert("ab", 1, Cut::Middle), "\u{2026}");
+    }
+}

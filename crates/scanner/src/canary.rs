@@ -1,0 +1,202 @@
+//! Proof that a worker detects, unpacks and can tell clean from bad.
+//!
+//! Each generation is loaded together with one signature of our own for random text that nothing else
+//! contains. A worker that finds it plain and inside nested archives, and finds nothing in other text,
+//! has its database, its memory and its temporary folder.
+
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+use thiserror::Error;
+
+use crate::sealed;
+use crate::temp::{RunFolder, WorkerFolder};
+use crate::worker::Worker;
+
+const NAME: &str = "Icapstan.SelfTest";
+const FILE: &str = "icapstan-self-test.ndb";
+
+/// For each of the samples, which take a few milliseconds on an idle machine.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The signature and the samples of one generation.
+#[derive(Debug)]
+pub(crate) struct Canary {
+    folder: WorkerFolder,
+    plain: OwnedFd,
+    nested: OwnedFd,
+    clean: OwnedFd,
+}
+
+/// What a worker failed to prove.
+#[derive(Debug, Error)]
+pub(crate) enum ProofError {
+    #[error("it did not answer: {0}")]
+    NoAnswer(#[from] io::Error),
+    #[error("it did not find the {sample} sample: {reply:?}")]
+    Missed { sample: &'static str, reply: Reply },
+    #[error("it did not call the clean sample clean: {0:?}")]
+    Invented(Reply),
+}
+
+// === impl Canary ===
+
+impl Canary {
+    /// How many signatures it adds to those that are loaded.
+    pub(crate) const SIGNATURES: u64 = 1;
+
+    /// Makes a signature and writes it into a folder of its own.
+    pub(crate) fn create(run: &RunFolder) -> io::Result<Self> {
+        let mut random = [0_u8; 32];
+        getrandom(&mut random, GetRandomFlags::empty())?;
+        let folder = run.subfolder("self-test")?;
+        let marker = hex(&random);
+        // Hexadecimal text of hexadecimal text: the signature is for the characters of the marker.
+        fs::write(folder.path().join(FILE), format!("{NAME}:0:*:{}\n", hex(marker.as_bytes())))?;
+        let samples = Samples::of(&marker)?;
+        Ok(Self {
+            folder,
+            plain: sealed::memory(b"", samples.plain.as_bytes())?,
+            nested: sealed::memory(b"", &samples.nested)?,
+            clean: sealed::memory(b"", samples.clean.as_bytes())?,
+        })
+    }
+
+    /// The database to load beside the real one.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Lets a worker prove itself. Waits for it, so it is not for async code.
+    pub(crate) fn prove(&self, worker: &mut Worker) -> Result<(), ProofError> {
+        for (sample, fd) in [("plain", &self.plain), ("nested", &self.nested)] {
+            let reply = ask(worker, fd)?;
+            let found = reply.code == 1
+                && reply.flags == ReplyFlags::INSPECTED
+                && reply.names.iter().any(|name| name.starts_with(NAME.as_bytes()));
+            if !found {
+                return Err(ProofError::Missed { sample, reply });
+            }
+        }
+        let reply = ask(worker, &self.clean)?;
+        if reply.code != 0 || reply.flags != ReplyFlags::INSPECTED || !reply.names.is_empty() {
+            return Err(ProofError::Invented(reply));
+        }
+        Ok(())
+    }
+}
+
+fn ask(worker: &mut Worker, fd: &OwnedFd) -> io::Result<Reply> {
+    let request = Request {
+        id: worker.next_id(),
+        options: Options::ARCHIVES,
+        limits: Limits { time_ms: 8000, file_size: 1 << 20, scan_size: 16 << 20, files: 100, depth: 5 },
+    };
+    // A description of its own: the worker moves the offset.
+    let own = rustix::fs::open(
+        format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd)),
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    worker.exchange_blocking(own.as_fd(), &request, Instant::now() + TIMEOUT)
+}
+
+struct Samples {
+    plain: String,
+    nested: Vec<u8>,
+    clean: String,
+}
+
+impl Samples {
+    fn of(marker: &str) -> io::Result<Self> {
+        let plain = format!("This text tells icapstan that its scanner works.\n{marker}\n{marker}\n");
+        let nested = zip("inner.zip", &zip("sample.txt", plain.as_bytes())?)?;
+        let clean = "This text tells icapstan that its scanner leaves clean text alone.\n".to_owned();
+        // Else finding it would prove no unpacking.
+        if nested.windows(marker.len()).any(|window| window == marker.as_bytes()) {
+            return Err(io::Error::other("the archived sample is not packed"));
+        }
+        Ok(Self { plain, nested, clean })
+    }
+}
+
+/// A ZIP archive with one deflated member (APPNOTE.TXT 4.3).
+fn zip(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content)?;
+    let packed = encoder.finish()?;
+    let mut crc = Crc::new();
+    crc.update(content);
+
+    let mut common = Vec::new();
+    common.extend_from_slice(&[20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0]); // version 2.0, deflated, 1980-01-01
+    common.extend_from_slice(&crc.sum().to_le_bytes());
+    common.extend_from_slice(&u32::try_from(packed.len()).map_err(too_large)?.to_le_bytes());
+    common.extend_from_slice(&u32::try_from(content.len()).map_err(too_large)?.to_le_bytes());
+    common.extend_from_slice(&u16::try_from(name.len()).map_err(too_large)?.to_le_bytes());
+    common.extend_from_slice(&[0, 0]); // no extra field
+
+    let mut archive = b"PK\x03\x04".to_vec();
+    archive.extend_from_slice(&common);
+    archive.extend_from_slice(name.as_bytes());
+    archive.extend_from_slice(&packed);
+
+    let directory_at = u32::try_from(archive.len()).map_err(too_large)?;
+    archive.extend_from_slice(b"PK\x01\x02\x14\0");
+    archive.extend_from_slice(&common);
+    archive.extend_from_slice(&[0; 14]); // no comment, first disk, no attributes, member at offset 0
+    archive.extend_from_slice(name.as_bytes());
+    let directory_len = u32::try_from(archive.len()).map_err(too_large)? - directory_at;
+
+    archive.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    archive.extend_from_slice(&directory_len.to_le_bytes());
+    archive.extend_from_slice(&directory_at.to_le_bytes());
+    archive.extend_from_slice(&[0, 0]);
+    Ok(archive)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_generations_share_a_marker_and_the_archive_hides_it() {
+        let base = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(Some(base.path()), 1, 8 << 20).unwrap();
+        let (one, two) = (Canary::create(&run).unwrap(), Canary::create(&run).unwrap());
+        let read = |canary: &Canary| fs::read_to_string(canary.folder().join(FILE)).unwrap();
+        assert_ne!(read(&one), read(&two));
+        assert!(read(&one).starts_with("Icapstan.SelfTest:0:*:"));
+        for seed in 0..200_u8 {
+            Samples::of(&hex(&[seed; 32])).unwrap();
+            Samples::of(&hex(blake3::hash(&[seed]).as_bytes())).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_archive_is_one_that_the_system_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.zip");
+        fs::write(&path, zip("sample.txt", b"some content, some content").unwrap()).unwrap();
+        let python = std::process::Command::new("python3")
+            .args(["-c", "import sys,zipfile; z=zipfile.ZipFile(sys.argv[1]); print(z.testzip(), z.read('sample.txt'))"])
+            .arg(&path)
+            .output()
+            .expect("python3 is there to check the archive");
+        assert_eq!(String::from_utf8_lossy(&python.stdout), "None b'some content, some content'\n");
+    }
+}

@@ -1,0 +1,290 @@
+//! The thread that ends, forks and proves workers, and what it shares with everybody.
+
+use parking_lot::Mutex;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::runtime::Handle;
+
+use crate::canary::ProofError;
+use crate::config::ScannerConfig;
+use crate::loader::Wishes;
+use crate::metrics::{Death, Metrics};
+use crate::pool::Pool;
+use crate::temp::RunFolder;
+use crate::worker::Worker;
+use crate::zygote::ForkError;
+
+/// How long after a failure a worker is tried again, doubled each time up to the largest.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LARGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How often idle workers are looked at for being due for a proof.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// What all parts of a running scanner share.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    pub(crate) config: ScannerConfig,
+    pub(crate) metrics: Metrics,
+    pub(crate) run: RunFolder,
+    pub(crate) runtime: Handle,
+    pub(crate) wishes: Wishes,
+    pub(crate) stop: AtomicBool,
+    pools: Mutex<Vec<Weak<Pool>>>,
+    /// Bounded by what there is: one job for each worker, and few for each generation.
+    jobs: Sender<Job>,
+}
+
+/// What the thread is asked to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// End this worker, and let another one take its place.
+    Replace { pool: Weak<Pool>, worker: Worker, cause: Death },
+    /// Let this worker prove itself before it goes on.
+    Prove { pool: Weak<Pool>, worker: Worker },
+    /// Make as many workers as this; their places are empty.
+    Fill { pool: Weak<Pool>, count: usize },
+    /// Replace the idle workers that come from an older zygote.
+    Refresh(Weak<Pool>),
+    /// Nobody holds this generation any more.
+    Retire(Arc<Pool>),
+    /// End everything.
+    Stop,
+}
+
+/// Why no worker could be made.
+#[derive(Debug, Error)]
+pub(crate) enum HireError {
+    #[error("the generation has ended")]
+    Closed,
+    #[error("no temporary folder: {0}")]
+    Folder(io::Error),
+    #[error(transparent)]
+    Fork(#[from] ForkError),
+    #[error("its socket cannot be used: {0}")]
+    Socket(io::Error),
+    #[error("self-test failed: {0}")]
+    Proof(#[from] ProofError),
+}
+
+/// The thread's own.
+struct Keeper {
+    crew: Arc<Crew>,
+    vacancies: Vec<Vacancy>,
+    next_round: Instant,
+}
+
+/// A place without a worker.
+struct Vacancy {
+    pool: Weak<Pool>,
+    again_at: Instant,
+    backoff: Duration,
+}
+
+// === impl Crew ===
+
+impl Crew {
+    pub(crate) fn new(
+        config: ScannerConfig,
+        metrics: Metrics,
+        run: RunFolder,
+        runtime: Handle,
+        jobs: Sender<Job>,
+    ) -> Self {
+        Self {
+            config,
+            metrics,
+            run,
+            runtime,
+            wishes: Wishes::default(),
+            stop: AtomicBool::new(false),
+            pools: Mutex::new(Vec::new()),
+            jobs,
+        }
+    }
+
+    /// Without the thread the job is dropped, and with it the worker in it, which ends it.
+    pub(crate) fn send(&self, job: Job) {
+        let _ = self.jobs.send(job);
+    }
+
+    /// Asks for another zygote of the same signatures.
+    pub(crate) fn want_new_layout(&self, pool: &Weak<Pool>) {
+        self.wishes.layout(pool.clone());
+    }
+
+    /// Has the pool looked after.
+    pub(crate) fn look_after(&self, pool: &Arc<Pool>) {
+        let mut pools = self.pools.lock();
+        pools.retain(|known| known.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// The generations in memory.
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        self.pools.lock().iter().filter_map(Weak::upgrade).filter(|pool| !pool.is_closed()).collect()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Forks a worker that then proves itself. Waits for that, so it is not for async code.
+    pub(crate) fn hire(&self, pool: &Pool) -> Result<Worker, HireError> {
+        let zygote = pool.zygote().ok_or(HireError::Closed)?;
+        let presence = self.metrics.presence();
+        let folder = self.run.subfolder("worker").map_err(HireError::Folder)?;
+        let forked = zygote.fork(folder.path(), self.config.worker_memory)?;
+        let mut worker = Worker::new(forked, folder, zygote, presence).map_err(HireError::Socket)?;
+        match pool.canary.prove(&mut worker) {
+            Ok(()) => {
+                worker.proven = Instant::now();
+                tracing::debug!(pid = worker.pid, "A worker has proven itself.");
+                Ok(worker)
+            }
+            Err(error) => {
+                self.metrics.died(Death::Proof);
+                worker.end();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The thread's work, until it is told to stop.
+    pub(crate) fn keep(self: Arc<Self>, jobs: &Receiver<Job>) {
+        let runtime = self.runtime.clone();
+        // The sockets of new workers are served by this runtime's reactor.
+        let _entered = runtime.enter();
+        let mut keeper = Keeper { crew: self, vacancies: Vec::new(), next_round: Instant::now() + ROUND };
+        loop {
+            let wait = keeper.next_wake().saturating_duration_since(Instant::now());
+            match jobs.recv_timeout(wait) {
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(job) => keeper.work(job),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            keeper.fill_vacancies();
+            keeper.make_round();
+        }
+        keeper.end_all();
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    fn next_wake(&self) -> Instant {
+        self.vacancies.iter().map(|vacancy| vacancy.again_at).fold(self.next_round, Instant::min)
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Replace { pool, worker, cause } => self.replace(&pool, worker, cause),
+            Job::Prove { pool, worker } => self.prove(&pool, worker),
+            Job::Fill { pool, count } => {
+                for _ in 0..count {
+                    self.fill(&pool, FIRST_BACKOFF);
+                }
+            }
+            Job::Refresh(pool) => {
+                while let Some((worker, pool)) =
+                    pool.upgrade().and_then(|strong| Some((strong.take_outdated()?, &pool)))
+                {
+                    self.replace(pool, worker, Death::Retired);
+                }
+            }
+            Job::Retire(pool) => {
+                tracing::info!(generation = %pool.signatures.id, "A generation of signatures has ended.");
+                retire(&pool);
+            }
+            Job::Stop => {}
+        }
+    }
+
+    fn replace(&mut self, pool: &Weak<Pool>, worker: Worker, cause: Death) {
+        self.crew.metrics.died(cause);
+        worker.end();
+        self.fill(pool, FIRST_BACKOFF);
+        // Last, since its folder may hold many files.
+        drop(worker);
+    }
+
+    fn prove(&mut self, pool: &Weak<Pool>, mut worker: Worker) {
+        let Some(strong) = pool.upgrade().filter(|pool| !pool.is_closed()) else {
+            return self.crew.metrics.died(Death::Retired);
+        };
+        match strong.canary.prove(&mut worker) {
+            Ok(()) => {
+                worker.proven = Instant::now();
+                strong.enlist(worker);
+            }
+            Err(error) => {
+                tracing::error!(pid = worker.pid, %error, "A worker failed its self-test and is replaced.");
+                self.replace(pool, worker, Death::Proof);
+            }
+        }
+    }
+
+    /// Makes one worker for the pool, now or later.
+    fn fill(&mut self, pool: &Weak<Pool>, backoff: Duration) {
+        let Some(strong) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+        let error = match self.crew.hire(&strong) {
+            Ok(worker) => return strong.enlist(worker),
+            Err(HireError::Closed) => return,
+            Err(error) => error,
+        };
+        tracing::error!(%error, retry_in = ?backoff, "A worker cannot be started.");
+        if strong.zygote().is_some_and(|zygote| zygote.is_broken()) {
+            self.crew.want_new_layout(pool);
+        }
+        let again_at = Instant::now() + backoff;
+        self.vacancies.push(Vacancy { pool: pool.clone(), again_at, backoff });
+    }
+
+    fn fill_vacancies(&mut self) {
+        let now = Instant::now();
+        for vacancy in self.vacancies.extract_if(.., |vacancy| vacancy.again_at <= now).collect::<Vec<_>>() {
+            self.fill(&vacancy.pool, (2 * vacancy.backoff).min(LARGEST_BACKOFF));
+        }
+    }
+
+    /// Lets idle workers whose last proof is long ago prove themselves again.
+    fn make_round(&mut self) {
+        if Instant::now() < self.next_round {
+            return;
+        }
+        let interval = self.crew.config.proof_interval;
+        self.next_round = Instant::now() + ROUND.min(interval);
+        for pool in self.crew.pools() {
+            // One at a time and at most each once, so that the others can be used meanwhile.
+            for _ in 0..self.crew.config.workers {
+                let Some(limit) = Instant::now().checked_sub(interval) else { break };
+                let Some(worker) = pool.take_unproven(limit) else { break };
+                self.prove(&Arc::downgrade(&pool), worker);
+            }
+        }
+    }
+
+    fn end_all(&mut self) {
+        for pool in self.crew.pools() {
+            if let Some(zygote) = pool.zygote() {
+                zygote.kill();
+            }
+            retire(&pool);
+        }
+    }
+}
+
+fn retire(pool: &Pool) {
+    let workers = pool.close();
+    for worker in &workers {
+        worker.kill();
+    }
+    for worker in workers {
+        worker.end();
+    }
+}

@@ -1,0 +1,379 @@
+//! The thread that watches the signatures, loads new ones beside the old, and swaps them.
+//!
+//! It lives as long as the scanner, since the kernel ends the zygotes together with the thread that
+//! started them.
+//!
+//! ```text
+//!  folder ─▶ two equal looks ─▶ digest ─▶ zygote loads ─▶ digest again ─▶ workers prove ─▶ swap
+//!                  any failure: the old generation stays, until the folder changes again
+//! ```
+
+use arc_swap::ArcSwapOption;
+use icapstan_model::{Epoch, GenerationId, SignatureSet};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::canary::Canary;
+use crate::config::SignatureSource;
+use crate::crew::{Crew, HireError, Job};
+use crate::folder::{self, Snapshot};
+use crate::metrics::ReloadResult;
+use crate::pool::{Held, Pool};
+use crate::zygote::{Start, Zygote, ZygoteError};
+use crate::{builtin, temp};
+
+/// No more generations are in memory at once: the current one, one that transactions still hold, and a
+/// new one. A load waits until there is room.
+const MAX_GENERATIONS: usize = 3;
+
+/// Without any signatures a failed load is tried again after this time, since its cause may have passed.
+const EMPTY_RETRY: Duration = Duration::from_secs(30);
+
+/// What is in use, for everybody to read.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) current: ArcSwapOption<Epoch>,
+    pub(crate) epochs: watch::Sender<Option<Arc<Epoch>>>,
+    /// Why there are no signatures in use.
+    pub(crate) missing: Mutex<String>,
+}
+
+/// What the thread is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    stop: bool,
+    reload: bool,
+    layouts: Vec<Weak<Pool>>,
+}
+
+enum Wish {
+    Stop,
+    Reload,
+    Layout(Weak<Pool>),
+    /// None; it is time to look at the folder.
+    Look,
+}
+
+/// Why signatures were not loaded.
+#[derive(Debug, Error)]
+enum LoadError {
+    #[error("the folder {0} holds no signature files")]
+    Empty(PathBuf),
+    #[error("the signature files cannot be read: {0}")]
+    Read(io::Error),
+    #[error("the self-test cannot be prepared: {0}")]
+    Canary(io::Error),
+    #[error(transparent)]
+    Zygote(#[from] ZygoteError),
+    #[error("no signature was loaded")]
+    Nothing,
+    #[error("no worker passes: {0}")]
+    Workers(HireError),
+    /// To be tried again when they have come to rest.
+    #[error("the signature files changed while they were being loaded")]
+    Unstable,
+    /// To be tried again.
+    #[error("transactions hold too many older generations of signatures")]
+    Crowded,
+}
+
+/// The thread's own.
+pub(crate) struct Loader {
+    crew: Arc<Crew>,
+    published: Arc<Published>,
+    folder: PathBuf,
+    test_only: bool,
+    /// Keeps the folder of the built-in set.
+    _built_in: Option<temp::WorkerFolder>,
+    seen: Option<Snapshot>,
+    loaded: Option<Snapshot>,
+    rejected: Option<(Snapshot, Instant)>,
+}
+
+// === impl Wishes ===
+
+impl Wishes {
+    pub(crate) fn stop(&self) {
+        self.pending.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn reload(&self) {
+        self.pending.lock().reload = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn layout(&self, pool: Weak<Pool>) {
+        let mut pending = self.pending.lock();
+        if !pending.layouts.iter().any(|known| known.ptr_eq(&pool)) {
+            pending.layouts.push(pool);
+        }
+        drop(pending);
+        self.changed.notify_all();
+    }
+
+    fn next(&self, timeout: Duration) -> Wish {
+        let mut pending = self.pending.lock();
+        let idle = |pending: &mut Pending| !pending.stop && !pending.reload && pending.layouts.is_empty();
+        self.changed.wait_while_for(&mut pending, idle, timeout);
+        if pending.stop {
+            Wish::Stop
+        } else if std::mem::take(&mut pending.reload) {
+            Wish::Reload
+        } else {
+            pending.layouts.pop().map_or(Wish::Look, Wish::Layout)
+        }
+    }
+}
+
+// === impl Published ===
+
+impl Published {
+    pub(crate) fn new() -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            epochs: watch::Sender::new(None),
+            missing: Mutex::new("signatures are being loaded".to_owned()),
+        }
+    }
+
+    fn publish(&self, epoch: &Arc<Epoch>) {
+        self.current.store(Some(epoch.clone()));
+        self.epochs.send_replace(Some(epoch.clone()));
+    }
+
+    /// Lets go of the generation in use.
+    pub(crate) fn clear(&self) {
+        "the scanner is shutting down".clone_into(&mut self.missing.lock());
+        self.current.store(None);
+        self.epochs.send_replace(None);
+    }
+}
+
+// === impl Loader ===
+
+impl Loader {
+    pub(crate) fn new(crew: Arc<Crew>, published: Arc<Published>) -> io::Result<Self> {
+        let (folder, built_in) = match &crew.config.signatures {
+            SignatureSource::Folder(folder) => (std::path::absolute(folder)?, None),
+            SignatureSource::BuiltIn => {
+                let folder = crew.run.subfolder("signatures")?;
+                builtin::write(folder.path())?;
+                (folder.path().to_owned(), Some(folder))
+            }
+        };
+        let test_only = built_in.is_some();
+        Ok(Self {
+            crew,
+            published,
+            folder,
+            test_only,
+            _built_in: built_in,
+            seen: None,
+            loaded: None,
+            rejected: None,
+        })
+    }
+
+    /// The thread's work, until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let runtime = self.crew.runtime.clone();
+        // The sockets of new workers are served by this runtime's reactor.
+        let _entered = runtime.enter();
+        self.guarded(Self::load_now);
+        loop {
+            match self.crew.wishes.next(self.crew.config.poll_interval) {
+                Wish::Stop => return,
+                Wish::Reload => self.guarded(Self::load_now),
+                Wish::Layout(pool) => self.guarded(|loader| loader.replace_layout(&pool)),
+                Wish::Look => self.guarded(Self::look),
+            }
+        }
+    }
+
+    /// The end of this thread would be the end of every worker, so that no fault may end it.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!("Loading signatures met a fault of the program and was given up.");
+            self.crew.metrics.reloaded(ReloadResult::Failed);
+        }
+    }
+
+    /// Loads if the folder has come to rest in a state that was not tried yet.
+    fn look(&mut self) {
+        let snapshot = Snapshot::take(&self.folder).ok();
+        let at_rest = snapshot.is_some() && snapshot == self.seen;
+        self.seen = snapshot;
+        let is_loaded = self.seen == self.loaded && self.loaded.is_some();
+        if at_rest && !is_loaded && !self.is_rejected() {
+            self.load_now();
+        }
+    }
+
+    fn is_rejected(&self) -> bool {
+        let Some((rejected, at)) = &self.rejected else { return false };
+        let passed = self.published.current.load().is_none() && at.elapsed() >= EMPTY_RETRY;
+        Some(rejected) == self.seen.as_ref() && !passed
+    }
+
+    fn load_now(&mut self) {
+        let begin = Instant::now();
+        let snapshot = Snapshot::take(&self.folder);
+        let result = snapshot
+            .as_ref()
+            .map_err(|error| LoadError::Read(io::Error::new(error.kind(), error.to_string())))
+            .and_then(|snapshot| self.load(snapshot));
+        let snapshot = snapshot.ok();
+        match result {
+            Ok(Some(pool)) => {
+                self.loaded = snapshot;
+                self.rejected = None;
+                self.swap(pool, begin.elapsed());
+            }
+            Ok(None) => {
+                self.loaded = snapshot;
+                self.rejected = None;
+                self.crew.metrics.reloaded(ReloadResult::Unchanged);
+                tracing::info!("The signatures are those in use already.");
+            }
+            Err(LoadError::Zygote(ZygoteError::Stopped)) => {}
+            Err(error) => {
+                let again = matches!(error, LoadError::Unstable | LoadError::Crowded);
+                self.rejected = snapshot.filter(|_| !again).map(|snapshot| (snapshot, Instant::now()));
+                self.crew.metrics.reloaded(ReloadResult::Failed);
+                let kept = if self.published.current.load().is_some() {
+                    "those in use stay"
+                } else {
+                    "none are in use"
+                };
+                *self.published.missing.lock() = format!("signatures cannot be loaded: {error}");
+                tracing::error!(folder = %self.folder.display(), %error, "Signatures cannot be loaded; {kept}.");
+            }
+        }
+    }
+
+    /// A new generation that is ready for use; nothing if it would be the one in use.
+    fn load(&self, snapshot: &Snapshot) -> Result<Option<Arc<Pool>>, LoadError> {
+        if snapshot.is_empty() {
+            return Err(LoadError::Empty(self.folder.clone()));
+        }
+        let id = folder::digest(&self.folder).map_err(LoadError::Read)?;
+        if self.published.current.load().as_ref().is_some_and(|epoch| epoch.signatures.id == id) {
+            return Ok(None);
+        }
+        if self.crew.pools().len() + 1 > MAX_GENERATIONS {
+            return Err(LoadError::Crowded);
+        }
+        let canary = Canary::create(&self.crew.run).map_err(LoadError::Canary)?;
+        let zygote = self.start_zygote(id, canary.folder())?;
+        let count = zygote.signatures.saturating_sub(Canary::SIGNATURES);
+        if count == 0 {
+            return Err(LoadError::Nothing);
+        }
+        let signatures = SignatureSet { id, count, test_only: self.test_only, engine: zygote.engine.clone() };
+        let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
+        self.staff(&pool)?;
+        Ok(Some(pool))
+    }
+
+    /// Loads what has the digest `id`, and nothing else.
+    fn start_zygote(&self, id: GenerationId, canary: &Path) -> Result<Zygote, LoadError> {
+        let scratch = self.crew.run.subfolder("load").map_err(LoadError::Canary)?;
+        let config = &self.crew.config;
+        let zygote = Zygote::start(&Start {
+            worker: &config.worker,
+            databases: &[&self.folder, canary],
+            temp: scratch.path(),
+            nice: config.nice,
+            timeout: config.load_timeout,
+            stop: &self.crew.stop,
+        });
+        // Also after a failure: half a file that was just being written is no reason to reject the whole.
+        if folder::digest(&self.folder).map_err(LoadError::Read)? != id {
+            return Err(LoadError::Unstable);
+        }
+        Ok(zygote?)
+    }
+
+    /// At least one worker must pass; the crew sees to the others.
+    fn staff(&self, pool: &Arc<Pool>) -> Result<(), LoadError> {
+        let mut missing = 0;
+        let mut last_error = None;
+        for _ in 0..self.crew.config.workers {
+            match self.crew.hire(pool) {
+                Ok(worker) => pool.enlist(worker),
+                Err(error) => {
+                    tracing::error!(%error, "A worker of new signatures cannot be used.");
+                    missing += 1;
+                    last_error = Some(error);
+                }
+            }
+            if self.crew.is_stopping() {
+                return Err(ZygoteError::Stopped.into());
+            }
+        }
+        match last_error {
+            Some(error) if missing == self.crew.config.workers => Err(LoadError::Workers(error)),
+            Some(_) => {
+                self.crew.send(Job::Fill { pool: Arc::downgrade(pool), count: missing });
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn swap(&self, pool: Arc<Pool>, took: Duration) {
+        let signatures = pool.signatures.clone();
+        self.crew.look_after(&pool);
+        let epoch = Arc::new(Epoch::new(signatures.clone(), Some(Arc::new(Held(pool)))));
+        self.published.publish(&epoch);
+        self.crew.metrics.in_use(&signatures);
+        self.crew.metrics.reloaded(ReloadResult::Loaded);
+        tracing::info!(
+            generation = %signatures.id, signatures = signatures.count, engine = %signatures.engine,
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "Signatures are in use."
+        );
+        if signatures.test_only {
+            tracing::warn!(
+                "ONLY THE BUILT-IN TEST SIGNATURES ARE IN USE: they find the EICAR test file and NO MALWARE. \
+                 Give a folder with ClamAV databases."
+            );
+        }
+    }
+
+    /// Loads the same signatures once more, so that memory lies differently.
+    fn replace_layout(&self, pool: &Weak<Pool>) {
+        let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+        let same = folder::digest(&self.folder).is_ok_and(|id| id == pool.signatures.id);
+        if !same {
+            tracing::warn!(
+                generation = %pool.signatures.id,
+                "Workers crash, but their signatures are no longer in the folder to be loaded again."
+            );
+            return;
+        }
+        match self.start_zygote(pool.signatures.id, pool.canary.folder()) {
+            Ok(zygote) => {
+                pool.set_zygote(zygote);
+                self.crew.metrics.layouts_replaced.inc();
+                self.crew.send(Job::Refresh(Arc::downgrade(&pool)));
+                tracing::warn!(generation = %pool.signatures.id, "The workers' common ancestor was replaced.");
+            }
+            Err(error) => {
+                tracing::error!(%error, "The workers' common ancestor cannot be replaced.");
+            }
+        }
+    }
+}

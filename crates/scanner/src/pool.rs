@@ -1,0 +1,373 @@
+//! The workers of one generation: who has which, and what becomes of each afterwards.
+//!
+//! ```text
+//!             checkout                  call                       drop
+//!  idle stack ───────▶ Lease ───▶ request, reply ───▶ back on the stack
+//!      ▲                 │ died, killed, worn out, in doubt │ dropped in the middle of a call
+//!      └──── crew: end, fork, prove ◀───────────────────────┴─── short grace to finish
+//! ```
+//!
+//! A worker is on the stack, in one lease, with the crew, or in a grace task: never lost. Each worker
+//! on the stack stands for one permit of `free`, which is a fair queue.
+
+use icapstan_clamav_wire::{Reply, Request};
+use icapstan_model::SignatureSet;
+use parking_lot::Mutex;
+use std::os::fd::BorrowedFd;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+use crate::canary::Canary;
+use crate::crew::{Crew, Job};
+use crate::metrics::{Death, WorkerState};
+use crate::queue::{Lane, Queue};
+use crate::temp::Room;
+use crate::worker::{Answer, Worker};
+use crate::zygote::Zygote;
+
+/// How long a scan waits for a worker while there is none at all, not even a busy one.
+const NO_WORKER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// One generation in memory.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) signatures: SignatureSet,
+    pub(crate) queue: Queue,
+    pub(crate) canary: Canary,
+    crew: Arc<Crew>,
+    myself: Weak<Self>,
+    zygote: Mutex<Option<Arc<Zygote>>>,
+    idle: Mutex<Vec<Worker>>,
+    free: Semaphore,
+    dear: Semaphore,
+    /// Workers on the stack or in leases.
+    in_service: AtomicUsize,
+    crashes: AtomicU32,
+    is_closed: AtomicBool,
+}
+
+/// The use of one worker. Dropping it gives the worker back, in whatever state.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    worker: Option<Worker>,
+    /// What the request under way may write, if one is.
+    busy: Option<Room>,
+    doubtful: bool,
+    dear: bool,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum Called {
+    /// The engine answered.
+    Replied(Reply),
+    /// The worker was dead before it was given the object.
+    NotBegun,
+    /// There is not enough room for temporary files.
+    NoRoom,
+    /// The worker died of the object.
+    Died,
+    /// The worker sent something that is no reply. It was killed.
+    Protocol,
+    /// Its temporary files took more than their share. It was killed.
+    TempShare,
+    /// The deadline came. It was killed.
+    Deadline,
+}
+
+/// Why there is no worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWorker {
+    /// None became free before the deadline.
+    Late,
+    /// There is none at all.
+    None,
+}
+
+/// What an epoch holds: as long as this lives, the generation stays in memory.
+#[derive(Debug)]
+pub(crate) struct Held(pub(crate) Arc<Pool>);
+
+// === impl Pool ===
+
+impl Pool {
+    pub(crate) fn new(
+        crew: Arc<Crew>,
+        zygote: Arc<Zygote>,
+        canary: Canary,
+        signatures: SignatureSet,
+    ) -> Arc<Self> {
+        let config = &crew.config;
+        let queue =
+            Queue::new(config.workers, config.in_flight, config.queue_length, crew.metrics.waiting.clone());
+        crew.metrics.generations.inc();
+        Arc::new_cyclic(|myself| Self {
+            signatures,
+            dear: Semaphore::new(queue.dear_workers()),
+            queue,
+            canary,
+            crew,
+            myself: myself.clone(),
+            zygote: Mutex::new(Some(zygote)),
+            idle: Mutex::new(Vec::new()),
+            free: Semaphore::new(0),
+            in_service: AtomicUsize::new(0),
+            crashes: AtomicU32::new(0),
+            is_closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits for a worker. First come, first served; the one that was used last is the warmest.
+    pub(crate) async fn checkout(self: &Arc<Self>, lane: Lane, deadline: Instant) -> Result<Lease, NoWorker> {
+        let mut turn = pin!(async {
+            let dear = if lane == Lane::Dear { Some(self.dear.acquire().await?) } else { None };
+            Ok::<_, tokio::sync::AcquireError>((dear, self.free.acquire().await?))
+        });
+        let (dear, free) = loop {
+            let patience = deadline.min(Instant::now() + NO_WORKER_PATIENCE);
+            match tokio::time::timeout_at(patience.into(), turn.as_mut()).await {
+                Ok(permits) => break permits.map_err(|_| NoWorker::None)?,
+                Err(_) if self.workers_in_service() == 0 => return Err(NoWorker::None),
+                Err(_) if Instant::now() >= deadline => return Err(NoWorker::Late),
+                Err(_) => {}
+            }
+        };
+        // The worker is taken for good; its permit comes back with it.
+        free.forget();
+        let worker = self.idle.lock().pop();
+        let dear = dear.map(tokio::sync::SemaphorePermit::forget).is_some();
+        let mut lease = Lease { pool: self.clone(), worker, busy: None, doubtful: false, dear };
+        match &mut lease.worker {
+            Some(worker) => worker.presence.set(WorkerState::Busy),
+            // Only when the pool is being closed.
+            None => return Err(NoWorker::None),
+        }
+        Ok(lease)
+    }
+
+    /// Takes an idle worker that was last proven before `limit`, if there is one.
+    pub(crate) fn take_unproven(&self, limit: Instant) -> Option<Worker> {
+        let permit = self.free.try_acquire().ok()?;
+        let mut idle = self.idle.lock();
+        let at = idle.iter().position(|worker| worker.proven < limit)?;
+        permit.forget();
+        self.in_service.fetch_sub(1, Ordering::Relaxed);
+        Some(idle.remove(at))
+    }
+
+    /// Takes any idle worker that does not come from the current zygote.
+    pub(crate) fn take_outdated(&self) -> Option<Worker> {
+        let current = self.zygote()?.serial;
+        let permit = self.free.try_acquire().ok()?;
+        let mut idle = self.idle.lock();
+        let at = idle.iter().position(|worker| worker.zygote.serial != current)?;
+        permit.forget();
+        self.in_service.fetch_sub(1, Ordering::Relaxed);
+        Some(idle.remove(at))
+    }
+
+    /// Puts a worker that has proven itself into service.
+    pub(crate) fn enlist(&self, worker: Worker) {
+        self.in_service.fetch_add(1, Ordering::Relaxed);
+        self.put_back(worker);
+    }
+
+    fn put_back(&self, mut worker: Worker) {
+        let limit = self.crew.config.recycle_after;
+        let current = self.zygote.lock().as_ref().map(|zygote| zygote.serial);
+        if current != Some(worker.zygote.serial) {
+            return self.discharge(worker, Death::Retired);
+        }
+        if limit > 0 && worker.served >= limit {
+            return self.discharge(worker, Death::Recycled);
+        }
+        worker.presence.set(WorkerState::Idle);
+        let mut idle = self.idle.lock();
+        // Under the lock, so that a pool that is being closed is found either empty or closed.
+        if self.is_closed() {
+            drop(idle);
+            return self.discharge(worker, Death::Retired);
+        }
+        idle.push(worker);
+        drop(idle);
+        self.free.add_permits(1);
+    }
+
+    /// Takes a worker out of service, kills it, and has another one made.
+    fn discharge(&self, worker: Worker, cause: Death) {
+        self.in_service.fetch_sub(1, Ordering::Relaxed);
+        worker.kill();
+        if matches!(cause, Death::Crash | Death::Protocol) {
+            tracing::warn!(pid = worker.pid, cause = cause.as_str(), "A worker died.");
+            let crashes = self.crashes.fetch_add(1, Ordering::Relaxed) + 1;
+            if crashes.is_multiple_of(self.crew.config.crashes_per_layout) {
+                self.crew.want_new_layout(&self.myself);
+            }
+        }
+        self.crew.send(Job::Replace { pool: self.myself.clone(), worker, cause });
+    }
+
+    /// Takes a worker out of service until it has proven itself again.
+    fn doubt(&self, mut worker: Worker) {
+        self.in_service.fetch_sub(1, Ordering::Relaxed);
+        worker.presence.set(WorkerState::Proving);
+        self.crew.send(Job::Prove { pool: self.myself.clone(), worker });
+    }
+
+    pub(crate) fn workers_in_service(&self) -> usize {
+        self.in_service.load(Ordering::Relaxed)
+    }
+
+    /// `None` once the pool is closed.
+    pub(crate) fn zygote(&self) -> Option<Arc<Zygote>> {
+        self.zygote.lock().clone()
+    }
+
+    /// From now on workers come from another zygote with the same signatures. Those of the old one
+    /// leave as they become idle; it ends with the last of them.
+    pub(crate) fn set_zygote(&self, zygote: Zygote) {
+        let mut current = self.zygote.lock();
+        if !self.is_closed() {
+            *current = Some(Arc::new(zygote));
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Ends the generation: nothing is begun any more, and idle workers are handed over to be ended.
+    pub(crate) fn close(&self) -> Vec<Worker> {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.free.close();
+        self.dear.close();
+        let idle = std::mem::take(&mut *self.idle.lock());
+        *self.zygote.lock() = None;
+        idle
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.crew.metrics.generations.dec();
+    }
+}
+
+// === impl Lease ===
+
+impl Lease {
+    /// Scans one file. After anything but a reply the worker is gone, and with it the use of this lease.
+    pub(crate) async fn call(
+        &mut self,
+        file: BorrowedFd<'_>,
+        mut request: Request,
+        deadline: Instant,
+    ) -> Called {
+        let Some(worker) = &mut self.worker else { return Called::NotBegun };
+        let Ok(room) = self.pool.crew.run.room(&worker.folder) else {
+            // The folder is gone, or the file system is full: with a folder of its own a new worker may
+            // be better off, and if not, the next call says so again.
+            if !worker.folder.path().is_dir() {
+                self.lose(Death::TempFolder);
+            }
+            return Called::NoRoom;
+        };
+        request.id = worker.next_id();
+        match worker.send(file, &request) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                self.lose(Death::Protocol);
+                return Called::NotBegun;
+            }
+            Err(_) => {
+                self.lose(Death::Crash);
+                return Called::NotBegun;
+            }
+        }
+        self.busy = Some(room);
+        let answer = worker.answer(room, deadline).await;
+        self.busy = None;
+        match answer {
+            Answer::Reply(reply) => {
+                worker.served += 1;
+                Called::Replied(reply)
+            }
+            Answer::Died => {
+                self.lose(Death::Crash);
+                Called::Died
+            }
+            Answer::Protocol => {
+                self.lose(Death::Protocol);
+                Called::Protocol
+            }
+            Answer::TempShare => {
+                self.lose(Death::TempShare);
+                Called::TempShare
+            }
+            Answer::Deadline => {
+                self.lose(Death::Deadline);
+                Called::Deadline
+            }
+        }
+    }
+
+    /// Whether it still has a worker.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    /// The worker has to prove itself before its next object.
+    pub(crate) fn doubt(&mut self) {
+        self.doubtful = true;
+    }
+
+    fn lose(&mut self, cause: Death) {
+        if let Some(worker) = self.worker.take() {
+            self.pool.discharge(worker, cause);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            match self.busy {
+                Some(room) => {
+                    // Its caller is gone in the middle of a scan.
+                    let pool = self.pool.clone();
+                    self.pool.crew.runtime.spawn(finish(pool, worker, room));
+                }
+                None if self.doubtful => self.pool.doubt(worker),
+                None => self.pool.put_back(worker),
+            }
+        }
+        if self.dear {
+            self.pool.dear.add_permits(1);
+        }
+    }
+}
+
+/// Lets a worker finish a scan that nobody waits for, within the grace.
+async fn finish(pool: Arc<Pool>, worker: Worker, room: Room) {
+    let grace = Instant::now() + pool.crew.config.cancel_grace;
+    match worker.answer(room, grace).await {
+        Answer::Reply(_) => pool.put_back(worker),
+        Answer::Died => pool.discharge(worker, Death::Crash),
+        Answer::Protocol => pool.discharge(worker, Death::Protocol),
+        Answer::TempShare => pool.discharge(worker, Death::TempShare),
+        Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+    }
+}
+
+// === impl Held ===
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Ending processes takes time, and this may be anybody's thread.
+        self.0.crew.send(Job::Retire(self.0.clone()));
+    }
+}

@@ -1,0 +1,278 @@
+//! Who may be under way, and who is told at once that there is no hope.
+//!
+//! ```text
+//!  enter ──(full? hopeless?)──▶ waiting ──ticket──▶ under way: decode, then scan
+//! ```
+//!
+//! Two lanes: objects that may cost much never hold all tickets nor all workers, so that cheap ones
+//! go on while a few dear ones are slow.
+
+use icapstan_model::Refusal;
+use prometheus::IntGauge;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A new measurement counts for one eighth.
+const WEIGHT: u64 = 8;
+
+/// What an object is expected to cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Small, and nothing to be unpacked.
+    Cheap,
+    /// Anything else.
+    Dear,
+}
+
+/// The admission to one pool of workers.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    workers: usize,
+    dear_workers: usize,
+    length: usize,
+    waiting: AtomicUsize,
+    waiting_gauge: IntGauge,
+    tickets: Semaphore,
+    dear_tickets: Semaphore,
+    cheap: Load,
+    dear: Load,
+}
+
+/// The right to be under way.
+#[derive(Debug)]
+pub(crate) struct Ticket<'a> {
+    _dear: Option<SemaphorePermit<'a>>,
+    _any: SemaphorePermit<'a>,
+    _entered: Entered<'a>,
+    load: &'a Load,
+}
+
+/// Of one lane.
+#[derive(Debug, Default)]
+struct Load {
+    /// Objects that have entered and not left.
+    inside: AtomicUsize,
+    /// Moving average of the time with a worker, in microseconds.
+    average_us: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entered<'a>(&'a Load);
+
+struct Waiting<'a>(&'a Queue);
+
+// === impl Queue ===
+
+impl Queue {
+    pub(crate) fn new(workers: usize, in_flight: usize, length: usize, waiting_gauge: IntGauge) -> Self {
+        let dear_workers = workers.saturating_sub(1).max(1);
+        // One worker's part of the tickets is out of reach for dear objects.
+        let kept = if workers > 1 { (in_flight / workers).max(1) } else { 0 };
+        Self {
+            workers,
+            dear_workers,
+            length,
+            waiting: AtomicUsize::new(0),
+            waiting_gauge,
+            tickets: Semaphore::new(in_flight),
+            dear_tickets: Semaphore::new(in_flight.saturating_sub(kept).max(1)),
+            cheap: Load::default(),
+            dear: Load::default(),
+        }
+    }
+
+    /// How many workers dear objects may have at once.
+    pub(crate) fn dear_workers(&self) -> usize {
+        self.dear_workers
+    }
+
+    /// Waits for its turn. First come, first served.
+    pub(crate) async fn enter(&self, lane: Lane, deadline: Instant) -> Result<Ticket<'_>, Refusal> {
+        let load = self.load(lane);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.expected_wait(lane) > left {
+            return Err(Refusal::Hopeless);
+        }
+        let waiting = Waiting::begin(self).ok_or(Refusal::QueueFull)?;
+        let entered = Entered::begin(load);
+        let turn = async {
+            let dear = match lane {
+                Lane::Cheap => None,
+                Lane::Dear => Some(self.dear_tickets.acquire().await),
+            };
+            (dear, self.tickets.acquire().await)
+        };
+        let (dear, any) =
+            tokio::time::timeout_at(deadline.into(), turn).await.map_err(|_| Refusal::Hopeless)?;
+        drop(waiting);
+        Ok(Ticket {
+            _dear: dear.transpose().map_err(|_| Refusal::Hopeless)?,
+            _any: any.map_err(|_| Refusal::Hopeless)?,
+            _entered: entered,
+            load,
+        })
+    }
+
+    /// How long an object that comes now will wait for a worker, as far as one can tell.
+    fn expected_wait(&self, lane: Lane) -> Duration {
+        let load = self.load(lane);
+        let workers = match lane {
+            Lane::Dear => self.dear_workers,
+            Lane::Cheap => {
+                let taken = self.dear.inside.load(Ordering::Relaxed).min(self.dear_workers);
+                self.workers.saturating_sub(taken).max(1)
+            }
+        };
+        let ahead = (load.inside.load(Ordering::Relaxed) + 1).saturating_sub(workers);
+        let average = load.average_us.load(Ordering::Relaxed);
+        Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
+    }
+
+    fn load(&self, lane: Lane) -> &Load {
+        match lane {
+            Lane::Cheap => &self.cheap,
+            Lane::Dear => &self.dear,
+        }
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket<'_> {
+    /// Says how long the object had a worker.
+    pub(crate) fn served(&self, took: Duration) {
+        let sample = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / WEIGHT;
+        // A lost update among concurrent ones only makes the average a little older.
+        let old = self.load.average_us.load(Ordering::Relaxed);
+        self.load.average_us.store((old - old / WEIGHT).saturating_add(sample), Ordering::Relaxed);
+    }
+}
+
+// === impl Entered ===
+
+impl<'a> Entered<'a> {
+    fn begin(load: &'a Load) -> Self {
+        load.inside.fetch_add(1, Ordering::Relaxed);
+        Self(load)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Waiting ===
+
+impl<'a> Waiting<'a> {
+    /// `None` if there is no place left. A free ticket needs no place in the queue.
+    fn begin(queue: &'a Queue) -> Option<Self> {
+        let limit = queue.length + queue.tickets.available_permits();
+        let before = queue.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.waiting_gauge.inc();
+        let waiting = Self(queue);
+        (before < limit).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting_gauge.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn queue(workers: usize, in_flight: usize, length: usize) -> Queue {
+        Queue::new(workers, in_flight, length, IntGauge::new("w", "w").unwrap())
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn one_more_than_the_queue_holds_is_refused_at_once() {
+        let queue = queue(1, 1, 2);
+        let ticket = queue.enter(Lane::Cheap, soon()).await.unwrap();
+        let mut first = pin!(queue.enter(Lane::Cheap, soon()));
+        let mut second = pin!(queue.enter(Lane::Cheap, soon()));
+        assert!(poll(first.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_pending());
+        assert_eq!(queue.enter(Lane::Cheap, soon()).await.unwrap_err(), Refusal::QueueFull);
+        assert_eq!(queue.waiting_gauge.get(), 2);
+        drop(ticket);
+        let ticket = first.await.unwrap();
+        assert!(poll(second.as_mut()).is_pending(), "first come, first served");
+        drop(ticket);
+        second.await.unwrap();
+        assert_eq!(queue.waiting_gauge.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn with_no_queue_at_all_a_free_ticket_is_still_given() {
+        let queue = queue(1, 1, 0);
+        let ticket = queue.enter(Lane::Cheap, soon()).await.unwrap();
+        assert_eq!(queue.enter(Lane::Cheap, soon()).await.unwrap_err(), Refusal::QueueFull);
+        drop(ticket);
+        queue.enter(Lane::Cheap, soon()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_no_trace() {
+        let queue = queue(1, 1, 1);
+        let ticket = queue.enter(Lane::Cheap, soon()).await.unwrap();
+        for _ in 0..10 {
+            let mut waiting = Box::pin(queue.enter(Lane::Cheap, soon()));
+            assert!(poll(waiting.as_mut()).is_pending());
+        }
+        drop(ticket);
+        assert_eq!(queue.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(queue.cheap.inside.load(Ordering::Relaxed), 0);
+        queue.enter(Lane::Cheap, soon()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_would_use_up_the_time_left_is_refused_at_once() {
+        let queue = queue(1, 1, 100);
+        let ticket = queue.enter(Lane::Dear, soon()).await.unwrap();
+        for _ in 0..100 {
+            ticket.served(Duration::from_secs(2));
+        }
+        let mut waiting = pin!(queue.enter(Lane::Dear, soon()));
+        assert!(poll(waiting.as_mut()).is_pending());
+        let begin = Instant::now();
+        let refused = queue.enter(Lane::Dear, begin + Duration::from_secs(3)).await;
+        assert_eq!(refused.unwrap_err(), Refusal::Hopeless);
+        assert!(begin.elapsed() < Duration::from_secs(1), "it did not wait");
+        assert!(
+            queue.expected_wait(Lane::Cheap).is_zero(),
+            "what dear objects take says nothing of cheap ones"
+        );
+        assert_eq!(queue.enter(Lane::Cheap, begin).await.unwrap_err(), Refusal::Hopeless, "no time left");
+    }
+
+    #[tokio::test]
+    async fn dear_objects_never_hold_every_ticket() {
+        let queue = queue(2, 4, 100);
+        let _one = queue.enter(Lane::Dear, soon()).await.unwrap();
+        let _two = queue.enter(Lane::Dear, soon()).await.unwrap();
+        let mut third = pin!(queue.enter(Lane::Dear, soon()));
+        assert!(poll(third.as_mut()).is_pending());
+        let _cheap = queue.enter(Lane::Cheap, soon()).await.unwrap();
+        let _another = queue.enter(Lane::Cheap, soon()).await.unwrap();
+        assert_eq!(queue.dear_workers(), 1);
+    }
+}

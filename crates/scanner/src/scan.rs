@@ -1,0 +1,348 @@
+//! One object from hand-over to report.
+
+use icapstan_clamav_wire::layers::{self, Kind};
+use icapstan_clamav_wire::{Limits, Options, Request};
+use icapstan_model::{
+    Content, FailedReason, Findings, NonScannedReason, Object, Refusal, ScanContext, ScanProfile, ScanReport,
+    Sha256, Verdict,
+};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::crew::Crew;
+use crate::judge::{self, Call};
+use crate::pool::{Called, Lease, NoWorker, Pool};
+use crate::queue::Lane;
+use crate::sealed::Source;
+use crate::views::{HARMLESS_LEN, Views};
+
+/// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
+const INLINE_COPY: u64 = 1 << 20;
+/// The same for decoding, which takes longer and yields more.
+const INLINE_DECODE: u64 = 8 << 10;
+/// Larger objects are not tried again after a worker died of them.
+const RETRY_LEN: u64 = 1 << 20;
+/// Objects up to this size that are nothing to be unpacked are cheap.
+const CHEAP_LEN: u64 = 32 << 10;
+/// What the format of an object is told by.
+const HEAD: usize = 512;
+/// In front of objects of formats that libclamav leaves out altogether, so that it looks at their bytes.
+const COVER: &[u8] = b"\n";
+
+/// One object under way.
+struct Session<'a> {
+    crew: &'a Crew,
+    pool: &'a Arc<Pool>,
+    profile: &'a ScanProfile,
+    lane: Lane,
+    deadline: Instant,
+    lease: Option<Lease>,
+    /// When the first engine call began.
+    begun: Option<Instant>,
+    engine: Duration,
+}
+
+/// Scans one object.
+pub(crate) async fn scan(
+    crew: &Crew,
+    pool: &Arc<Pool>,
+    object: Object,
+    context: ScanContext,
+    deadline: Instant,
+) -> Result<ScanReport, Refusal> {
+    let handed_over = Instant::now();
+    let mut findings = Findings::clean();
+    if context.partial {
+        findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
+    }
+    let plain = Views::are_plain(&context);
+    let harmless = object.len <= HARMLESS_LEN && plain;
+    let too_large = object.len > context.profile.max_object_size;
+    if too_large {
+        findings.add(Verdict::NonScanned(NonScannedReason::Size));
+    }
+    if harmless || too_large {
+        return Ok(report(findings, None, handed_over, handed_over, Duration::ZERO));
+    }
+
+    let lane = lane(&object, plain);
+    let ticket = pool.queue.enter(lane, deadline).await?;
+    let source = Source::new(&object.content, object.len);
+    let views = if plain {
+        Ok(Views { sources: vec![source], findings: Findings::clean() })
+    } else if object.len <= INLINE_DECODE {
+        Views::of(source, &context, deadline)
+    } else {
+        let context = context.clone();
+        in_thread(move || Views::of(source, &context, deadline)).await
+    };
+    let mut session = Session {
+        crew,
+        pool,
+        profile: &context.profile,
+        lane,
+        deadline,
+        lease: None,
+        begun: None,
+        engine: Duration::ZERO,
+    };
+    match views {
+        Ok(views) => {
+            findings.merge(views.findings);
+            for view in views.sources {
+                let found = session.view(view).await?;
+                let out_of_time = found.iter().any(|verdict| *verdict == Verdict::Failed(FailedReason::Time));
+                findings.merge(found);
+                if out_of_time {
+                    break;
+                }
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "An object cannot be read.");
+            findings.add(Verdict::Failed(FailedReason::EngineError));
+        }
+    }
+    let (begun, engine) = (session.begun.unwrap_or_else(Instant::now), session.engine);
+    drop(session);
+    ticket.served(begun.elapsed());
+    drop(ticket);
+
+    let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
+    let sha256 = if is_threat { digest(object).await } else { None };
+    Ok(report(findings, sha256, handed_over, begun, engine))
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    /// Scans one view. A refusal only as long as nothing was begun.
+    async fn view(&mut self, view: Source) -> Result<Findings, Refusal> {
+        let mut known = Findings::clean();
+        let head = match view.head(HEAD) {
+            Ok(head) => head,
+            Err(error) => return Ok(unreadable(&error)),
+        };
+        let cover = if layers::classify(b"", &head) == Kind::Ignored {
+            known.add(Verdict::NonScanned(NonScannedReason::Unsupported));
+            COVER
+        } else {
+            &[]
+        };
+        if !self.profile.unpack.archives && is_container(&head) {
+            known.add(Verdict::NonScanned(NonScannedReason::Skipped));
+        }
+        let view = Arc::new(view);
+        for attempt in 0.. {
+            let file = match for_worker(&view, cover).await {
+                Ok(file) => file,
+                Err(error) => return Ok(unreadable(&error)),
+            };
+            let last = attempt >= 1 || view.len() > RETRY_LEN;
+            match self.call(file, view.len() + cover.len() as u64, last).await? {
+                Some(findings) => {
+                    known.merge(findings);
+                    break;
+                }
+                None => self.crew.metrics.retries.inc(),
+            }
+        }
+        Ok(known)
+    }
+
+    /// One try. `None`: to be tried again, on another worker.
+    async fn call(&mut self, file: OwnedFd, len: u64, last: bool) -> Result<Option<Findings>, Refusal> {
+        let failed = |reason| Ok(Some(Findings::from(Verdict::Failed(reason))));
+        if self.lease.is_none() {
+            match self.pool.checkout(self.lane, self.deadline).await {
+                Ok(lease) => self.lease = Some(lease),
+                Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless),
+                Err(NoWorker::Late) => return failed(FailedReason::Time),
+                Err(NoWorker::None) => return failed(FailedReason::NoScanner),
+            }
+        }
+        let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
+        let begin = Instant::now();
+        let left = self.deadline.saturating_duration_since(begin);
+        if left.is_zero() {
+            return if self.begun.is_none() { Err(Refusal::Hopeless) } else { failed(FailedReason::Time) };
+        }
+        self.begun.get_or_insert(begin);
+        let called = lease.call(file.as_fd(), request(self.profile, len, left), self.deadline).await;
+        let took = begin.elapsed();
+        self.engine += took;
+        self.crew.metrics.engine_call(took);
+        let mut doubtful = false;
+        let outcome = match called {
+            Called::Replied(reply) => {
+                let call = Call {
+                    len,
+                    max_layer: self.profile.max_object_size,
+                    max_total: self.profile.max_total_size,
+                    test_only: self.pool.signatures.test_only,
+                };
+                let findings = judge::judge(&reply, &call);
+                doubtful = findings.iter().any(is_doubtful);
+                if doubtful {
+                    let message = String::from_utf8_lossy(&reply.message);
+                    tracing::warn!(code = reply.code, flags = reply.flags.0, %message, "The engine reported a fault.");
+                }
+                Some(findings)
+            }
+            Called::NotBegun | Called::Died if last => Some(Verdict::Failed(FailedReason::Crash).into()),
+            Called::NoRoom if last || lease.is_usable() => {
+                Some(Verdict::Failed(FailedReason::TempSpace).into())
+            }
+            Called::NotBegun | Called::Died | Called::NoRoom => None,
+            Called::Protocol => Some(Verdict::Failed(FailedReason::EngineError).into()),
+            Called::TempShare => Some(Verdict::Failed(FailedReason::TempSpace).into()),
+            Called::Deadline => Some(Verdict::Failed(FailedReason::Time).into()),
+        };
+        if doubtful {
+            lease.doubt();
+        }
+        if doubtful || !lease.is_usable() {
+            self.lease = None;
+        }
+        Ok(outcome)
+    }
+}
+
+/// What the engine was not able to do may be its own fault.
+fn is_doubtful(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Failed(FailedReason::EngineError | FailedReason::TempSpace | FailedReason::Memory)
+    )
+}
+
+fn request(profile: &ScanProfile, len: u64, left: Duration) -> Request {
+    let mut options = Options::default();
+    for (wanted, option) in [
+        (profile.unpack.packed, Options::PACKED),
+        (profile.unpack.archives, Options::ARCHIVES),
+        (profile.unpack.mail || profile.unpack.mail_databases, Options::MAIL),
+        (profile.heuristics, Options::HEURISTICS),
+        (profile.phishing, Options::PHISHING),
+        (profile.macros, Options::MACROS),
+    ] {
+        if wanted {
+            options = options.with(option);
+        }
+    }
+    // The engine should give up by itself before it is killed.
+    let time = left.mul_f64(0.9);
+    Request {
+        id: 0,
+        options,
+        limits: Limits {
+            time_ms: u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1),
+            file_size: profile.max_object_size.max(len).max(1),
+            scan_size: profile.max_total_size.max(len).max(1),
+            files: profile.max_files.max(1),
+            depth: profile.max_depth.max(1),
+        },
+    }
+}
+
+fn lane(object: &Object, plain: bool) -> Lane {
+    match &object.content {
+        Content::Memory(bytes) if plain && object.len <= CHEAP_LEN && !is_container(bytes) => Lane::Cheap,
+        _ => Lane::Dear,
+    }
+}
+
+/// Whether the format has something to unpack. A wrong answer costs time or order, never a verdict.
+fn is_container(head: &[u8]) -> bool {
+    const MAGIC: [&[u8]; 16] = [
+        b"PK",
+        b"\x1f\x8b",
+        b"\x1f\x9d",
+        b"BZh",
+        b"\xfd7zXZ",
+        b"7z\xbc\xaf",
+        b"Rar!",
+        b"MSCF",
+        b"ITSF",
+        b"\xd0\xcf\x11\xe0",
+        b"%PDF",
+        b"MZ",
+        b"\x7fELF",
+        b"{\\rtf",
+        b"\x60\xea",
+        b"070707",
+    ];
+    MAGIC.iter().any(|magic| head.starts_with(magic))
+        || head.get(257..262).is_some_and(|word| word == b"ustar")
+}
+
+async fn for_worker(view: &Arc<Source>, cover: &'static [u8]) -> io::Result<OwnedFd> {
+    match &**view {
+        Source::Memory(bytes) if bytes.len() as u64 <= INLINE_COPY => view.for_worker(cover),
+        _ => {
+            let view = view.clone();
+            in_thread(move || view.for_worker(cover)).await
+        }
+    }
+}
+
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn unreadable(error: &io::Error) -> Findings {
+    tracing::error!(%error, "An object cannot be handed to the engine.");
+    let no_memory = error.kind() == io::ErrorKind::OutOfMemory || error.kind() == io::ErrorKind::StorageFull;
+    Verdict::Failed(if no_memory { FailedReason::Memory } else { FailedReason::EngineError }).into()
+}
+
+/// Of the object as it came. An object that cannot be read any more has none.
+async fn digest(object: Object) -> Option<Sha256> {
+    match object.content {
+        Content::Memory(bytes) if object.len <= INLINE_COPY => Some(Sha256::of(&bytes)),
+        content => {
+            let source = Source::new(&content, object.len);
+            in_thread(move || Ok(Sha256::of(&source.read()?))).await.ok()
+        }
+    }
+}
+
+fn report(
+    findings: Findings,
+    sha256: Option<Sha256>,
+    handed_over: Instant,
+    begun: Instant,
+    engine: Duration,
+) -> ScanReport {
+    ScanReport { findings, sha256, waited: begun.saturating_duration_since(handed_over), engine }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_gives_up_before_it_is_killed_and_no_limit_is_ever_none() {
+        let zero = ScanProfile { max_total_size: 0, max_depth: 0, max_files: 0, ..ScanProfile::default() };
+        let request = request(&zero, 10, Duration::from_secs(10));
+        assert_eq!(request.limits.time_ms, 9000);
+        assert!(request.limits.scan_size >= 10 && request.limits.files > 0 && request.limits.depth > 0);
+        let none = super::request(&zero, 10, Duration::from_nanos(1));
+        assert_eq!(none.limits.time_ms, 1);
+    }
+
+    #[test]
+    fn small_plain_objects_are_cheap_and_whatever_can_be_unpacked_is_not() {
+        static LARGE: [u8; 40_000] = [0; 40_000];
+        let object =
+            |bytes: &'static [u8]| Object { content: Content::Memory(bytes.into()), len: bytes.len() as u64 };
+        assert_eq!(lane(&object(b"some text"), true), Lane::Cheap);
+        assert_eq!(lane(&object(b"some text"), false), Lane::Dear);
+        assert_eq!(lane(&object(b"PK\x03\x04"), true), Lane::Dear);
+        assert_eq!(lane(&object(&LARGE), true), Lane::Dear);
+    }
+}

@@ -1,0 +1,303 @@
+//! Folders for temporary files: one for the run, one in it for each worker.
+//!
+//! libclamav says "clean" of what it could not write to disk, so that room must never run out: before
+//! a scan there must be enough of it, during a scan each worker is held to its share, and the shares
+//! together never exceed what was free.
+
+use rustix::fs::{FlockOperation, Mode, OFlags, StatVfs, flock, statfs, statvfs};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+const PREFIX: &str = "icapstan-scanner-";
+const LOCK: &str = "lock";
+const SHARED_MEMORY: &str = "/dev/shm";
+/// `TMPFS_MAGIC` of linux/magic.h.
+const TMPFS_MAGIC: u32 = 0x0102_1994;
+/// A tmpfs with less is left alone: containers have 64 MiB of it by default.
+const WORTHWHILE: u64 = 512 << 20;
+
+/// What each worker can write between two looks at it, and thus what must stay free.
+const MARGIN_PER_WORKER: u64 = 24 << 20;
+/// With a smaller share a worker is not even begun with.
+pub(crate) const MIN_SHARE: u64 = 8 << 20;
+const MIN_INODES: u64 = 4096;
+/// No worker may have more files than this at once, whatever their size.
+const MAX_ENTRIES: u64 = 50_000;
+
+/// The folder of this run. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct RunFolder {
+    // Dropped in this order: the folder is gone before its lock is.
+    folder: TempDir,
+    _lock: File,
+    serial: AtomicU64,
+    workers: u64,
+    share: u64,
+}
+
+/// A worker's own folder. Removed when dropped.
+#[derive(Debug)]
+pub(crate) struct WorkerFolder(PathBuf);
+
+/// How much one scan may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Bytes of temporary files.
+    share: u64,
+    /// Bytes that must stay free beside them.
+    margin: u64,
+}
+
+/// There is not enough room to scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
+// === impl RunFolder ===
+
+impl RunFolder {
+    /// Makes the folder of this run in `base`, or where it is best, and removes those of dead runs.
+    pub(crate) fn create(
+        base: Option<&Path>,
+        workers: usize,
+        share: u64,
+    ) -> Result<Self, (PathBuf, io::Error)> {
+        let base = base.map_or_else(default_base, Path::to_owned);
+        let failed = |error| (base.clone(), error);
+        remove_stale(&base);
+        for _ in 0..16 {
+            let folder = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+                .tempdir_in(&base)
+                .map_err(failed)?;
+            let lock = File::create_new(folder.path().join(LOCK)).map_err(failed)?;
+            // Another run that starts just now may take the folder for a dead one's until this lock is
+            // held. Then there is nothing in it yet, and another name is as good.
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+                && lock.metadata().map_err(failed)?.nlink() > 0
+            {
+                let workers = workers as u64;
+                return Ok(Self { folder, _lock: lock, serial: AtomicU64::new(1), workers, share });
+            }
+        }
+        Err(failed(io::Error::from(io::ErrorKind::ResourceBusy)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new empty folder whose name begins with `kind`.
+    pub(crate) fn subfolder(&self, kind: &str) -> io::Result<WorkerFolder> {
+        let number = self.serial.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.path().join(format!("{kind}-{number}"));
+        // Recursive, since somebody who cleans up may have removed the folder of the run.
+        DirBuilder::new().mode(0o700).recursive(true).create(&path)?;
+        Ok(WorkerFolder(path))
+    }
+
+    /// Removes the folder while this still lives. Nothing may be made in it any more.
+    pub(crate) fn clear(&self) {
+        let _ = fs::remove_dir_all(self.folder.path());
+    }
+
+    /// What a scan that begins now may write.
+    pub(crate) fn room(&self, folder: &WorkerFolder) -> Result<Room, NoRoom> {
+        let found = statvfs(&folder.0).map_err(|_| NoRoom)?;
+        let margin = self.workers.saturating_mul(MARGIN_PER_WORKER);
+        room(bytes_free(&found), inodes_free(&found), self.workers, margin, self.share)
+    }
+}
+
+// === impl WorkerFolder ===
+
+impl WorkerFolder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for WorkerFolder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %self.0.display(), %error, "A temporary folder cannot be removed.");
+        }
+    }
+}
+
+// === impl Room ===
+
+impl Room {
+    /// Whether the files in `folder` are still within the room. Takes time in proportion to the number
+    /// of files, up to a limit, so it is not for async code.
+    pub(crate) fn holds(self, folder: &Path) -> bool {
+        let Ok(found) = statvfs(folder) else { return false };
+        if bytes_free(&found) < self.margin / 2 || inodes_free(&found) < MIN_INODES / 2 {
+            return false;
+        }
+        let mut usage = Usage { bytes: 0, entries: 0, max_bytes: self.share };
+        usage.add(folder);
+        usage.is_within()
+    }
+}
+
+struct Usage {
+    bytes: u64,
+    entries: u64,
+    max_bytes: u64,
+}
+
+impl Usage {
+    fn is_within(&self) -> bool {
+        self.bytes <= self.max_bytes && self.entries <= MAX_ENTRIES
+    }
+
+    /// Files may vanish and folders become unreadable while this looks: what is not there takes no room.
+    fn add(&mut self, folder: &Path) {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = fs::read_dir(folder) else { continue };
+            for entry in entries.flatten() {
+                self.entries += 1;
+                if let Ok(metadata) = entry.metadata() {
+                    self.bytes = self.bytes.saturating_add(metadata.blocks().saturating_mul(512));
+                    if metadata.is_dir() {
+                        folders.push(entry.path());
+                    }
+                }
+                if !self.is_within() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn room(free: u64, inodes: u64, workers: u64, margin: u64, share: u64) -> Result<Room, NoRoom> {
+    let share = share.min(free.saturating_sub(margin) / workers.max(1));
+    if share < MIN_SHARE || inodes < MIN_INODES {
+        return Err(NoRoom);
+    }
+    Ok(Room { share, margin })
+}
+
+fn bytes_free(found: &StatVfs) -> u64 {
+    found.f_bavail.saturating_mul(found.f_frsize)
+}
+
+/// File systems without a fixed number of inodes show none at all.
+fn inodes_free(found: &StatVfs) -> u64 {
+    if found.f_files == 0 { u64::MAX } else { found.f_favail }
+}
+
+fn default_base() -> PathBuf {
+    let shared = Path::new(SHARED_MEMORY);
+    let is_tmpfs = statfs(shared).is_ok_and(|found| found.f_type == TMPFS_MAGIC.into());
+    let is_writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
+    let has_room = statvfs(shared).is_ok_and(|found| bytes_free(&found) >= WORTHWHILE);
+    if is_tmpfs && is_writable && has_room { shared.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Removes the folders of runs whose lock nobody holds any more.
+fn remove_stale(base: &Path) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    let own_user = rustix::process::geteuid().as_raw();
+    for entry in entries.flatten().take(10_000) {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
+            && entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own_user);
+        if is_ours {
+            remove_if_dead(&entry.path());
+        }
+    }
+}
+
+fn remove_if_dead(folder: &Path) {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    // Held until the folder is gone, so that its maker sees that it was taken away.
+    let lock = rustix::fs::open(folder.join(LOCK), flags, Mode::empty());
+    let dead = match &lock {
+        Ok(lock) => flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        // Without a lock it was made just now, or has lost it while it was being removed.
+        Err(rustix::io::Errno::NOENT) => {
+            let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            age.is_some_and(|age| age > Duration::from_mins(1))
+        }
+        Err(_) => false,
+    };
+    if dead {
+        tracing::info!(folder = %folder.display(), "Removing the temporary folder of a dead run.");
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn shares_together_never_exceed_what_is_free() {
+        assert_eq!(
+            room(1000 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB),
+            Ok(Room { share: 256 * MIB, margin: 48 * MIB })
+        );
+        assert_eq!(
+            room(148 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB),
+            Ok(Room { share: 50 * MIB, margin: 48 * MIB })
+        );
+        assert_eq!(room(60 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
+        assert_eq!(room(0, u64::MAX, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
+        assert_eq!(room(1000 * MIB, 100, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
+    }
+
+    #[test]
+    fn a_worker_beyond_its_share_in_bytes_or_with_its_folder_gone_is_found_out() {
+        let base = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(Some(base.path()), 1, 256 * MIB).unwrap();
+        assert_eq!(fs::metadata(run.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        let folder = run.subfolder("w").unwrap();
+        let room = Room { share: MIB, margin: 0 };
+        fs::create_dir(folder.path().join("deep")).unwrap();
+        assert!(room.holds(folder.path()));
+        fs::write(folder.path().join("deep/file"), vec![1; 2 << 20]).unwrap();
+        assert!(!room.holds(folder.path()));
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert!(!room.holds(folder.path()));
+        assert_eq!(run.room(&folder), Err(NoRoom));
+        fs::remove_dir_all(run.path()).unwrap();
+        assert!(run.room(&run.subfolder("w").unwrap()).is_ok(), "a lost run folder is made again");
+    }
+
+    #[test]
+    fn dead_runs_are_removed_and_living_ones_and_strangers_are_not() {
+        let base = tempfile::tempdir().unwrap();
+        let living = RunFolder::create(Some(base.path()), 1, MIB).unwrap();
+        let dead = base.path().join(format!("{PREFIX}dead"));
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let fresh = base.path().join(format!("{PREFIX}fresh"));
+        fs::create_dir(&fresh).unwrap();
+        let stranger = base.path().join("stranger");
+        fs::create_dir(&stranger).unwrap();
+        fs::write(stranger.join(LOCK), "").unwrap();
+        symlink(&stranger, base.path().join(format!("{PREFIX}link"))).unwrap();
+
+        let second = RunFolder::create(Some(base.path()), 1, MIB).unwrap();
+        assert!(!dead.exists());
+        assert!(living.path().exists() && second.path().exists() && fresh.exists());
+        assert!(stranger.join(LOCK).exists());
+        let path = second.path().to_owned();
+        drop(second);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,270 @@
+//! What of an object the engine is given: what a reader would see.
+//!
+//! ```text
+//!  object ─▶ content codings undone ─▶ body ─┬─▶ the body itself
+//!     │ label and bytes disagree             └─▶ multipart: each part, encoded and decoded
+//!     └─▶ the raw bytes, too
+//! ```
+
+use bytes::Bytes;
+use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanContext, Verdict};
+use icapstan_unpack::{
+    Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
+    Spill, TransferEncoding, Transferred, decode, sniff,
+};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::judge::MAX_RATIO;
+use crate::sealed::{self, Source};
+
+/// Objects of up to this many bytes are not looked at by libclamav, and hold nothing.
+pub(crate) const HARMLESS_LEN: u64 = 5;
+
+/// Decoded forms beyond this go to a file in memory that can be handed on as it is.
+const SPILL: usize = 1 << 20;
+
+/// Codings over each other. Nobody has a use for more than two.
+const MAX_CODINGS: usize = 5;
+
+const MAX_PART_HEADER: usize = 16 << 10;
+const MAX_MULTIPART_DEPTH: usize = 5;
+
+/// Plain fields of a form up to this length are scanned together.
+const SMALL_FIELD: usize = 1 << 10;
+/// As many of them as fit.
+const MAX_FIELDS: usize = 64 << 10;
+
+/// What is to be scanned, and what is known already.
+#[derive(Debug)]
+pub(crate) struct Views {
+    /// Each an object of its own.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) findings: Findings,
+}
+
+struct Builder<'a> {
+    context: &'a ScanContext,
+    budget: Budget,
+    views: Views,
+}
+
+// === impl Views ===
+
+impl Views {
+    /// Whether finding the views is a matter of looking at labels.
+    pub(crate) fn are_plain(context: &ScanContext) -> bool {
+        Codings::parse(&context.content_encoding).is_identity()
+            && !Multipart::is_multipart(&context.content_type)
+    }
+
+    /// Decodes and splits. Takes time, up to the deadline, so it is not for async code unless the
+    /// object is small.
+    pub(crate) fn of(object: Source, context: &ScanContext, deadline: Instant) -> io::Result<Self> {
+        let mut builder = Builder {
+            context,
+            budget: Budget {
+                max_output: context.profile.max_object_size,
+                max_ratio: MAX_RATIO,
+                deadline,
+                max_codings: MAX_CODINGS,
+            },
+            views: Self { sources: Vec::new(), findings: Findings::clean() },
+        };
+        builder.object(object)?;
+        Ok(builder.views)
+    }
+}
+
+// === impl Builder ===
+
+impl Builder<'_> {
+    fn object(&mut self, object: Source) -> io::Result<()> {
+        let codings = Codings::parse(&self.context.content_encoding);
+        if codings.is_identity() {
+            return self.body(object);
+        }
+        match self.decode(&object, &codings)? {
+            Decoded::Complete(output) => {
+                let body = output_source(output)?.unwrap_or(object);
+                self.body(body)
+            }
+            Decoded::Joined { output, first_len } => {
+                let body = output_source(output)?.unwrap_or(object);
+                // Some readers stop after the first member.
+                self.push(first_part(&body, first_len));
+                self.body(body)
+            }
+            Decoded::Incomplete { output, defect } => {
+                self.defect(defect);
+                if defect == Defect::UnknownCoding {
+                    self.by_looks(&object)?;
+                }
+                if let Some(part) = output_source(output)? {
+                    self.body(part)?;
+                    self.push(object);
+                    return Ok(());
+                }
+                self.body(object)
+            }
+        }
+    }
+
+    fn decode(&self, object: &Source, codings: &Codings) -> io::Result<Decoded> {
+        let mut create = || sealed::create();
+        let mut spill = Spill { threshold: SPILL, create: &mut create };
+        let input = match object {
+            Source::Memory(bytes) => Input::Memory(bytes),
+            Source::File(file, len) => Input::File { file, len: *len },
+        };
+        decode(input, codings, &self.budget, &mut spill)
+    }
+
+    /// What the label does not tell, the first bytes may.
+    fn by_looks(&mut self, object: &Source) -> io::Result<()> {
+        let Some(coding) = sniff(&object.head(16)?) else { return Ok(()) };
+        let (Decoded::Complete(output) | Decoded::Joined { output, .. } | Decoded::Incomplete { output, .. }) =
+            self.decode(object, &Codings::new(&[coding]))?;
+        if let Some(source) = output_source(output)? {
+            self.push(source);
+        }
+        Ok(())
+    }
+
+    /// The body as a reader sees it.
+    fn body(&mut self, body: Source) -> io::Result<()> {
+        if Multipart::is_multipart(&self.context.content_type) {
+            let bytes = body.read()?;
+            let limits = MultipartLimits {
+                max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
+                max_header_bytes: MAX_PART_HEADER,
+                max_depth: MAX_MULTIPART_DEPTH,
+            };
+            let multipart = Multipart::parse(&self.context.content_type, &bytes, &limits);
+            self.push(body);
+            self.multipart(&multipart, &bytes);
+        } else {
+            self.push(body);
+        }
+        Ok(())
+    }
+
+    fn multipart(&mut self, multipart: &Multipart, bytes: &Bytes) {
+        for defect in multipart.all_defects() {
+            match defect {
+                MultipartDefect::TooManyParts => self.not_scanned(NonScannedReason::Count),
+                MultipartDefect::TooDeep => self.not_scanned(NonScannedReason::Depth),
+                // The last part counts all the same.
+                MultipartDefect::Unterminated => {}
+                MultipartDefect::NoBoundary
+                | MultipartDefect::BoundaryNotFound
+                | MultipartDefect::LongHeaders
+                | MultipartDefect::Ambiguous => self.malformed(),
+            }
+        }
+        let mut fields = Vec::new();
+        for part in multipart.leaves() {
+            let content = bytes.slice(part.body.clone());
+            if is_small_field(part, &content) {
+                if fields.len() + content.len() > MAX_FIELDS {
+                    self.push(Source::Memory(std::mem::take(&mut fields).into()));
+                }
+                fields.extend_from_slice(&content);
+                fields.push(b'\n');
+                continue;
+            }
+            match part.transfer_encoding {
+                TransferEncoding::Identity => {}
+                TransferEncoding::Base64 => {
+                    self.transferred(icapstan_unpack::base64(&content, &self.budget));
+                }
+                TransferEncoding::QuotedPrintable => {
+                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget));
+                }
+                TransferEncoding::Unknown => self.not_scanned(NonScannedReason::Unsupported),
+            }
+            // Most web servers take an encoded part as it stands, so that is scanned in any case.
+            self.push(Source::Memory(content));
+        }
+        self.push(Source::Memory(fields.into()));
+    }
+
+    fn transferred(&mut self, transferred: Transferred) {
+        if let Some(defect) = transferred.defect {
+            self.defect(defect);
+        }
+        if transferred.odd {
+            self.malformed();
+        }
+        self.push(Source::Memory(transferred.output.into()));
+    }
+
+    fn push(&mut self, source: Source) {
+        if source.len() > HARMLESS_LEN {
+            self.views.sources.push(source);
+        }
+    }
+
+    fn defect(&mut self, defect: Defect) {
+        match defect {
+            Defect::UnknownCoding => self.not_scanned(NonScannedReason::Unsupported),
+            Defect::OutputLimit => self.not_scanned(NonScannedReason::Size),
+            Defect::RatioLimit => self.not_scanned(NonScannedReason::Ratio),
+            Defect::TooManyCodings => self.not_scanned(NonScannedReason::Depth),
+            Defect::Deadline => self.views.findings.add(Verdict::Failed(FailedReason::Time)),
+            // No content coding may have such a window (RFC 9659 section 3).
+            Defect::Malformed | Defect::Truncated | Defect::TrailingData | Defect::WindowLimit => {
+                self.malformed();
+            }
+        }
+    }
+
+    /// A piece of an object is rarely well-formed by itself; that it is a piece is told anyway.
+    fn malformed(&mut self) {
+        if !self.context.partial {
+            self.not_scanned(NonScannedReason::Malformed);
+        }
+    }
+
+    fn not_scanned(&mut self, reason: NonScannedReason) {
+        self.views.findings.add(Verdict::NonScanned(reason));
+    }
+}
+
+/// `None`: no coding was undone.
+fn output_source(output: Output) -> io::Result<Option<Source>> {
+    Ok(match output {
+        Output::Same => None,
+        Output::Memory(bytes) => Some(Source::Memory(bytes.into())),
+        Output::File { file, len } => Some(Source::File(Arc::new(File::from(sealed::seal(file)?)), len)),
+    })
+}
+
+fn first_part(body: &Source, len: u64) -> Source {
+    match body {
+        Source::Memory(bytes) => {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            Source::Memory(bytes.slice(..len.min(bytes.len())))
+        }
+        // The same file, of which less counts.
+        Source::File(file, whole) => Source::File(file.clone(), len.min(*whole)),
+    }
+}
+
+/// A field of a form that a person typed.
+fn is_small_field(part: &Part, content: &[u8]) -> bool {
+    let is_text = part.content_type.as_deref().is_none_or(|value| {
+        value.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("text/plain"))
+    });
+    part.filename.is_none()
+        && is_text
+        && part.transfer_encoding == TransferEncoding::Identity
+        && content.len() <= SMALL_FIELD
+        && std::str::from_utf8(content)
+            .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n')))
+}
+
+#[cfg(test)]
+mod tests;

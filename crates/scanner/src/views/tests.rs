@@ -1,0 +1,152 @@
+//! Which views objects have.
+
+use super::*;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use icapstan_model::{Mode, ScanProfile};
+use std::io::Write;
+use std::time::Duration;
+
+fn context(content_encoding: &str, content_type: &str) -> ScanContext {
+    ScanContext {
+        mode: Mode::Respmod,
+        content_encoding: content_encoding.to_owned(),
+        content_type: content_type.to_owned(),
+        partial: false,
+        profile: Arc::new(ScanProfile::default()),
+    }
+}
+
+fn views(body: &[u8], context: &ScanContext) -> (Vec<Vec<u8>>, Vec<Verdict>) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let views = Views::of(Source::Memory(body.to_vec().into()), context, deadline).unwrap();
+    let sources = views.sources.iter().map(|source| source.read().unwrap().to_vec()).collect();
+    (sources, views.findings.iter().cloned().collect())
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+const CLEAN: [Verdict; 1] = [Verdict::Clean];
+const MALFORMED: [Verdict; 1] = [Verdict::NonScanned(NonScannedReason::Malformed)];
+
+#[test]
+fn what_was_decoded_completely_is_scanned_decoded_only() {
+    let content = b"a body of some length".to_vec();
+    assert_eq!(views(&gzip(&content), &context("gzip", "")), (vec![content.clone()], CLEAN.to_vec()));
+    assert_eq!(
+        views(&gzip(&gzip(&content)), &context("gzip, x-gzip", "")),
+        (vec![content.clone()], CLEAN.to_vec())
+    );
+    assert_eq!(views(&content, &context("identity", "")), (vec![content], CLEAN.to_vec()));
+}
+
+#[test]
+fn where_label_and_bytes_disagree_the_raw_bytes_are_scanned_and_the_reason_is_told() {
+    let plain = b"this is no gzip at all".to_vec();
+    assert_eq!(views(&plain, &context("gzip", "")), (vec![plain], MALFORMED.to_vec()));
+
+    let mut cut = gzip(&(0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+    cut.truncate(cut.len() / 2);
+    let (sources, findings) = views(&cut, &context("gzip", ""));
+    assert_eq!(findings, MALFORMED);
+    assert_eq!(sources.len(), 2, "what could be decoded, and the raw bytes");
+    assert_eq!(sources[1], cut);
+    assert!(sources[0].len() > 1000 && sources[0].starts_with(&[0, 0, 0, 0, 1, 0, 0, 0]));
+}
+
+#[test]
+fn an_unknown_coding_is_unsupported_and_the_bytes_are_scanned_as_they_are_and_as_they_look() {
+    let unsupported = [Verdict::NonScanned(NonScannedReason::Unsupported)];
+    let packed = gzip(b"hidden behind a strange name");
+    let (sources, findings) = views(&packed, &context("x-strange", ""));
+    assert_eq!(findings, unsupported);
+    assert!(sources.contains(&packed));
+    assert!(sources.contains(&b"hidden behind a strange name".to_vec()));
+}
+
+#[test]
+fn each_member_that_some_readers_stop_at_is_scanned_by_itself() {
+    let two = [gzip(b"first member"), gzip(b"second member")].concat();
+    let (sources, findings) = views(&two, &context("gzip", ""));
+    assert_eq!(findings, CLEAN);
+    assert_eq!(sources, [b"first member".to_vec(), b"first membersecond member".to_vec()]);
+}
+
+#[test]
+fn a_bomb_is_a_matter_of_ratio_and_a_large_body_one_of_size() {
+    let bomb = gzip(&vec![0; 8 << 20]);
+    let (_, findings) = views(&bomb, &context("gzip", ""));
+    assert_eq!(findings, [Verdict::NonScanned(NonScannedReason::Ratio)]);
+
+    let noise: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let (sources, findings) = views(&gzip(&noise), &context("gzip", ""));
+    assert_eq!(findings, [Verdict::NonScanned(NonScannedReason::Size)]);
+    assert!(!sources.is_empty(), "what fits is scanned all the same");
+}
+
+#[test]
+fn parts_are_objects_of_their_own_and_small_fields_share_one() {
+    let body = b"--b\r\nContent-Disposition: form-data; name=\"one\"\r\n\r\nfirst field\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"two\"\r\n\r\nsecond field\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\nthe file's content\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"mail\"; filename=\"b\"\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\ndGhlIG1haWwncyBjb250ZW50\r\n--b--\r\n";
+    let (sources, findings) = views(body, &context("", "multipart/form-data; boundary=b"));
+    assert_eq!(findings, CLEAN);
+    let expected: [&[u8]; 5] = [
+        body,
+        b"the file's content",
+        b"the mail's content",
+        b"dGhlIG1haWwncyBjb250ZW50",
+        b"first field\nsecond field\n",
+    ];
+    assert_eq!(sources, expected);
+    assert_eq!(
+        views(&gzip(body), &context("gzip", "multipart/form-data; boundary=b")).0,
+        expected,
+        "coded as well"
+    );
+}
+
+#[test]
+fn more_parts_than_the_limit_and_boundaries_in_doubt_are_told() {
+    let mut context = context("", "multipart/mixed; boundary=b");
+    context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
+    let body = b"--b\r\n\r\nsome part of it\r\n".repeat(10);
+    assert!(views(&body, &context).1.contains(&Verdict::NonScanned(NonScannedReason::Count)));
+    context.content_type = "multipart/mixed".to_owned();
+    assert_eq!(views(&body, &context), (vec![body.clone()], MALFORMED.to_vec()));
+    context.content_type = "multipart/mixed; boundary=other".to_owned();
+    assert_eq!(views(&body, &context).1, MALFORMED);
+    context.partial = true;
+    assert_eq!(views(&body, &context).1, CLEAN, "that it is a piece is told elsewhere");
+}
+
+#[test]
+fn whatever_bytes_stand_under_whatever_label_no_view_is_larger_than_the_limit_and_none_is_lost() {
+    let mut hostile = vec![
+        b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff".to_vec(),
+        b"\x1f\x8b\x08\x00\x00\x00".to_vec(),
+        vec![0; 9],
+        vec![0xff; 4096],
+    ];
+    hostile.push(gzip(&vec![7; 9 << 20]));
+    let profile = Arc::new(ScanProfile { max_object_size: 1 << 20, ..ScanProfile::default() });
+    for name in ["gzip", "br", "zstd", "deflate", "compress", "gzip,gzip,gzip,gzip,gzip,gzip,gzip"] {
+        for body in &hostile {
+            let mut context = context(name, "");
+            context.profile = profile.clone();
+            let (sources, findings) = views(body, &context);
+            assert!(sources.iter().all(|source| source.len() <= 1 << 20), "{name}");
+            assert!(
+                sources.contains(body) || findings == CLEAN,
+                "{name}: not decoded, so the raw bytes are scanned"
+            );
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One worker process and the exchange of records with it.
+
+#![expect(unsafe_code, reason = "the reactor is told which descriptor to watch")]
+
+use icapstan_clamav_wire::{Reply, Request};
+use rustix::process::{Signal, pidfd_send_signal};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::metrics::Presence;
+use crate::packet;
+use crate::temp::{Room, WorkerFolder};
+use crate::zygote::{Forked, Zygote};
+
+/// How often the temporary files of a busy worker are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The kernel needs a few milliseconds to take down a large address space.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A process that scans one object at a time. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) pid: u32,
+    /// Where it came from; it cannot outlive that.
+    pub(crate) zygote: Arc<Zygote>,
+    /// Scans done.
+    pub(crate) served: u64,
+    /// When it last proved that it detects.
+    pub(crate) proven: Instant,
+    pub(crate) presence: Presence,
+    pub(crate) folder: WorkerFolder,
+    pidfd: OwnedFd,
+    socket: AsyncFd<OwnedFd>,
+    last_id: u64,
+}
+
+/// How the wait for a reply ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Reply(Reply),
+    /// The process ended by itself.
+    Died,
+    /// What came is no reply to this request.
+    Protocol,
+    /// Its temporary files take more than its share.
+    TempShare,
+    /// It takes too long.
+    Deadline,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// To be called within a tokio runtime, whose reactor serves the socket from then on.
+    pub(crate) fn new(
+        forked: Forked,
+        folder: WorkerFolder,
+        zygote: Arc<Zygote>,
+        presence: Presence,
+    ) -> io::Result<Self> {
+        // SAFETY: an `OwnedFd` names one open descriptor as long as it lives, and the `AsyncFd` owns it.
+        let socket = unsafe { AsyncFd::register_with_interest(forked.socket, Interest::READABLE)? };
+        Ok(Self {
+            pid: forked.pid,
+            zygote,
+            served: 0,
+            proven: Instant::now(),
+            presence,
+            folder,
+            pidfd: forked.pidfd,
+            socket,
+            last_id: 0,
+        })
+    }
+
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Hands over a file. Fails at once if the worker is gone.
+    pub(crate) fn send(&self, file: BorrowedFd<'_>, request: &Request) -> io::Result<()> {
+        packet::send(self.socket.as_fd(), &request.encode(), Some(file))
+    }
+
+    /// Waits for the reply to the last request. Can be called again after it was dropped.
+    pub(crate) async fn answer(&self, room: Room, deadline: Instant) -> Answer {
+        tokio::select! {
+            biased;
+            answer = self.receive() => answer,
+            () = self.outgrows(room) => Answer::TempShare,
+            () = tokio::time::sleep_until(deadline.into()) => Answer::Deadline,
+        }
+    }
+
+    async fn receive(&self) -> Answer {
+        loop {
+            let Ok(mut guard) = self.socket.readable().await else { return Answer::Protocol };
+            match guard.try_io(|socket| packet::receive(socket.as_fd())) {
+                Ok(received) => return self.decode(received),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    async fn outgrows(&self, room: Room) {
+        loop {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            let path = self.folder.path().to_owned();
+            // If the runtime takes no more work, it is shutting down and the scan with it.
+            if !tokio::task::spawn_blocking(move || room.holds(&path)).await.unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Sends and waits in this thread.
+    pub(crate) fn exchange_blocking(
+        &mut self,
+        file: BorrowedFd<'_>,
+        request: &Request,
+        deadline: Instant,
+    ) -> io::Result<Reply> {
+        self.send(file, request)?;
+        if !packet::wait_readable(self.socket.as_fd(), deadline)? {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+        match self.decode(packet::receive(self.socket.as_fd())) {
+            Answer::Reply(reply) => Ok(reply),
+            Answer::Died => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        }
+    }
+
+    fn decode(&self, received: io::Result<Option<packet::Packet>>) -> Answer {
+        match received {
+            Ok(None) => Answer::Died,
+            Ok(Some(packet)) => match Reply::decode(&packet.bytes) {
+                Ok(reply) if reply.id == self.last_id => Answer::Reply(reply),
+                _ => Answer::Protocol,
+            },
+            Err(_) => Answer::Protocol,
+        }
+    }
+
+    /// Does not wait for the end.
+    pub(crate) fn kill(&self) {
+        // The only error is that it has ended already.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Kills it and waits for its end. Nobody writes to its folder any more then.
+    pub(crate) fn end(&self) {
+        self.kill();
+        if !packet::wait_readable(self.pidfd.as_fd(), Instant::now() + END_TIMEOUT).unwrap_or(false) {
+            tracing::error!(pid = self.pid, "A killed worker has not ended.");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,246 @@
+//! The process that loads a database once and forks workers that share it.
+
+#![expect(unsafe_code, reason = "what a new process does before it becomes another program")]
+
+use icapstan_clamav_wire::{CONTROL_FD, Command as Order, Event};
+use parking_lot::Mutex;
+use rustix::process::Signal;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+use crate::packet;
+
+/// A fork takes milliseconds. A zygote that has not answered by then is not waited for.
+const FORK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a load looks whether it is still wanted.
+const STOP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A loaded database. Its process ends when this is dropped, and with it all workers that are left.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    /// Tells zygotes of one run apart.
+    pub(crate) serial: u64,
+    /// How many signatures were loaded from all folders together.
+    pub(crate) signatures: u64,
+    /// The engine's name and version.
+    pub(crate) engine: String,
+    process: Mutex<Process>,
+    is_broken: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    control: OwnedFd,
+}
+
+/// What a forked worker consists of.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    /// Our end of the object socket.
+    pub(crate) socket: OwnedFd,
+}
+
+/// How to start one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) worker: &'a Path,
+    pub(crate) databases: &'a [&'a Path],
+    pub(crate) temp: &'a Path,
+    pub(crate) nice: i32,
+    pub(crate) timeout: Duration,
+    /// Set when nobody wants the database any more.
+    pub(crate) stop: &'a AtomicBool,
+}
+
+/// Why a database was not loaded.
+#[derive(Debug, Error)]
+pub(crate) enum ZygoteError {
+    #[error("the worker cannot be started: {0}")]
+    Spawn(io::Error),
+    #[error("{0}")]
+    Load(String),
+    #[error("the worker ended while it loaded the database{0}")]
+    Died(String),
+    #[error("the worker sent something that is no answer")]
+    Protocol,
+    #[error("the database is not loaded after {0:?}")]
+    Slow(Duration),
+    #[error("the scanner is shutting down")]
+    Stopped,
+}
+
+/// Why a worker was not forked.
+#[derive(Debug, Error)]
+pub(crate) enum ForkError {
+    #[error("the system refuses: {0}")]
+    Refused(io::Error),
+    /// No further fork of this zygote can succeed.
+    #[error("the zygote does not answer: {0}")]
+    Broken(io::Error),
+}
+
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+// === impl Zygote ===
+
+impl Zygote {
+    /// Starts the process and waits until it has loaded the databases.
+    ///
+    /// The kernel kills the process when the calling *thread* ends, so that nothing is left over
+    /// when this process is killed: call it from a thread that lives as long as the scanner.
+    pub(crate) fn start(start: &Start<'_>) -> Result<Self, ZygoteError> {
+        let mut process = spawn(start).map_err(ZygoteError::Spawn)?;
+        let event = wait_for_load(&process, start);
+        match event {
+            Ok(Event::Ready { signatures, engine }) => Ok(Self {
+                serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+                signatures,
+                engine: format!("ClamAV {}", String::from_utf8_lossy(&engine)),
+                process: Mutex::new(process),
+                is_broken: AtomicBool::new(false),
+            }),
+            other => {
+                let _ = process.child.kill();
+                let status = process.child.wait();
+                Err(match other {
+                    Ok(Event::LoadFailed { message }) => {
+                        ZygoteError::Load(String::from_utf8_lossy(&message).into_owned())
+                    }
+                    Ok(_) => ZygoteError::Protocol,
+                    // Said by the process itself, unless it was us who killed it.
+                    Err(ZygoteError::Died(_)) => ZygoteError::Died(
+                        status.map_or_else(|_| String::new(), |status| format!(" ({status})")),
+                    ),
+                    Err(error) => error,
+                })
+            }
+        }
+    }
+
+    /// Forks one worker. Waits for it, so it is not for async code.
+    pub(crate) fn fork(&self, temp: &Path, memory: u64) -> Result<Forked, ForkError> {
+        let (ours, theirs) = packet::pair().map_err(ForkError::Refused)?;
+        let order = Order::Fork { temp_dir: temp.as_os_str().as_bytes().to_vec(), memory };
+        let process = self.process.lock();
+        let answer = packet::send(process.control.as_fd(), &order.encode(), Some(theirs.as_fd()))
+            .and_then(|()| await_packet(&process, FORK_TIMEOUT));
+        drop(process);
+        drop(theirs);
+        // After a silence a late answer would be taken for the next one's, so the silent are given up.
+        let packet = answer.map_err(|error| self.broken(error))?;
+        match (Event::decode(&packet.bytes), packet.fd) {
+            (Ok(Event::Forked { pid }), Some(pidfd)) => Ok(Forked { pid, pidfd, socket: ours }),
+            (Ok(Event::ForkFailed { errno }), _) => {
+                Err(ForkError::Refused(io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(0))))
+            }
+            _ => Err(self.broken(io::Error::from(io::ErrorKind::InvalidData))),
+        }
+    }
+
+    /// Whether it can fork no more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// Ends the process and with it all of its workers, whoever still holds them.
+    pub(crate) fn kill(&self) {
+        // The only error is that it has ended already.
+        let _ = self.process.lock().child.kill();
+    }
+
+    fn broken(&self, error: io::Error) -> ForkError {
+        self.is_broken.store(true, Ordering::Relaxed);
+        ForkError::Broken(error)
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        let child = &mut self.process.get_mut().child;
+        let _ = child.kill();
+        // A killed process ends within milliseconds; unreaped it would stay in the process table.
+        let _ = child.wait();
+    }
+}
+
+fn spawn(start: &Start<'_>) -> io::Result<Process> {
+    let (ours, theirs) = packet::pair()?;
+    let mut command = Command::new(start.worker);
+    command.arg("zygote");
+    for folder in start.databases {
+        command.arg("--database").arg(folder);
+    }
+    command.arg("--temp").arg(start.temp).arg("--nice").arg(start.nice.to_string());
+    // Nothing of this process's environment is the worker's business, but where its libraries are.
+    command.env_clear();
+    if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    let parent = rustix::process::getpid();
+    let fd = theirs.as_raw_fd();
+    // SAFETY: between fork and exec only system calls are made: no allocation, no lock, no panic.
+    unsafe {
+        command.pre_exec(move || prepare(fd, parent));
+    }
+    let child = command.spawn()?;
+    Ok(Process { child, control: ours })
+}
+
+/// In the new process, before it becomes the worker.
+fn prepare(fd: i32, parent: rustix::process::Pid) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have ended before the kernel was told.
+    if rustix::process::getppid() != Some(parent) {
+        return Err(io::Error::from(io::ErrorKind::NotConnected));
+    }
+    // SAFETY: `fd` is open in this process, which is a copy of the one that opened it. It is only
+    // borrowed here.
+    let theirs = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    if fd == CONTROL_FD {
+        rustix::io::fcntl_setfd(theirs, rustix::io::FdFlags::empty())?;
+    } else {
+        // SAFETY: whatever the number meant in the parent means nothing here any more; it is
+        // replaced, and never closed by this value.
+        let mut control = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(CONTROL_FD) });
+        rustix::io::dup2(theirs, &mut control)?;
+    }
+    Ok(())
+}
+
+fn wait_for_load(process: &Process, start: &Start<'_>) -> Result<Event, ZygoteError> {
+    let deadline = Instant::now() + start.timeout;
+    let protocol = |_| ZygoteError::Protocol;
+    while !packet::wait_readable(process.control.as_fd(), deadline.min(Instant::now() + STOP_INTERVAL))
+        .map_err(protocol)?
+    {
+        if start.stop.load(Ordering::Relaxed) {
+            return Err(ZygoteError::Stopped);
+        }
+        if Instant::now() >= deadline {
+            return Err(ZygoteError::Slow(start.timeout));
+        }
+    }
+    let packet = packet::receive(process.control.as_fd()).map_err(protocol)?;
+    let packet = packet.ok_or_else(|| ZygoteError::Died(String::new()))?;
+    Event::decode(&packet.bytes).map_err(|_| ZygoteError::Protocol)
+}
+
+fn await_packet(process: &Process, timeout: Duration) -> io::Result<packet::Packet> {
+    if !packet::wait_readable(process.control.as_fd(), Instant::now() + timeout)? {
+        return Err(io::Error::from(io::ErrorKind::TimedOut));
+    }
+    packet::receive(process.control.as_fd())?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+}

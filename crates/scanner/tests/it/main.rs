@@ -1,0 +1,9 @@
+//! The scanner with real worker processes and the real engine.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod deaths;
+mod generations;
+mod harness;
+mod temporary;
+mod verdicts;

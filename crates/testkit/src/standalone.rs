@@ -1,0 +1,220 @@
+//! The built binary as one process, as a user starts it.
+
+use crate::http::{Request, Response};
+use crate::process::{Process, Signal};
+use crate::samples;
+use crate::wait::eventually;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use tempfile::TempDir;
+
+/// A running `icapstan standalone` with test signatures. Ended when dropped.
+#[derive(Debug)]
+pub struct Standalone {
+    process: Process,
+    icap: SocketAddr,
+    admin: SocketAddr,
+    dir: TempDir,
+}
+
+/// How to start one.
+#[derive(Debug)]
+pub struct StandaloneBuilder {
+    config: Option<String>,
+    signatures: Signatures,
+    args: Vec<String>,
+    dir: TempDir,
+}
+
+#[derive(Debug)]
+enum Signatures {
+    Test,
+    Folder(PathBuf),
+    BuiltIn,
+}
+
+/// A program of this workspace, built beside the running test; panics when it is not there.
+#[track_caller]
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a path");
+    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "{name} is not beside {}: build it first (`cargo build --workspace`, or `make test`)",
+            test.display()
+        )
+    })
+}
+
+// === impl StandaloneBuilder ===
+
+impl StandaloneBuilder {
+    /// The text of the `icapstan.yaml` to start with.
+    #[must_use]
+    pub fn config(mut self, yaml: &str) -> Self {
+        self.config = Some(yaml.to_owned());
+        self
+    }
+
+    /// Another folder of signatures.
+    #[must_use]
+    pub fn signature_folder(mut self, folder: &Path) -> Self {
+        self.signatures = Signatures::Folder(folder.to_owned());
+        self
+    }
+
+    /// No folder of signatures: what the binary brings must do.
+    #[must_use]
+    pub fn built_in_signatures(mut self) -> Self {
+        self.signatures = Signatures::BuiltIn;
+        self
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    #[track_caller]
+    pub fn start(self) -> Standalone {
+        let mut command = Command::new(binary("icapstan"));
+        command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.env("ICAPSTAN_LOG_FORMAT", "json");
+        let folder = match self.signatures {
+            Signatures::Folder(folder) => Some(folder),
+            Signatures::BuiltIn => None,
+            Signatures::Test => {
+                let folder = self.dir.path().join("signatures");
+                std::fs::create_dir(&folder).expect("the folder is writable");
+                samples::signatures(&folder);
+                Some(folder)
+            }
+        };
+        if let Some(folder) = folder {
+            command.arg("--signatures").arg(folder);
+        }
+        if let Some(config) = self.config {
+            let path = self.dir.path().join("icapstan.yaml");
+            std::fs::write(&path, config).expect("the folder is writable");
+            command.arg("--config").arg(path);
+        }
+        command.args(self.args);
+        let process = Process::start("icapstan", command);
+        let icap = process.wait_for("that it listens for ICAP", |line| address(line, &["icap", "icap_addr"]));
+        let admin =
+            process.wait_for("that its admin port listens", |line| address(line, &["admin", "admin_addr"]));
+        let server = Standalone { process, icap, admin, dir: self.dir };
+        eventually("icapstan is ready", || {
+            assert!(
+                !server.process.has_ended(),
+                "icapstan ended; it said:\n{}",
+                server.process.logs().text()
+            );
+            server.admin_get("/readyz").is_some_and(|response| response.status == 200).then_some(())
+        });
+        server
+    }
+}
+
+// === impl Standalone ===
+
+impl Standalone {
+    /// Starts one with the defaults of the product and the signatures of [`samples::signatures`].
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::with().start()
+    }
+
+    /// Starts one in another way.
+    pub fn with() -> StandaloneBuilder {
+        let dir = crate::tempdir();
+        StandaloneBuilder { config: None, signatures: Signatures::Test, args: Vec::new(), dir }
+    }
+
+    /// Where it speaks ICAP.
+    pub fn icap(&self) -> SocketAddr {
+        self.icap
+    }
+
+    /// Where it serves `/metrics` and its like.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// A folder of its own, that goes with it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `GET` at the admin address; nothing when nobody answers.
+    pub fn admin_get(&self, path: &str) -> Option<Response> {
+        Request::get(&format!("http://{}{path}", self.admin)).try_direct().ok()
+    }
+
+    /// The text of `/metrics`.
+    #[track_caller]
+    pub fn metrics(&self) -> String {
+        let response = self.admin_get("/metrics").expect("the admin port answers");
+        assert_eq!(response.status, 200, "/metrics");
+        String::from_utf8(response.body).expect("metrics are text")
+    }
+
+    /// The sum of all series of a metric whose labels contain `labels`.
+    #[track_caller]
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let text = self.metrics();
+        let series = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
+        });
+        series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Asks it to stop in order.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        self.process.wait_exit()
+    }
+}
+
+/// The address in a log line whose message speaks of listening.
+fn address(line: &str, keys: &[&str]) -> Option<SocketAddr> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    let fields = entry.get("fields").unwrap_or(&entry);
+    let message = fields.get("message").or_else(|| entry.get("message"))?.as_str()?;
+    if !message.contains("listening") {
+        return None;
+    }
+    keys.iter().find_map(|key| fields.get(*key)?.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bound_addresses_are_read_from_the_log() {
+        let keys = &["icap", "icap_addr"];
+        let nested = r#"{"level":"INFO","fields":{"message":"listening","icap":"127.0.0.1:1344"}}"#;
+        let flat = r#"{"level":"INFO","message":"listening","icap_addr":"127.0.0.1:1344"}"#;
+        for line in [nested, flat] {
+            assert_eq!(address(line, keys), Some("127.0.0.1:1344".parse().unwrap()));
+        }
+        assert_eq!(address(r#"{"message":"accepted","icap":"127.0.0.1:1344"}"#, keys), None);
+        assert_eq!(address("listening icap=127.0.0.1:1344", keys), None);
+    }
+}

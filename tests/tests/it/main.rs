@@ -1,0 +1,16 @@
+//! What a user is promised, tried on real processes: the built binary, Squid, Chromium, c-icap-client.
+//!
+//! One file per promise. `rfc3507/` holds the conformance tests, named
+//! `rfc3507_<section>_c<number>_<promise>` after the numbered list of promises that they check.
+
+mod c_icap_client_agrees;
+mod chromium_shows_the_block_page;
+mod clamav_test_files_are_never_clean;
+mod clients_in_the_field_get_what_they_need;
+mod command_line_tells_the_verdict;
+mod common;
+mod generation_change_under_load;
+mod graceful_stop_answers_everything;
+mod only_the_worker_links_libclamav;
+mod rfc3507;
+mod squid_passes_clean_and_blocks_infected;
