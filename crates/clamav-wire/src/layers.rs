@@ -33,10 +33,9 @@ pub struct Shape {
     pub stream: bool,
     /// Counts as one container together with a stream around it (`tar.gz`).
     pub joins_stream: bool,
-    /// How often libclamav announces each member before it shows it as a layer; zero if the
-    /// announcements of this type say nothing. A member that was announced and not shown was not
-    /// opened.
-    pub announced: u8,
+    /// libclamav announces each member right before it shows it as a layer, so that a member which
+    /// was announced and not shown was not opened.
+    pub announces: bool,
 }
 
 /// A place and the bytes there.
@@ -165,18 +164,18 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
 
 /// What a type is to the counting of containers.
 pub fn shape(type_name: &[u8]) -> Shape {
-    let archive = |announced| Shape { container: true, announced, ..Shape::default() };
+    let archive = |announces| Shape { container: true, announces, ..Shape::default() };
     match type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name) {
         b"GZ" | b"BZ" | b"XZ" => Shape { container: true, stream: true, ..Shape::default() },
         b"POSIX_TAR" | b"OLD_TAR" | b"CPIO_OLD" | b"CPIO_ODC" | b"CPIO_NEWC" | b"CPIO_CRC" => {
-            Shape { joins_stream: true, ..archive(0) }
+            Shape { joins_stream: true, ..archive(false) }
         }
-        // Once for each of its two headers.
-        b"ZIP" => archive(2),
-        b"7Z" | b"ARJ" | b"MSCAB" | b"MSCHM" => archive(1),
-        b"RAR" | b"EGG" | b"ALZ" | b"LHA_LZH" | b"SIS" | b"XAR" | b"DMG" | b"ISO9660" | b"UDF" | b"MBR"
-        | b"GPT" | b"APM" | b"PART_HFSPLUS" | b"NULSFT" | b"AUTOIT" | b"ISHIELD_MSI" | b"MAIL" | b"MHTML"
-        | b"TNEF" | b"ZIPSFX" | b"RARSFX" | b"7ZSFX" | b"ARJSFX" | b"CABSFX" | b"EGGSFX" => archive(0),
+        b"7Z" | b"ARJ" | b"MSCAB" | b"MSCHM" => archive(true),
+        b"ZIP" | b"RAR" | b"EGG" | b"ALZ" | b"LHA_LZH" | b"SIS" | b"XAR" | b"DMG" | b"ISO9660" | b"UDF"
+        | b"MBR" | b"GPT" | b"APM" | b"PART_HFSPLUS" | b"NULSFT" | b"AUTOIT" | b"ISHIELD_MSI" | b"MAIL"
+        | b"MHTML" | b"TNEF" | b"ZIPSFX" | b"RARSFX" | b"7ZSFX" | b"ARJSFX" | b"CABSFX" | b"EGGSFX" => {
+            archive(false)
+        }
         _ => Shape::default(),
     }
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "pointers come in through the callbacks")]
 
 use crate::ffi::{CL_BREAK, CL_SUCCESS, ClError};
-use icapstan_clamav_wire::layers::{self, Kind, Shape};
+use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Reply, ReplyFlags};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
@@ -14,8 +14,6 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 const NORMALIZED: u32 = 1;
 /// What has this many bytes or fewer never becomes a layer.
 const SMALLEST_LAYER: u64 = 5;
-/// The names of types are constants of libclamav, and shorter than this.
-const MAX_TYPE_NAME: usize = 64;
 
 /// One scan, filled by the callbacks.
 pub(crate) struct Scan {
@@ -25,26 +23,40 @@ pub(crate) struct Scan {
     limits: Limits,
     /// The layers around the current one, outermost first.
     around: Vec<Around>,
+    /// A member was announced and not shown yet.
+    announced: bool,
 }
 
 struct Around {
     level: u32,
-    size: u64,
-    type_name: Vec<u8>,
     /// Whether it counts as a container.
     container: bool,
-    shape: Shape,
-    /// Members that libclamav announced and that are not too small to become layers.
-    announced: u64,
-    /// Layers directly inside.
-    opened: u64,
+    stream: bool,
+}
+
+/// What the inspection callback is given.
+struct Layer<'a> {
+    type_name: &'a [u8],
+    bytes: &'a [u8],
+    size: u64,
+    is_named: bool,
+    /// Another view of its parent and no part of it: normalised text.
+    is_view: bool,
+    level: u32,
 }
 
 // === impl Scan ===
 
 impl Scan {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { flags: ReplyFlags::default(), layers: 0, names: Vec::new(), limits, around: Vec::new() }
+        Self {
+            flags: ReplyFlags::default(),
+            layers: 0,
+            names: Vec::new(),
+            limits,
+            around: Vec::new(),
+            announced: false,
+        }
     }
 
     /// Keeps a name once. If there are too many, the first ones are kept, except that a name of a
@@ -65,7 +77,7 @@ impl Scan {
 
     /// To be called when the scan call came back.
     pub(crate) fn finish(&mut self) {
-        self.leave(0);
+        self.unopened();
         // Signatures first, else in the order in which they were found.
         self.names.sort_by_key(|name| is_heuristic(name));
     }
@@ -75,39 +87,33 @@ impl Scan {
     }
 
     /// Whether the layer is to be scanned.
-    fn layer(&mut self, type_name: &[u8], bytes: &[u8], size: u64, level: u32, attributes: u32) -> bool {
-        if level == 0 {
+    fn layer(&mut self, layer: &Layer<'_>) -> bool {
+        if layer.level == 0 {
             self.flag(ReplyFlags::INSPECTED);
         }
         self.layers = self.layers.saturating_add(1);
-        match layers::classify(type_name, bytes) {
+        // What libclamav comes upon elsewhere than in a list of members has no name.
+        if layer.is_named {
+            self.announced = false;
+        }
+        match layers::classify(layer.type_name, layer.bytes) {
             Kind::Ok => {}
             Kind::Unsupported => self.flag(ReplyFlags::UNSUPPORTED),
             Kind::Ignored => self.flag(ReplyFlags::IGNORED),
             Kind::Encrypted => self.flag(ReplyFlags::ENCRYPTED),
         }
-        if size > self.limits.file_size {
+        if layer.size > self.limits.file_size {
             self.flag(ReplyFlags::SIZE);
         }
 
-        self.leave(level);
-        let is_part = attributes & NORMALIZED == 0;
+        self.around.retain(|around| around.level < layer.level);
         let depth = self.around.iter().filter(|around| around.container).count();
-        let in_stream = self.around.last().is_some_and(|around| around.shape.stream);
-        if let Some(parent) = self.around.last_mut()
-            && is_part
-        {
-            parent.opened = parent.opened.saturating_add(1);
-        }
-        let shape = layers::shape(type_name);
+        let in_stream = self.around.last().is_some_and(|around| around.stream);
+        let shape = layers::shape(layer.type_name);
         self.around.push(Around {
-            level,
-            size,
-            type_name: type_name[..type_name.len().min(MAX_TYPE_NAME)].to_vec(),
-            container: shape.container && is_part && !(in_stream && shape.joins_stream),
-            shape,
-            announced: 0,
-            opened: 0,
+            level: layer.level,
+            container: shape.container && !layer.is_view && !(in_stream && shape.joins_stream),
+            stream: shape.stream,
         });
 
         if depth > self.limits.depth as usize {
@@ -122,31 +128,28 @@ impl Scan {
         self.names.iter().all(|name| is_heuristic(name))
     }
 
-    /// Forgets the layers from a level on, having looked whether all their members were opened.
-    fn leave(&mut self, level: u32) {
-        while self.around.last().is_some_and(|around| around.level >= level) {
-            let Some(left) = self.around.pop() else { return };
-            if left.announced > left.opened.saturating_mul(u64::from(left.shape.announced)) {
-                self.flag(ReplyFlags::UNSUPPORTED);
+    /// A member that a container will now open, or would if it could.
+    fn member(&mut self, container_type: &[u8], size: u64, encrypted: bool) {
+        if !layers::shape(container_type).announces {
+            // Zip files are looked at as layers: an executable can hold the four bytes of a member
+            // header by chance, and then libclamav announces nonsense.
+            if encrypted && container_type != b"CL_TYPE_ZIP" {
+                self.flag(ReplyFlags::ENCRYPTED);
             }
+            return;
+        }
+        self.unopened();
+        if encrypted {
+            self.flag(ReplyFlags::ENCRYPTED);
+        } else {
+            self.announced = size > SMALLEST_LAYER;
         }
     }
 
-    /// A member that the container of this type and size will now open.
-    fn member(&mut self, container_type: &[u8], container_size: u64, size: u64, encrypted: bool) {
-        // An executable can hold the four bytes of a zip header by chance, with any flags behind
-        // them. Zip files are looked at as layers.
-        if encrypted && container_type != b"CL_TYPE_ZIP" {
-            self.flag(ReplyFlags::ENCRYPTED);
-        }
-        if encrypted || size <= SMALLEST_LAYER {
-            return;
-        }
-        let container = self.around.iter_mut().rev().find(|around| {
-            around.shape.announced > 0 && around.size == container_size && around.type_name == container_type
-        });
-        if let Some(container) = container {
-            container.announced = container.announced.saturating_add(1);
+    /// Nothing came of the last announcement.
+    fn unopened(&mut self) {
+        if std::mem::take(&mut self.announced) {
+            self.flag(ReplyFlags::UNSUPPORTED);
         }
     }
 }
@@ -176,7 +179,7 @@ pub(crate) extern "C" fn on_layer(
     file_type: *const c_char,
     _: *const *const c_char,
     _: usize,
-    _: *const c_char,
+    name: *const c_char,
     size: usize,
     bytes: *const c_char,
     level: u32,
@@ -187,20 +190,26 @@ pub(crate) extern "C" fn on_layer(
     // string that ends with a zero byte, and as many bytes as it says or a null pointer.
     unsafe {
         let Some(scan) = context.cast::<Scan>().as_mut() else { return CL_SUCCESS };
-        let type_name = if file_type.is_null() { b"" } else { CStr::from_ptr(file_type).to_bytes() };
-        let bytes = if bytes.is_null() || size == 0 {
-            &[]
-        } else {
-            std::slice::from_raw_parts(bytes.cast::<u8>(), size.min(isize::MAX as usize))
+        let layer = Layer {
+            type_name: if file_type.is_null() { b"" } else { CStr::from_ptr(file_type).to_bytes() },
+            bytes: if bytes.is_null() || isize::try_from(size).is_err() {
+                &[]
+            } else {
+                std::slice::from_raw_parts(bytes.cast::<u8>(), size)
+            },
+            size: size as u64,
+            is_named: !name.is_null(),
+            is_view: attributes & NORMALIZED != 0,
+            level,
         };
-        if scan.layer(type_name, bytes, size as u64, level, attributes) { CL_SUCCESS } else { CL_BREAK }
+        if scan.layer(&layer) { CL_SUCCESS } else { CL_BREAK }
     }
 }
 
 /// `clcb_meta`
 pub(crate) extern "C" fn on_member(
     container_type: *const c_char,
-    container_size: c_ulong,
+    _: c_ulong,
     _: *const c_char,
     size: c_ulong,
     encrypted: c_int,
@@ -215,7 +224,7 @@ pub(crate) extern "C" fn on_member(
     unsafe {
         if let Some(scan) = context.cast::<Scan>().as_mut() {
             let container_type = CStr::from_ptr(container_type).to_bytes();
-            scan.member(container_type, container_size, size, encrypted != 0);
+            scan.member(container_type, size, encrypted != 0);
         }
     }
     CL_SUCCESS

@@ -32,7 +32,7 @@ const COMPLAINTS: [&str; 12] = [
     "cli_scanxz: premature end of compressed stream",
 ];
 /// Never about the object.
-const MEANS: [&str; 3] = ["alloc", "memory", "tempor"];
+const MEANS: [&str; 4] = ["alloc", "memory", "tempor", "nit failed"];
 
 thread_local! {
     static KEPT: RefCell<Messages> = const { RefCell::new(Messages { kept: Vec::new(), dropped: 0 }) };

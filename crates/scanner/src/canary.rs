@@ -22,6 +22,15 @@ use crate::worker::Worker;
 const NAME: &str = "Icapstan.SelfTest";
 const FILE: &str = "icapstan-self-test.ndb";
 
+/// Settings of the engine's parsers, beside the signature because that is how the engine takes them.
+const SETTINGS_FILE: &str = "icapstan-engine.cfg";
+
+/// libclamav matches HTML only in a normalised form of its own, unless `DOC_CONF_HTML_SKIPRAW` (0x10 of
+/// its `dconf.h`) is off: with `<html>` in front of anything, signatures for any file would miss it. All
+/// other parsers of documents stay on. A configuration that comes with the signatures is loaded later
+/// and thus wins, since that is how ClamAV turns off parsers that have become a danger.
+const SETTINGS: &str = "DOCUMENT:0xffffffef:1:255\n";
+
 /// For each of the samples, which take a few milliseconds on an idle machine.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -59,6 +68,7 @@ impl Canary {
         let marker = hex(&random);
         // Hexadecimal text of hexadecimal text: the signature is for the characters of the marker.
         fs::write(folder.path().join(FILE), format!("{NAME}:0:*:{}\n", hex(marker.as_bytes())))?;
+        fs::write(folder.path().join(SETTINGS_FILE), SETTINGS)?;
         let samples = Samples::of(&marker)?;
         Ok(Self {
             folder,

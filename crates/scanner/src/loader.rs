@@ -294,7 +294,8 @@ impl Loader {
         let config = &self.crew.config;
         let zygote = Zygote::start(&Start {
             worker: &config.worker,
-            databases: &[&self.folder, canary],
+            // In this order: see what else the canary's folder holds.
+            databases: &[canary, &self.folder],
             temp: scratch.path(),
             nice: config.nice,
             timeout: config.load_timeout,

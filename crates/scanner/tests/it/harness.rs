@@ -189,11 +189,13 @@ pub(crate) fn context() -> ScanContext {
 }
 
 pub(crate) fn names(findings: &Findings) -> Vec<&str> {
-    let infected = |verdict| match verdict {
-        &Verdict::Infected(ref name) => Some(name.as_str()),
-        _ => None,
-    };
-    findings.iter().filter_map(infected).collect()
+    findings
+        .iter()
+        .filter_map(|verdict| match verdict {
+            Verdict::Infected(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Text that no signature matches, and that differs for each seed.

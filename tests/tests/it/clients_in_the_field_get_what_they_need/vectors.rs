@@ -1,9 +1,10 @@
 //! Fifteen requests, byte for byte as clients write them.
 
 use crate::common::{
-    assert_204, assert_block, assert_request_echo, assert_response_echo, assert_still_framed, session,
+    Session, assert_204, assert_block, assert_request_echo, assert_response_echo, assert_still_framed,
+    session,
 };
-use icapstan_testkit::{IcapClient, IcapResponse, Kind, chunked, chunked_by, clean_bytes, eicar};
+use icapstan_testkit::{IcapResponse, Kind, chunked, chunked_by, clean_bytes, eicar};
 
 const GET: &str = "GET http://o.test/x HTTP/1.1\r\nHost: o.test\r\n\r\n";
 const KNOWN: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 68\r\n\r\n";
@@ -24,8 +25,8 @@ fn ieof(body: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn ask(kind: Kind, request: &[u8]) -> (IcapResponse, IcapClient) {
-    let mut icap = IcapClient::connect(crate::common::server().icap());
+fn ask(kind: Kind, request: &[u8]) -> (IcapResponse, Session) {
+    let mut icap = session();
     let response = icap.send_while(request, |icap| icap.read(kind));
     (response, icap)
 }

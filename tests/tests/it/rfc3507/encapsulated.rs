@@ -5,7 +5,7 @@ use crate::common::{
     assert_request_echo, assert_response_echo, assert_still_framed, assert_unsuspected, replaced, reqmod,
     respmod, session,
 };
-use icapstan_testkit::{IcapClient, Kind, Message, chunked, eicar};
+use icapstan_testkit::{Kind, Message, chunked, eicar};
 
 #[test]
 fn rfc3507_4_4_1_c055_a_204_is_a_head_and_nothing_else() {
@@ -236,7 +236,7 @@ fn rfc3507_4_8_3_the_examples_of_the_rfc_are_understood() {
     assert_request_echo(&response, get, b"");
 
     // 4.8.3, example 2: 147 bytes.
-    let post = "POST /origin-resource/form.pl HTTP/1.1\r\nHost: www.origin-server.com\r\nAccept: text/html\r\n\
+    let post = "POST /origin-resource/form.pl HTTP/1.1\r\nHost: www.origin-server.com\r\nAccept: text/html, text/plain\r\n\
                 Accept-Encoding: compress\r\nPragma: no-cache\r\n\r\n";
     assert_eq!(post.len(), 147);
     let body = b"I am posting this information.";
@@ -293,7 +293,7 @@ fn rfc3507_4_4_heads_and_bodies_in_any_segmentation_are_the_same_request() {
 fn rfc3507_4_4_1_a_refusal_of_a_request_is_a_response() {
     let (response, _icap) = ask_reqmod(&Message::reqmod("/reqmod").request_head(PUT).body(eicar()));
     assert_refused(&response);
-    let mut icap = IcapClient::connect(crate::common::server().icap());
+    let mut icap = session();
     icap.send(Message::reqmod("/avscan").request_head(PUT).body(eicar()).bytes());
     let response = icap.read(Kind::Reqmod);
     assert_block(&response, "eicar");

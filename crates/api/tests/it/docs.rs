@@ -1,0 +1,149 @@
+//! docs/configuration.md says what is so: its examples can be used, it has each setting and no other,
+//! and the defaults in it are the defaults.
+
+use icapstan_api::{ByteSize, Config};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn examples(page: &str) -> Vec<&str> {
+    page.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect()
+}
+
+/// The rows of tables whose first cell is a setting: from its name to its default.
+fn settings(page: &str) -> BTreeMap<&str, &str> {
+    let mut settings = BTreeMap::new();
+    let mut is_table_of_settings = false;
+    for line in page.lines() {
+        let Some(row) = line.strip_prefix("| ") else {
+            is_table_of_settings &= line.starts_with('|');
+            continue;
+        };
+        let cells: Vec<_> = row.split(" | ").collect();
+        if cells[0] == "setting" {
+            is_table_of_settings = true;
+        } else if is_table_of_settings {
+            assert_eq!(cells.len(), 5, "{line}");
+            let known = settings.insert(cells[0].trim_matches('`'), cells[3]);
+            assert_eq!(known, None, "{line}");
+        }
+    }
+    settings
+}
+
+/// Each field that can be set, with its value in `value`.
+fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                leaves(&path, value, found);
+            }
+        }
+        Value::Array(items) if items.first().is_some_and(Value::is_object) => {
+            leaves(&format!("{path}[]"), &items[0], found);
+        }
+        _ => {
+            found.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+fn leaves_of(config: &Config) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    leaves("", &serde_json::to_value(config).unwrap(), &mut found);
+    found
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn every_example_can_be_used() {
+    let page = page();
+    let examples = examples(&page);
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        Config::parse(example, "docs/configuration.md").unwrap();
+    }
+}
+
+#[test]
+fn the_long_example_says_what_it_seems_to_say() {
+    let page = page();
+    let config = Config::parse(examples(&page)[0], "docs/configuration.md").unwrap();
+    assert_eq!(config.services.len(), 2);
+    let downloads = config.policy(&config.services[1].policy).unwrap();
+    assert_eq!(downloads.scan.max_object_size, ByteSize::mib(64));
+    assert_eq!(downloads.rules.len(), 2);
+}
+
+#[test]
+fn the_services_of_the_page_are_those_of_an_empty_file() {
+    let page = page();
+    let config = Config::parse(examples(&page)[1], "docs/configuration.md").unwrap();
+    assert_eq!(config, Config::parse("", "empty").unwrap());
+}
+
+#[test]
+fn the_page_has_each_setting_and_no_other() {
+    let page = page();
+    let whole = "
+        signatures: /x
+        policies: [{name: default, rules: [{verdict: FAILED, reason: time, action: none}]}]
+        limits: {queueLength: 1, memory: 1Gi}
+        scanner: {workers: 1, inFlight: 2, tempDir: /x}";
+    let config = Config::parse(whole, "whole").unwrap();
+    let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
+    // Its fields stand in a table of their own.
+    known.push("policies[].rules".to_owned());
+    known.sort();
+    let listed: Vec<_> = settings(&page).into_keys().collect();
+    assert_eq!(listed, known);
+}
+
+#[test]
+fn the_defaults_of_the_page_are_the_defaults() {
+    let page = page();
+    let settings = settings(&page);
+    let small = "
+        services: [{path: /x}]
+        policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]";
+    let mut config = Config::parse(small, "small").unwrap();
+    let rules = leaves_of(&config);
+    config.policies[0].rules.clear();
+    let mut defaults = leaves_of(&config);
+    defaults.extend(rules.into_iter().filter(|(path, _)| path == "policies[].rules[].mode"));
+    let required = ["services[].path", "policies[].name"];
+    let mut compared = 0;
+    for (path, value) in defaults.iter().filter(|(path, _)| !required.contains(&path.as_str())) {
+        assert_eq!(settings[path.as_str()], format!("`{}`", written(value)), "{path}");
+        compared += 1;
+    }
+    assert!(compared > 25, "{compared}");
+    for path in required {
+        assert_eq!(settings[path], "required");
+    }
+}
+
+#[test]
+fn the_messages_of_the_page_are_the_messages() {
+    let page = page();
+    let unit = "policies:\n- name: default\n  scan:\n    timeout: \"10\"\n";
+    let unknown = "limits:\n  sesions: 5\n";
+    for text in [unit, unknown] {
+        let message = Config::parse(text, "icapstan.yaml").unwrap_err().to_string();
+        let after_place = message.splitn(4, ':').last().unwrap().to_owned();
+        assert!(page.contains(&after_place), "{message}");
+    }
+}

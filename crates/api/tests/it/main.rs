@@ -1,0 +1,7 @@
+//! What whoever writes a configuration can rely on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod docs;
+mod shape;
+mod wrong;

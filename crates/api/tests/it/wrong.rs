@@ -1,0 +1,405 @@
+//! Files that cannot be used, and what is said about them.
+
+use icapstan_api::{Config, ConfigError};
+use proptest::prelude::*;
+use std::fmt::Write;
+
+fn message(text: &str) -> String {
+    match Config::parse(text, "icapstan.yaml") {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A file, where the fault is, and what its message says.
+const WRONG: &[(&str, &str, &[&str])] = &[
+    // The text is no YAML.
+    ("limits: [", "2:1: ", &[]),
+    ("limits: {sessions: 1", "2:1: ", &[]),
+    ("\tlimits: 1", "1:1: ", &["cannot start any token"]),
+    ("a: *nowhere", "1:4: ", &["unknown"]),
+    ("limits: \"", "", &["scanning a quoted scalar"]),
+    ("- listen", "1:1: ", &["sequence", "expected"]),
+    ("listen", "1:1: ", &["string", "expected"]),
+    ("{}\n---\n{}", "", &["more than one document"]),
+    // Fields that do not exist: misspelt, of later versions, of other products.
+    (
+        "limits:\n  queueLength: 5\n  sesions: 1",
+        "3:3: limits.sesions: ",
+        &[
+            "unknown field \"sesions\"",
+            "did you mean \"sessions\"?",
+            "Known here: httpHeadSize, icapHeadSize, memory",
+        ],
+    ),
+    (
+        "policies:\n- name: default\n  scan:\n    max_object_size: 5",
+        "4:5: policies[0].scan.max_object_size: ",
+        &["did you mean \"maxObjectSize\"?"],
+    ),
+    ("keepalive: {}", "1:1: keepalive: ", &["did you mean \"keepAlive\"?"]),
+    ("blockedUrls: {maxSize: 5000Ki}", "1:1: blockedUrls: ", &["unknown field", "Known here: admin"]),
+    ("partial: {enabled: true}", "1:1: partial: ", &["unknown field"]),
+    ("tls: {}", "1:1: tls: ", &["unknown field"]),
+    ("redis: redis://x", "1:1: redis: ", &["unknown field"]),
+    ("reputation: {}", "1:1: reputation: ", &["unknown field"]),
+    (
+        "services:\n- path: /x\n  preview: {size: 4096, skip: {}}",
+        "3:12: services[0].preview",
+        &["a number of bytes"],
+    ),
+    ("limits: {sessions: 1, sessions: 2}", "limits: ", &["duplicate field `sessions`"]),
+    ("12: x", "1:1: 12: ", &["unknown field"]),
+    // Values that are no values of their field.
+    ("listen: 1344", "1:9: listen: ", &["an IP address and a port, such as 0.0.0.0:1344"]),
+    ("listen: localhost:1344", "1:9: listen: ", &["\"localhost:1344\"", "an IP address and a port"]),
+    ("limits: {sessions: -1}", "1:20: limits.sessions: ", &["`-1`"]),
+    ("limits: {sessions: many}", "1:20: limits.sessions: ", &["\"many\""]),
+    ("limits: {sessions: 5000000000}", "1:20: limits.sessions: ", &["5000000000"]),
+    ("limits: {memory: 10KB}", "1:18: limits.memory: ", &["unknown unit \"KB\"", "Ki, Mi, Gi"]),
+    ("limits: {memory: -5}", "1:18: limits.memory: ", &["-5", "a size such as"]),
+    ("limits: {memory: lots}", "1:18: limits.memory: ", &["begins with a number"]),
+    ("limits: {spool: 99999999999999999999Gi}", "limits.spool: ", &["too large"]),
+    ("timeouts:\n  head: 10", "2:9: timeouts.head: ", &["\"10\" has no unit", "10s"]),
+    ("timeouts: {head: 1.5s}", "1:18: timeouts.head: ", &["1500ms"]),
+    ("timeouts: {head: soon}", "1:18: timeouts.head: ", &["a number and a unit"]),
+    ("timeouts: {head: 1d}", "1:18: timeouts.head: ", &["unexpected unit \"d\"", "h, m, s and ms"]),
+    ("keepAlive: {enabled: yes}", "1:22: keepAlive.enabled: ", &["expected a boolean"]),
+    (
+        "log: {level: loud}",
+        "1:14: log.level: ",
+        &["unknown word \"loud\"", "debug, error, info, trace, warn"],
+    ),
+    ("log: {format: jsn}", "1:15: log.format: ", &["did you mean \"json\"?"]),
+    ("services: {path: /x}", "1:11: services: ", &["expected a sequence"]),
+    ("services:\n- aliases: [/x]", "services[0]: ", &["missing field `path`"]),
+    (
+        "services:\n- {path: /x, modes: [REQ]}",
+        "2:21: services[0].modes[0]: ",
+        &["unknown word \"REQ\"", "REQMOD, RESPMOD"],
+    ),
+    ("services:\n- {path: /x, scan: body}", "2:20: services[0].scan: ", &["all, content, none, url"]),
+    ("services:\n- {path: /x, preview: on}", "services[0].preview: ", &["begins with a number"]),
+    (
+        "services:\n- {path: /x, preview: true}",
+        "services[0].preview: ",
+        &["a number of bytes such as 4096, or off"],
+    ),
+    (
+        "policies:\n- {name: default, scan: {unpack: [zip]}}",
+        "policies[0].scan.unpack[0]: ",
+        &["unknown word \"zip\"", "archives, mail, mailDatabases, packed"],
+    ),
+    (
+        "policies:\n- {name: default, scan: {heuristics: deep}}",
+        "policies[0].scan.heuristics: ",
+        &["detail, medium, off, shallow"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: INFECTED, action: none}",
+        "4:15: policies[0].rules[0].verdict: ",
+        &["CLEAN, DETECT, FAILED, MACRO, NON_SCANNED, PHISHING"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: FAILED, reason: bored, action: none}",
+        "4:31: policies[0].rules[0].reason: ",
+        &["unknown word \"bored\"", "no-scanner"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: block}",
+        "policies[0].rules[0].action: ",
+        &["{block: detected}"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {exec: x}}",
+        "policies[0].rules[0].action.exec: ",
+        &["unknown field \"exec\"", "block"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {block: nicely}}",
+        "policies[0].rules[0].action.block: ",
+        &["detected, failed, notScanned, phishing, refused"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {}}",
+        "policies[0].rules[0].action: ",
+        &["{block: TEMPLATE}"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT}",
+        "policies[0].rules[0]: ",
+        &["missing field `action`"],
+    ),
+    // Values that do not go together.
+    ("admin: 0.0.0.0:1344", "admin: ", &["taken by `listen`"]),
+    ("signatures: \"\"", "signatures: ", &["names no folder"]),
+    ("services: []", "services: ", &["length of 0", "1 to 64"]),
+    (
+        "services: [{path: /x, policy: strict}]",
+        "services[0].policy: ",
+        &["no policy \"strict\"", "there are: default"],
+    ),
+    (
+        "services: [{path: /x}, {path: /y, aliases: [/z, /x]}]",
+        "services[1].aliases[1]: ",
+        &["\"/x\" is already taken by services[0].path"],
+    ),
+    (
+        "services: [{path: /x, aliases: [/x]}]",
+        "services[0].aliases[0]: ",
+        &["already taken by services[0].path"],
+    ),
+    ("services: [{path: x}]", "services[0].path: ", &["begins with a slash"]),
+    ("services: [{path: /x y}]", "services[0].path: ", &["' ' cannot stand in a path"]),
+    ("services: [{path: \"/x?y\"}]", "services[0].path: ", &["'?' cannot stand"]),
+    ("services: [{path: /x/../y}]", "services[0].path: ", &["no . or .."]),
+    ("services: [{path: /x/}]", "services[0].path: ", &["does not end with a slash"]),
+    ("services: [{path: /}]", "services[0].path: ", &["empty parts"]),
+    ("services: [{path: /x, modes: []}]", "services[0].modes: ", &["REQMOD, RESPMOD or both"]),
+    ("services: [{path: /x, modes: [REQMOD, REQMOD]}]", "services[0].modes: ", &["twice"]),
+    ("services: [{path: /x, preview: 1Mi}]", "services[0].preview: ", &["1048576 is not within 1 to 65536"]),
+    (
+        "services: [{path: /x, optionsTtl: 59s}]",
+        "services[0].optionsTtl: ",
+        &["59s is not within 1m to 720h"],
+    ),
+    ("policies: [{name: a}, {name: a}]", "policies[1].name: ", &["already taken by policies[0]"]),
+    ("policies: [{name: Strict}]", "policies[0].name: ", &["lower-case letters"]),
+    (
+        "policies: [{name: default, scan: {timeout: 0s}}]",
+        "policies[0].scan.timeout: ",
+        &["0s is not within 100ms to 1h"],
+    ),
+    (
+        "policies: [{name: default, scan: {maxObjectSize: 0}}]",
+        "policies[0].scan.maxObjectSize: ",
+        &["0 is not within"],
+    ),
+    (
+        "policies: [{name: default, scan: {maxObjectSize: 2Gi}}]",
+        "policies[0].scan.maxObjectSize: ",
+        &["to 2147483647"],
+    ),
+    ("policies: [{name: default, scan: {maxDepth: 0}}]", "policies[0].scan.maxDepth: ", &["1 to 64"]),
+    ("policies: [{name: default, scan: {unpack: [mail, mail]}}]", "policies[0].scan.unpack: ", &["twice"]),
+    (
+        "limits: {memory: 5Mi}",
+        "policies[0].scan.maxObjectSize: ",
+        &["10343Ki is more than limits.memory (5Mi)"],
+    ),
+    (
+        "limits: {spool: 5Mi}",
+        "policies[0].scan.maxObjectSize: ",
+        &["10343Ki is more than limits.spool (5Mi)"],
+    ),
+    ("limits: {sessions: 0}", "limits.sessions: ", &["0 is not within 1 to"]),
+    ("limits: {queueLength: 0}", "limits.queueLength: ", &["0 is not within 1 to"]),
+    ("limits: {icapHeadSize: 100}", "limits.icapHeadSize: ", &["100 is not within 4Ki to 1Mi"]),
+    ("scanner: {workers: 513}", "scanner.workers: ", &["513 is not within 1 to 512"]),
+    ("scanner: {workers: 0}", "scanner.workers: ", &["0 is not within 1 to 512"]),
+    ("scanner: {workers: 8, inFlight: 4}", "scanner.inFlight: ", &["4 is less than scanner.workers (8)"]),
+    ("scanner: {tempDir: tmp}", "scanner.tempDir: ", &["absolute"]),
+    ("scanner: {nice: 20}", "scanner.nice: ", &["0 to 19"]),
+    ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
+    ("keepAlive: {idleTimeout: 0s}", "keepAlive.idleTimeout: ", &["0s is not within 1s to 24h"]),
+    ("timeouts: {write: 0s}", "timeouts.write: ", &["0s is not within"]),
+    ("timeouts: {bodyIdle: 2h}", "timeouts.bodyIdle: ", &["2h is not within 100ms to 1h"]),
+    ("timeouts: {minimumRate: 0}", "timeouts.minimumRate: ", &["0 is not within 1 to 1Gi"]),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, reason: size, action: none}]}]",
+        "policies[0].rules[0].reason: ",
+        &["\"size\" is no reason of DETECT", "leave the reason out"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: FAILED, reason: size, action: none}]}]",
+        "policies[0].rules[0].reason: ",
+        &["its reasons are time, temp-space, engine-error, crash, memory, no-scanner"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: FAILED, action: {block: detected}}]}]",
+        "policies[0].rules[0].action.block: ",
+        &["would not tell the truth about FAILED; use failed or refused"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: CLEAN, action: {block: refused}}]}]",
+        "policies[0].rules[0].action.block: ",
+        &["a clean object cannot be blocked"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: MACRO, action: log}, {mode: REQ, verdict: MACRO, action: none}]}]",
+        "policies[0].rules[1]: ",
+        &["has no effect: rules[0] before it"],
+    ),
+    (
+        "policies: [{name: default, rules: [{mode: REQ, verdict: MACRO, action: log}, \
+         {mode: RESP, verdict: MACRO, action: log}, {verdict: MACRO, action: none}]}]",
+        "policies[0].rules[2]: ",
+        &["has no effect: rules[0] and rules[1] before it"],
+    ),
+];
+
+#[test]
+fn each_wrong_file_is_refused_with_place_field_and_cause() {
+    assert!(WRONG.len() >= 25);
+    let mut unexpected = String::new();
+    for (text, place, fragments) in WRONG {
+        let message = message(text);
+        let start = if place.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("icapstan.yaml:{place}")
+        } else {
+            "icapstan.yaml:".to_owned()
+        };
+        let is_right = message.starts_with(&start)
+            && message.contains(place)
+            && fragments.iter().all(|fragment| message.contains(fragment))
+            && message.lines().count() == 1;
+        if !is_right {
+            writeln!(unexpected, "{text}\n  expected {place}{fragments:?}\n  said {message}").unwrap();
+        }
+    }
+    assert!(unexpected.is_empty(), "{unexpected}");
+}
+
+#[test]
+fn a_rule_is_without_effect_only_if_nothing_is_left_for_it() {
+    let text = "policies: [{name: default, rules: [
+        {verdict: NON_SCANNED, reason: size, action: none},
+        {mode: REQ, verdict: NON_SCANNED, action: log},
+        {verdict: NON_SCANNED, action: {block: notScanned}},
+        {verdict: FAILED, action: log}]}]";
+    assert!(Config::parse(text, "icapstan.yaml").is_ok());
+}
+
+#[test]
+fn all_faults_of_values_are_named_at_once() {
+    let text = "
+        services: [{path: /x, policy: none-such, optionsTtl: 1s}, {path: /x}]
+        scanner: {workers: 0, nice: 99}
+        timeouts: {head: 0s}";
+    let Err(ConfigError::Invalid { problems, .. }) = Config::parse(text, "icapstan.yaml") else { panic!() };
+    let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "services[0].optionsTtl",
+            "services[0].policy",
+            "services[1].path",
+            "scanner.workers",
+            "scanner.nice",
+            "timeouts.head"
+        ]
+    );
+    assert_eq!(message(text).lines().filter(|line| line.starts_with("icapstan.yaml: ")).count(), 6);
+}
+
+#[test]
+fn messages_quote_nothing_that_moves_a_terminal_and_stay_short() {
+    let long = format!("{}: 1", "k".repeat(500_000));
+    let wide = format!("services: [{{path: /x, policy: {}}}]", "p".repeat(500_000));
+    for text in ["\"\\e[31mx\\r\\n\": 1", "log: {level: \"\\e[2J\"}", &long, &wide] {
+        let message = message(text);
+        assert!(!message.contains(char::is_control), "{message:?}");
+        assert!(message.chars().count() < 1000, "{}", message.len());
+    }
+}
+
+#[test]
+fn texts_that_grow_without_bound_are_refused() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let previous = format!("*a{}, ", level - 1).repeat(10);
+        writeln!(bomb, "a{level}: &a{level} [{previous}]").unwrap();
+    }
+    bomb.push_str("services: *a11\n");
+    message(&bomb);
+    message(&"[".repeat(100_000));
+    message(&format!("services: {}", "[{aliases: ".repeat(10_000)));
+    message(&format!("services: [{}]", "{path: /x},".repeat(40_000)));
+    let rule = "{verdict: MACRO, action: log},";
+    message(&format!("policies: [{{name: default, rules: [{}]}}]", rule.repeat(30_000)));
+}
+
+/// Pieces that configurations are made of.
+fn piece() -> impl Strategy<Value = String> {
+    const WORDS: &[&str] = &[
+        "services",
+        "policies",
+        "limits",
+        "scanner",
+        "scan",
+        "rules",
+        "action",
+        "block",
+        "detected",
+        "path",
+        "name",
+        "memory",
+        "timeout",
+        "preview",
+        "off",
+        "default",
+        "/x",
+        "10s",
+        "5Ki",
+        "-1",
+        "1e9",
+        "0x10",
+        ".inf",
+        "~",
+        "null",
+        ": ",
+        ":\n  ",
+        "\n- ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "&a ",
+        "*a",
+        "!t ",
+        "<<",
+        "|",
+        ">",
+        "\"",
+        "'",
+        "#",
+        "---",
+        "...",
+        "%YAML 1.1",
+        "?",
+        "\t",
+        "\u{0}",
+        "\u{feff}",
+        "\u{2028}",
+    ];
+    prop_oneof![9 => proptest::sample::select(WORDS).prop_map(str::to_owned), 1 => "\\PC{0,5}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(pieces in proptest::collection::vec(piece(), 0..60)) {
+        let _ = Config::parse(&pieces.concat(), "icapstan.yaml");
+    }
+
+    #[test]
+    fn a_good_file_with_some_bytes_changed_is_read_or_refused(
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), piece(), 0usize..4), 1..6),
+    ) {
+        let mut text: Vec<char> = include_str!("../../../../docs/configuration.md")
+            .split_once("```yaml\n").unwrap().1
+            .split_once("```").unwrap().0
+            .chars().collect();
+        for (at, piece, removed) in changes {
+            let at = at.index(text.len());
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, piece.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let _ = Config::parse(&text, "icapstan.yaml");
+    }
+}
