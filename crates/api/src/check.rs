@@ -7,6 +7,7 @@ use crate::{
 use icapstan_model::{Mode, Reason, VerdictKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -36,8 +37,9 @@ impl Config {
     pub fn check(&self) -> Result<(), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut root = Checker { path: String::new(), problems: &mut problems };
-        if self.listen == self.admin && self.listen.port() != 0 {
-            root.report("admin", format!("{} is taken by `listen`", self.admin));
+        if self.listen.port() != 0 && overlap(self.listen, self.admin) {
+            let message = format!("{} is taken by `listen` ({})", self.admin, self.listen);
+            root.report("admin", message);
         }
         if self.signatures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             root.report("signatures", "names no folder");
@@ -175,6 +177,13 @@ impl Config {
     }
 }
 
+/// Whether two listeners cannot both have these addresses. `[::]` takes IPv4 addresses too.
+fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
+    let covers =
+        |one: SocketAddr, two: SocketAddr| one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4());
+    one.port() == two.port() && (one.ip() == two.ip() || covers(one, two) || covers(two, one))
+}
+
 // === impl IcapService ===
 
 impl IcapService {
@@ -213,7 +222,7 @@ fn check_path(here: &mut Checker<'_>, field: &str, path: &str) {
             }
         }
     }
-    here.count(field, path.len(), 2, 128);
+    here.count(field, path.len(), 0, 128);
 }
 
 // === impl ScanPolicy ===

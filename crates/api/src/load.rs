@@ -67,7 +67,7 @@ fn explain(error: &serde_path_to_error::Error<serde_yaml::Error>) -> Problem {
     {
         message = rest;
     }
-    let message = allowed_words(message).unwrap_or_else(|| message.to_owned());
+    let message = allowed_words(message).unwrap_or_else(|| plain_words(message));
     Problem::new(printable(&path), printable(&message))
 }
 
@@ -82,10 +82,19 @@ fn allowed_words(message: &str) -> Option<String> {
     let mut known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
     known.sort_unstable();
     let hint = match nearest(word, &known) {
-        Some(meant) => format!("did you mean \"{meant}\"? "),
-        None => String::new(),
+        Some(meant) => format!("; did you mean \"{meant}\"?"),
+        None => ".".to_owned(),
     };
-    Some(format!("{what} \"{}\"; {hint}Known here: {}", clip(word, 64), known.join(", ")))
+    Some(format!("{what} \"{}\"{hint} Known here: {}", clip(word, 64), known.join(", ")))
+}
+
+/// The reader calls shapes what this program calls them.
+fn plain_words(message: &str) -> String {
+    let message = message.replace("invalid type: unit value", "invalid type: nothing");
+    match message.split_once(", expected struct ") {
+        Some((found, _)) => format!("{found}, expected a mapping of fields to values"),
+        None => message.replace(", expected a sequence", ", expected a list"),
+    }
 }
 
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {

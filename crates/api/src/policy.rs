@@ -293,13 +293,26 @@ impl Serialize for ReasonWord {
 
 impl<'de> Deserialize<'de> for ReasonWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ReasonVisitor)
+    }
+}
+
+struct ReasonVisitor;
+
+impl de::Visitor<'_> for ReasonVisitor {
+    type Value = ReasonWord;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reason such as size or time")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<ReasonWord, E> {
         static WORDS: LazyLock<Vec<&'static str>> =
             LazyLock::new(|| Reason::all().map(Reason::as_str).collect());
-        let word = String::deserialize(deserializer)?;
         Reason::all()
             .find(|reason| reason.as_str() == word)
-            .map(Self)
-            .ok_or_else(|| de::Error::unknown_variant(&word, &WORDS))
+            .map(ReasonWord)
+            .ok_or_else(|| E::unknown_variant(word, &WORDS))
     }
 }
 

@@ -5,13 +5,11 @@
 
 #![allow(unsafe_code, reason = "pointers come in through the callbacks")]
 
-use crate::ffi::{CL_BREAK, CL_SUCCESS, ClError};
+use crate::ffi::{CL_BREAK, CL_SUCCESS, ClError, LAYER_NORMALIZED};
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Reply, ReplyFlags};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
-/// Set by libclamav for a layer that is another view of its parent, not a part of it.
-const NORMALIZED: u32 = 1;
 /// What has this many bytes or fewer never becomes a layer.
 const SMALLEST_LAYER: u64 = 5;
 
@@ -199,7 +197,7 @@ pub(crate) extern "C" fn on_layer(
             },
             size: size as u64,
             is_named: !name.is_null(),
-            is_view: attributes & NORMALIZED != 0,
+            is_view: attributes & LAYER_NORMALIZED != 0,
             level,
         };
         if scan.layer(&layer) { CL_SUCCESS } else { CL_BREAK }

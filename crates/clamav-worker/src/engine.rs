@@ -11,8 +11,6 @@ use std::fmt;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr::NonNull;
 
-/// libclamav counts scanned bytes in units of this (`CL_COUNT_PRECISION`).
-const COUNT_PRECISION: u64 = 4096;
 /// The largest file that libclamav can scan, less one for its own arithmetic.
 const LARGEST_FILE: u64 = (1 << 31) - 3;
 /// More than the buffer of any unpacker, so that what was cut ends less than this before the limit.
@@ -51,8 +49,8 @@ impl Engine {
     /// threat, and it is not shared between workers.
     pub(crate) fn new() -> Result<Self, EngineError> {
         check("cl_init", ffi::cl_init(ffi::CL_INIT_DEFAULT))?;
-        let engine =
-            NonNull::new(ffi::cl_engine_new()).ok_or(EngineError { call: "cl_engine_new", code: 20 })?;
+        let engine = NonNull::new(ffi::cl_engine_new())
+            .ok_or(EngineError { call: "cl_engine_new", code: ffi::CL_EMEM })?;
         let engine = Self(engine);
         engine.set(Field::DisableCache, 1)?;
         engine.set(Field::DisablePeStats, 1)?;
@@ -108,7 +106,7 @@ impl Engine {
             id: request.id,
             code,
             flags: scan.flags,
-            scanned: scanned.saturating_mul(COUNT_PRECISION),
+            scanned: scanned.saturating_mul(ffi::COUNT_PRECISION),
             layers: scan.layers,
             names: scan.names,
             message: messages.first().as_bytes().to_vec(),

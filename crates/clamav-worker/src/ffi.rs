@@ -15,6 +15,9 @@ pub(crate) const CL_SUCCESS: ClError = 0;
 /// `CL_BREAK`.
 pub(crate) const CL_BREAK: ClError = 22;
 
+/// `CL_EMEM`.
+pub(crate) const CL_EMEM: ClError = 20;
+
 /// `CL_INIT_DEFAULT`.
 pub(crate) const CL_INIT_DEFAULT: c_uint = 0;
 
@@ -45,6 +48,12 @@ pub(crate) enum Field {
     MaxScanTime = 31,
     PcreMaxFileSize = 34,
 }
+
+/// `CL_COUNT_PRECISION`: scanned bytes are counted in units of this.
+pub(crate) const COUNT_PRECISION: u64 = 4096;
+
+/// `LAYER_ATTRIBUTES_NORMALIZED`: another view of the layer around, and no part of it.
+pub(crate) const LAYER_NORMALIZED: u32 = 1;
 
 pub(crate) const GENERAL_ALLMATCHES: u32 = 0x1;
 pub(crate) const GENERAL_HEURISTICS: u32 = 0x4;

@@ -13,7 +13,7 @@
 //!
 //! Invariants:
 //! 1. A database that is not wholly loaded is never served.
-//! 2. A worker holds no descriptor but its object socket, the null device and standard error.
+//! 2. A worker holds no descriptor but its object socket, the null device and the log.
 //! 3. A worker that cannot keep the protocol ends; it never guesses.
 //! 4. No panic crosses into C: an unwinding callback ends the process.
 
@@ -29,10 +29,17 @@ mod worker;
 mod zygote;
 
 use args::Args;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// A wrong command line, as in `sysexits.h`.
 const EX_USAGE: u8 = 64;
+
+/// Where lines go in a worker, whose standard error is the null device.
+static LOG: OnceLock<File> = OnceLock::new();
 
 fn main() -> ExitCode {
     match Args::parse(std::env::args_os().skip(1)) {
@@ -55,9 +62,19 @@ pub(crate) fn usage(message: &str) -> ExitCode {
     ExitCode::from(EX_USAGE)
 }
 
-/// One line for the operator, on standard error. Only faults are worth one.
+/// One line for the operator, on standard error or where it led. Only faults are worth one.
 pub(crate) fn log(line: &str) {
-    use std::io::Write as _;
-    // Nothing can be done about a standard error that is gone, and it must not end a scan.
-    let _ = writeln!(std::io::stderr(), "icapstan-clamav-worker[{}]: {line}", std::process::id());
+    let line = format!("icapstan-clamav-worker[{}]: {line}\n", std::process::id());
+    // Nothing can be done about an output that is gone, and it must not end a scan.
+    let _ = match LOG.get() {
+        Some(mut file) => file.write_all(line.as_bytes()),
+        None => std::io::stderr().write_all(line.as_bytes()),
+    };
+}
+
+/// From now on lines, and the last words of a panic, go there.
+pub(crate) fn log_to(fd: OwnedFd) {
+    if LOG.set(File::from(fd)).is_ok() {
+        std::panic::set_hook(Box::new(|panic| log(&panic.to_string())));
+    }
 }

@@ -4,7 +4,10 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+
+/// Above all descriptors that have a meaning.
+const HIGH: RawFd = 64;
 
 /// Which side of a fork this is.
 pub(crate) enum Fork {
@@ -113,22 +116,41 @@ pub(crate) fn null_stdio() -> io::Result<()> {
     Ok(())
 }
 
-/// Moves a descriptor to the given number and closes all above it. What else is open below stays.
-pub(crate) fn keep_only(fd: OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
-    let kept = if fd.as_raw_fd() == number {
-        fd
-    } else {
-        // SAFETY: takes integers only.
-        check(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) })?;
-        // Closed below with all the others.
-        std::mem::forget(fd);
-        // SAFETY: dup3 made it just now.
-        unsafe { OwnedFd::from_raw_fd(number) }
-    };
-    let first = libc::c_uint::try_from(number + 1).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: takes integers only. What is closed here belongs to values that the caller gives up.
-    check(unsafe { libc::close_range(first, libc::c_uint::MAX, 0) })?;
+/// Standard error leads nowhere from now on: the C library prints there what an object makes it
+/// print. What is returned leads to where it led.
+pub(crate) fn null_stderr() -> io::Result<OwnedFd> {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    // SAFETY: takes integers only; a new descriptor is nobody else's.
+    let kept =
+        unsafe { OwnedFd::from_raw_fd(check(libc::fcntl(libc::STDERR_FILENO, libc::F_DUPFD_CLOEXEC, 3))?) };
+    // SAFETY: takes integers only.
+    check(unsafe { libc::dup2(null.as_raw_fd(), libc::STDERR_FILENO) })?;
     Ok(kept)
+}
+
+/// Gives the descriptors the numbers from 3 on and closes all above. Nothing else above 2 may be in
+/// use any more, other than in values that are never dropped.
+pub(crate) fn keep_only<const N: usize>(fds: [OwnedFd; N]) -> io::Result<[OwnedFd; N]> {
+    // Out of the way first, so that none is overwritten while it is still needed.
+    let mut high = [0; N];
+    for (index, fd) in fds.into_iter().enumerate() {
+        // SAFETY: takes integers only.
+        high[index] = check(unsafe { libc::fcntl(fd.into_raw_fd(), libc::F_DUPFD_CLOEXEC, HIGH) })?;
+    }
+    let mut next = libc::STDERR_FILENO;
+    for fd in high {
+        next += 1;
+        // SAFETY: takes integers only.
+        check(unsafe { libc::dup3(fd, next, libc::O_CLOEXEC) })?;
+    }
+    // SAFETY: takes integers only. What is closed here belongs to values that the caller gave up.
+    check(unsafe { libc::close_range(next.unsigned_abs() + 1, libc::c_uint::MAX, 0) })?;
+    next = libc::STDERR_FILENO;
+    Ok(high.map(|_| {
+        next += 1;
+        // SAFETY: dup3 made it above.
+        unsafe { OwnedFd::from_raw_fd(next) }
+    }))
 }
 
 /// Forks. Both sides go on with all memory as it was.

@@ -4,11 +4,9 @@ use crate::engine::Engine;
 use crate::{socket, sys};
 use icapstan_clamav_wire::Request;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
-/// The object socket in a worker.
-const OBJECT_FD: RawFd = 3;
 /// Open files of a worker. Each level of nesting takes two or three.
 const MAX_OPEN_FILES: u64 = 256;
 
@@ -50,7 +48,9 @@ fn confine(object: OwnedFd, start: &Start) -> io::Result<OwnedFd> {
     if sys::parent_pid() != start.zygote {
         return Err(io::Error::other("the zygote ended meanwhile"));
     }
-    let object = sys::keep_only(object, OBJECT_FD)?;
+    let log = sys::null_stderr()?;
+    let [object, log] = sys::keep_only([object, log])?;
+    crate::log_to(log);
     sys::unblock_child_signal()?;
     sys::reseed()?;
     sys::no_new_privileges()?;

@@ -38,6 +38,9 @@ enum Received {
     Spent,
 }
 
+/// What a service says that is told not to look.
+const SKIPPED: Verdict = Verdict::NonScanned(NonScannedReason::Skipped);
+
 /// The store takes at least this much, so that a preview always fits. Larger than any preview.
 const PREVIEW_ROOM: u64 = 64 * 1024;
 
@@ -52,9 +55,7 @@ impl<'a> Transaction<'a> {
 
     pub(crate) async fn run<I: Io>(&self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
         if !self.service.scope.content() {
-            let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
-            self.gateway.metrics.decided(self.mode, &skipped, false);
-            return pass(self, exchange, &skipped, None, &[]).await;
+            return self.conclude(exchange, &ScanReport::unscanned(SKIPPED.into()), None, &[]).await;
         }
         if !self.head.has_body() {
             return self.conclude(exchange, &ScanReport::unscanned(Findings::clean()), None, &[]).await;
@@ -154,7 +155,8 @@ impl<'a> Transaction<'a> {
         let outcome = Outcome::of(&decision);
         self.gateway.metrics.decided(self.mode, findings, matches!(outcome, Outcome::Block(_)));
         self.gateway.show_budgets();
-        if !findings.is_clean() || decision.log {
+        // What the administrator has told a service to pass is no news.
+        if decision.log || !(findings.is_clean() || *findings.strongest() == SKIPPED) {
             record::decision(self, report, &decision, exchange.peer(), store.as_ref().map(Store::len));
         }
         let answered = match outcome {

@@ -1,6 +1,7 @@
 //! From bytes to the events of one request after another (RFC 3507 sections 4.3 to 4.5).
 
 use crate::chunk::{Chunk, ChunkDecoder};
+use crate::fields::is_token;
 use crate::{DecodeError, Limits, RequestHead};
 
 /// Reads requests off one connection.
@@ -227,7 +228,7 @@ impl Decoder {
     fn check_unfinished(&self, input: &[u8]) -> Result<(), DecodeError> {
         const LONGEST_METHOD: usize = 32;
         let method = memchr::memchr(b' ', input).unwrap_or(input.len());
-        if method > LONGEST_METHOD || !input[..method].iter().all(u8::is_ascii_uppercase) {
+        if !(1..=LONGEST_METHOD).contains(&method) || !input[..method].iter().all(|&b| is_token(b)) {
             return Err(DecodeError::NotIcap);
         }
         match memchr::memchr(b'\n', &input[..input.len().min(self.limits.request_line + 2)]) {

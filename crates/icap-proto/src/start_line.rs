@@ -1,6 +1,7 @@
 //! The ICAP request line (RFC 3507 section 4.3.2).
 
 use crate::DecodeError;
+use crate::fields::is_token;
 use std::ops::Range;
 
 /// What a request asks for.
@@ -74,7 +75,8 @@ impl RequestLine {
         else {
             return Err(DecodeError::RequestLine);
         };
-        if method.is_empty() || !method.iter().all(u8::is_ascii_uppercase) {
+        // Any token is a method (RFC 9110 section 9.1); unknown ones are the server's to refuse.
+        if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
             return Err(DecodeError::RequestLine);
         }
         let number = version.strip_prefix(b"ICAP/").ok_or(DecodeError::RequestLine)?;
@@ -159,7 +161,7 @@ mod tests {
             "OPTIONS icap:// ICAP/1.0",
             "OPTIONS icap:///x ICAP/1.0",
             "OPTIONS http://h/x ICAP/1.0",
-            "options icap://h/x ICAP/1.0",
+            "OPT(IONS icap://h/x ICAP/1.0",
             "OPTIONS  icap://h/x ICAP/1.0",
             "OPTIONS icap://h/x ICAP/1.0 ",
             "OPTIONS icap://h/\u{e4} ICAP/1.0",

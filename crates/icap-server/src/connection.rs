@@ -3,7 +3,7 @@
 use crate::buffer::Buffer;
 use crate::config::Timeouts;
 use crate::exchange::ExchangeError;
-use icapstan_icap_proto::Decoder;
+use icapstan_icap_proto::{ChunkHead, Decoder};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -75,6 +75,32 @@ impl<I: Io> Connection<I> {
             *slot = IoSlice::new(bytes);
         }
         let written = write_all(&mut self.io, &mut slices[..=more.len()], self.timeouts.write).await;
+        self.output.clear();
+        self.sent += written?;
+        Ok(())
+    }
+
+    /// Writes the pending output and `body` behind it as chunks, with the last chunk: all by one
+    /// call to the system unless the peer is slow. `body` is not empty.
+    pub(crate) async fn flush_chunked(&mut self, body: &[u8]) -> Result<(), ExchangeError> {
+        const CHUNK: usize = 64 * 1024;
+        const BETWEEN: &[u8] = b"\r\n10000\r\n";
+        let head = ChunkHead::new(body.len().min(CHUNK));
+        let last = ChunkHead::new(body.len() - (body.len() - 1) / CHUNK * CHUNK);
+        if body.len() <= CHUNK {
+            return self.flush_with(&[head.as_bytes(), body, b"\r\n0\r\n\r\n"]).await;
+        }
+        let mut slices = Vec::with_capacity(2 * body.len().div_ceil(CHUNK) + 4);
+        slices.extend([IoSlice::new(&self.output), IoSlice::new(head.as_bytes())]);
+        let mut left = body;
+        while left.len() > 2 * CHUNK {
+            let (chunk, rest) = left.split_at(CHUNK);
+            slices.extend([IoSlice::new(chunk), IoSlice::new(BETWEEN)]);
+            left = rest;
+        }
+        let (chunk, rest) = left.split_at(CHUNK);
+        slices.extend([chunk, b"\r\n", last.as_bytes(), rest, b"\r\n0\r\n\r\n"].map(IoSlice::new));
+        let written = write_all(&mut self.io, &mut slices, self.timeouts.write).await;
         self.output.clear();
         self.sent += written?;
         Ok(())

@@ -9,6 +9,7 @@ use icapstan_model::IsTag;
 use std::net::SocketAddr;
 use thiserror::Error;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The body of a request as it comes in, and the answer as it goes out.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Exchange<'c, I> {
     body: BodyState,
     answer: AnswerState,
     close: bool,
+    stop: &'c CancellationToken,
     body_started: Option<Instant>,
     body_bytes: u64,
 }
@@ -84,7 +86,12 @@ pub(crate) enum AnswerState {
 // === impl Exchange ===
 
 impl<'c, I: Io> Exchange<'c, I> {
-    pub(crate) fn new(connection: &'c mut Connection<I>, head: &RequestHead, close: bool) -> Self {
+    pub(crate) fn new(
+        connection: &'c mut Connection<I>,
+        head: &RequestHead,
+        close: bool,
+        stop: &'c CancellationToken,
+    ) -> Self {
         let body = if head.has_body() { BodyState::Coming } else { BodyState::Ended };
         Self {
             connection,
@@ -93,6 +100,7 @@ impl<'c, I: Io> Exchange<'c, I> {
             body,
             answer: AnswerState::None,
             close,
+            stop,
             body_started: None,
             body_bytes: 0,
         }
@@ -190,8 +198,7 @@ impl<'c, I: Io> Exchange<'c, I> {
         } else if body.is_empty() {
             self.connection.flush_with(&[LAST_CHUNK]).await?;
         } else {
-            let head = ChunkHead::new(body.len());
-            self.connection.flush_with(&[head.as_bytes(), body, b"\r\n0\r\n\r\n"]).await?;
+            self.connection.flush_chunked(body).await?;
         }
         self.answer = AnswerState::Done(reply.status);
         Ok(())
@@ -254,6 +261,8 @@ impl<'c, I: Io> Exchange<'c, I> {
 
     fn write_head(&mut self, reply: Reply<'_>) {
         debug_assert_eq!(self.answer, AnswerState::None);
+        // The server may have been told to stop since the request came.
+        self.close |= self.stop.is_cancelled();
         let Reply { status, istag, fields, parts } = reply;
         let answer = Answer { status, istag: istag.as_str(), fields, parts, close: self.close };
         answer.write(&mut self.connection.output);

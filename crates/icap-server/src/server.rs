@@ -160,6 +160,11 @@ impl<S> Shared<S> {
         self.stop.is_cancelled()
     }
 
+    /// Cancelled when the server is told to stop.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     pub(crate) async fn stopping(&self) {
         self.stop.cancelled().await;
     }

@@ -149,7 +149,7 @@ impl<S: Service, I: Io> Session<S, I> {
         let close = self.closes(head);
         let route = self.shared.service.route(head.uri());
         let shared = Arc::clone(&self.shared);
-        let mut exchange = Exchange::new(&mut self.connection, head, close);
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         loop {
             match exchange.next().await {
                 Ok(crate::Body::Data(_)) => {}
@@ -196,7 +196,7 @@ impl<S: Service, I: Io> Session<S, I> {
             return self.refuse(head, Status::METHOD_NOT_ALLOWED, false).await;
         }
         let close = self.closes(head);
-        let mut exchange = Exchange::new(&mut self.connection, head, close);
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         let served = shared.service.serve(&route, head, &mut exchange).await;
         let (answer, close, sending) = exchange.end();
         match (served, answer) {
@@ -223,7 +223,7 @@ impl<S: Service, I: Io> Session<S, I> {
     async fn refuse(&mut self, head: &RequestHead, status: Status, close: bool) -> bool {
         let close = close || head.has_body() || self.closes(head);
         let istag = self.shared.service.istag(self.shared.service.route(head.uri()).as_ref());
-        let mut exchange = Exchange::new(&mut self.connection, head, close);
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         let reply = Reply { status, istag: &istag, fields: &[], parts: Parts::Nothing };
         let answered = exchange.answer(reply, &[]).await.is_ok();
         if answered {
@@ -234,7 +234,7 @@ impl<S: Service, I: Io> Session<S, I> {
             return false;
         }
         // The decoder still owes the end of the request without a body.
-        let mut exchange = Exchange::new(&mut self.connection, head, close);
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         answered && exchange.next().await.is_ok()
     }
 

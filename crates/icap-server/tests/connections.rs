@@ -1,9 +1,12 @@
 //! What a client can rely on, whatever the service is: over real sockets, with a service that
 //! collects the body and gives it back.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use icapstan_icap_server::proto::{HttpHead, IcapUri, Method, OptionsAnswer, Parts, RequestHead, Status};
 use icapstan_icap_server::{
-    Body, Exchange, ExchangeError, Io, Reply, Server, ServerConfig, ServerMetrics, Service, Shutdown, Timeouts,
+    Body, Exchange, ExchangeError, Io, Reply, Server, ServerConfig, ServerMetrics, Service, Shutdown,
+    Timeouts,
 };
 use icapstan_model::IsTag;
 use std::net::SocketAddr;
@@ -57,7 +60,12 @@ impl Service for Echo {
         .write(out);
     }
 
-    async fn serve<I: Io>(&self, route: &String, head: &RequestHead, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
+    async fn serve<I: Io>(
+        &self,
+        route: &String,
+        head: &RequestHead,
+        exchange: &mut Exchange<'_, I>,
+    ) -> Result<(), ExchangeError> {
         let istag = self.istag(None);
         let request = head.http_request().map(|head: HttpHead<'_>| head.as_bytes()).unwrap_or_default();
         let parts = Parts::Request { head: request, body: head.has_body() };
@@ -126,7 +134,9 @@ fn quick() -> ServerConfig {
 
 fn post(service: &str, fields: &str, chunks: &str) -> String {
     let body = if chunks.is_empty() { "null-body" } else { "req-body" };
-    format!("REQMOD icap://h/{service} ICAP/1.0\r\nHost: h\r\n{fields}Encapsulated: req-hdr=0, {body}=27\r\n\r\nPOST http://o/ HTTP/1.1\r\n\r\n{chunks}")
+    format!(
+        "REQMOD icap://h/{service} ICAP/1.0\r\nHost: h\r\n{fields}Encapsulated: req-hdr=0, {body}=27\r\n\r\nPOST http://o/ HTTP/1.1\r\n\r\n{chunks}"
+    )
 }
 
 const OPTIONS: &str = "OPTIONS icap://h/echo ICAP/1.0\r\nHost: h\r\n\r\n";
@@ -140,7 +150,10 @@ async fn talk(addr: SocketAddr, wire: &str) -> String {
 
 async fn read_all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the server closes").unwrap();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("the server closes")
+        .unwrap();
     String::from_utf8(answer).unwrap()
 }
 
@@ -148,7 +161,8 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut answer = String::new();
     while !answer.contains(end) {
         let mut block = [0; 4096];
-        let count = tokio::time::timeout(PATIENCE, stream.read(&mut block)).await.expect("an answer").unwrap();
+        let count =
+            tokio::time::timeout(PATIENCE, stream.read(&mut block)).await.expect("an answer").unwrap();
         assert!(count > 0, "the server closed after {answer:?}");
         answer.push_str(std::str::from_utf8(&block[..count]).unwrap());
     }
@@ -170,10 +184,17 @@ async fn pipelined_requests_are_answered_in_order_on_one_connection() {
     let answer = talk(server.addr, &wire).await;
     let statuses: Vec<_> = answer.matches("ICAP/1.0 200 OK\r\n").collect();
     assert_eq!(statuses.len(), 5, "{answer}");
-    let order: Vec<_> = ["Methods: REQMOD", "3\r\nabc", "null-body=27", "2\r\nxy", "Connection: close", "1\r\nz\r\n0\r\n\r\n"]
-        .iter()
-        .map(|part| answer.find(part).unwrap_or_else(|| panic!("{part} in {answer}")))
-        .collect();
+    let order: Vec<_> = [
+        "Methods: REQMOD",
+        "3\r\nabc",
+        "null-body=27",
+        "2\r\nxy",
+        "Connection: close",
+        "1\r\nz\r\n0\r\n\r\n",
+    ]
+    .iter()
+    .map(|part| answer.find(part).unwrap_or_else(|| panic!("{part} in {answer}")))
+    .collect();
     assert!(order.is_sorted(), "{answer}");
     assert!(answer.ends_with("1\r\nz\r\n0\r\n\r\n"));
     assert_eq!(answer.matches("ISTag: \"T-1\"\r\n").count(), 5);
@@ -185,7 +206,7 @@ async fn errors_keep_the_connection_where_the_next_request_can_be_found() {
     let wire = [
         post("nowhere", "", ""),
         post("echo", "", "").replace("REQMOD", "FOOMOD"),
-        post("echo", "", "").replace("REQMOD", "RESPMOD").replace("req-hdr=0, null-body=27", "req-hdr=0, null-body=27"),
+        post("echo", "", "").replace("REQMOD", "RESPMOD"),
         OPTIONS.replace("/echo", "/nowhere"),
         post("nowhere", "", "3\r\nabc\r\n0\r\n\r\n"),
         OPTIONS.to_owned(),
@@ -209,7 +230,10 @@ async fn what_is_no_icap_is_answered_and_closed() {
     ] {
         let answer = talk(server.addr, wire).await;
         assert!(answer.starts_with(&format!("ICAP/1.0 {status} ")), "{answer}");
-        assert!(answer.contains("ISTag: \"T-1\"\r\nConnection: close\r\nEncapsulated: null-body=0\r\n\r\n"), "{answer}");
+        assert!(
+            answer.contains("ISTag: \"T-1\"\r\nConnection: close\r\nEncapsulated: null-body=0\r\n\r\n"),
+            "{answer}"
+        );
     }
 }
 
@@ -328,6 +352,7 @@ async fn stopping_answers_what_is_under_way_and_says_that_it_was_the_last() {
     idle.write_all(OPTIONS.as_bytes()).await.unwrap();
     read_until(&mut idle, "null-body=0\r\n\r\n").await;
     let stopped = tokio::spawn(server.shutdown.take().unwrap().stop(PATIENCE));
+    tokio::task::yield_now().await;
     // A request that is on its way when the server stops is still answered.
     idle.write_all(post("echo", "", "").as_bytes()).await.unwrap();
     let answer = read_all(&mut idle).await;
@@ -335,7 +360,7 @@ async fn stopping_answers_what_is_under_way_and_says_that_it_was_the_last() {
     busy.write_all(b"1\r\nq\r\n0\r\n\r\n").await.unwrap();
     server.release.notify_one();
     let answer = read_all(&mut busy).await;
-    assert!(answer.ends_with("1\r\nq\r\n0\r\n\r\n"), "{answer}");
+    assert!(answer.ends_with("1\r\nq\r\n0\r\n\r\n") && answer.contains("Connection: close"), "{answer}");
     assert!(stopped.await.unwrap(), "all sessions ended in time");
     assert!(TcpStream::connect(server.addr).await.is_err(), "nobody listens any more");
 }
@@ -350,4 +375,34 @@ async fn keep_alive_off_and_request_caps_are_announced() {
     let single = start(ServerConfig { keep_alive: false, ..ServerConfig::default() });
     let answer = talk(single.addr, &OPTIONS.repeat(2)).await;
     assert_eq!(answer.matches("Connection: close").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn bodies_of_every_size_come_back_in_chunks_of_at_most_64_kib() {
+    use icapstan_icap_server::proto::{ResponseDecoder, ResponseEvent};
+    let server = start(ServerConfig::default());
+    for len in [1, 65_535, 65_536, 65_537, 131_072, 131_073, 200_000, 1_000_000] {
+        let body: String = (0..len).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
+        let answer = talk(
+            server.addr,
+            &post("echo", "Connection: close\r\n", &format!("{len:x}\r\n{body}\r\n0\r\n\r\n")),
+        )
+        .await;
+        let mut decoder = ResponseDecoder::default();
+        let (mut at, mut seen, mut largest) = (0, String::new(), 0);
+        loop {
+            let (used, event) = decoder.step(&answer.as_bytes()[at..]).unwrap();
+            at += used;
+            match event.expect("the answer is whole") {
+                ResponseEvent::Head(_) => {}
+                ResponseEvent::Data(data) => {
+                    largest = largest.max(data.len());
+                    seen.push_str(std::str::from_utf8(data).unwrap());
+                }
+                ResponseEvent::End(_) => break,
+            }
+        }
+        assert_eq!(at, answer.len(), "nothing follows");
+        assert!(seen == body && largest <= 65_536, "{len}: {largest}");
+    }
 }

@@ -16,8 +16,13 @@ pub(crate) fn run(file: &Path) -> Exit {
     };
     let mut faults = Vec::new();
     // What depends on the machine is checked against this one.
-    if let Err(problems) = config.sizing(&Machine::detect()) {
-        faults.extend(problems.iter().map(ToString::to_string));
+    match config.sizing(&Machine::detect()) {
+        Ok(sizing) => {
+            for advice in config.advice(&sizing) {
+                eprintln!("{}: note: {advice}", file.display());
+            }
+        }
+        Err(problems) => faults.extend(problems.iter().map(ToString::to_string)),
     }
     faults.extend(
         config.policies.iter().filter_map(|policy| Policy::compile(policy).err()).map(|error| chain(&error)),

@@ -56,6 +56,11 @@ impl Settings {
         Ok(Self { config, sizing })
     }
 
+    /// What works but may surprise.
+    pub(crate) fn advice(&self) -> Vec<Problem> {
+        self.config.advice(&self.sizing)
+    }
+
     pub(crate) fn server(&self) -> ServerConfig {
         let Config { limits, keep_alive, timeouts, .. } = &self.config;
         ServerConfig {

@@ -38,6 +38,10 @@ pub(crate) fn run(args: &Standalone) -> Exit {
         eprintln!("icapstan: {}", chain(&error));
         return Exit::Failure;
     }
+    for advice in settings.advice() {
+        warn!(setting = advice.path, "{}", advice.message);
+    }
+    raise_descriptor_limit(settings.config.limits.sessions);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads())
         .thread_name("icapstan-io")
@@ -55,6 +59,22 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             error!(error = format!("{error:#}"), "icapstan ends.");
             Exit::Failure
         }
+    }
+}
+
+/// Raises the soft limit on open files to the hard one, which is the system's real limit: the soft
+/// one of 1,024 is there for programs that use select(2).
+fn raise_descriptor_limit(sessions: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// A session has its socket, and while its object is under way up to three files.
+    const EACH: u64 = 4;
+    let now = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }) {
+        warn!(%error, "The limit on open files cannot be raised.");
+    }
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if limit < u64::from(sessions) * EACH {
+        warn!(limit, sessions, "The system's limit on open files is lower than limits.sessions needs.");
     }
 }
 

@@ -1,21 +1,26 @@
 //! All that a scan established, strongest first.
 
-use crate::{Verdict, VerdictKind};
+use crate::{FailedReason, NonScannedReason, Verdict, VerdictKind};
 
 /// One or more verdicts on one object.
 ///
 /// An object may be infected in one part, encrypted in another and too deep in a third. Policy
 /// looks at each of them, so that a rule which lets one pass cannot hide another.
 ///
-/// Never empty; at most [`Findings::MAX`]; clean only alone.
+/// Never empty; clean only alone. Bounded: of each kind of threat the first [`Findings::MAX_THREATS`]
+/// names are kept, and every reason, of which there are few. So nothing that a rule may act on is
+/// pushed out by whatever else was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings(Vec<Verdict>);
 
 // === impl Findings ===
 
 impl Findings {
-    /// How many verdicts are kept. The strongest ones are.
-    pub const MAX: usize = 16;
+    /// How many names of each kind of threat are kept.
+    pub const MAX_THREATS: usize = 8;
+
+    /// No object has more verdicts.
+    pub const MAX: usize = 3 * Self::MAX_THREATS + NonScannedReason::ALL.len() + FailedReason::ALL.len();
 
     /// A complete scan that found nothing.
     pub fn clean() -> Self {
@@ -27,10 +32,13 @@ impl Findings {
         if verdict == Verdict::Clean || self.0.contains(&verdict) {
             return;
         }
+        let alike = self.0.iter().filter(|known| known.kind() == verdict.kind()).count();
+        if verdict.threat().is_some() && alike >= Self::MAX_THREATS {
+            return;
+        }
         self.0.retain(|known| *known != Verdict::Clean);
         let at = self.0.partition_point(|known| known.kind() >= verdict.kind());
         self.0.insert(at, verdict);
-        self.0.truncate(Self::MAX);
     }
 
     /// Adds all that another scan found.
@@ -79,7 +87,7 @@ impl<'a> IntoIterator for &'a Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FailedReason, NonScannedReason, ThreatName};
+    use crate::ThreatName;
     use proptest::prelude::*;
 
     fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -104,6 +112,12 @@ mod tests {
             prop_assert!(kept.windows(2).all(|pair| pair[0].kind() >= pair[1].kind()));
             prop_assert_eq!(findings.is_clean(), verdicts.iter().all(|v| *v == Verdict::Clean));
             prop_assert!(findings.is_clean() || !kept.contains(&&Verdict::Clean));
+            for verdict in verdicts.iter().filter(|verdict| verdict.reason().is_some()) {
+                prop_assert!(kept.contains(&verdict), "a reason was pushed out");
+            }
+            for verdict in &verdicts {
+                prop_assert!(kept.iter().any(|known| known.kind() >= verdict.kind()));
+            }
         }
     }
 }

@@ -100,7 +100,7 @@ impl ScannerConfig {
             queue_length: 20_000,
             signatures,
             temp_dir: None,
-            worker_memory: 1 << 30,
+            worker_memory: 512 << 20,
             temp_share: 256 << 20,
             nice: 5,
             recycle_after: 100_000,

@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
@@ -164,11 +165,11 @@ impl Crew {
             let wait = keeper.next_wake().saturating_duration_since(Instant::now());
             match jobs.recv_timeout(wait) {
                 Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(job) => keeper.work(job),
+                Ok(job) => keeper.guarded(|keeper| keeper.work(job)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            keeper.fill_vacancies();
-            keeper.make_round();
+            keeper.guarded(Keeper::fill_vacancies);
+            keeper.guarded(Keeper::make_round);
         }
         keeper.end_all();
     }
@@ -179,6 +180,13 @@ impl Crew {
 impl Keeper {
     fn next_wake(&self) -> Instant {
         self.vacancies.iter().map(|vacancy| vacancy.again_at).fold(self.next_round, Instant::min)
+    }
+
+    /// Without this thread no worker would be replaced any more, so that no fault may end it.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!("Looking after workers met a fault of the program; one may be missing.");
+        }
     }
 
     fn work(&mut self, job: Job) {

@@ -28,8 +28,11 @@ const RETRY_LEN: u64 = 1 << 20;
 const CHEAP_LEN: u64 = 32 << 10;
 /// What the format of an object is told by.
 const HEAD: usize = 512;
+/// Another worker is asked this often if the object was not to blame.
+const MAX_TRIES: u32 = 3;
 /// In front of objects of formats that libclamav leaves out altogether, so that it looks at their bytes.
-const COVER: &[u8] = b"\n";
+/// It knows one of these formats by what stands anywhere within the first 128 bytes.
+const COVER: &[u8] = &[b'\n'; 256];
 
 /// One object under way.
 struct Session<'a> {
@@ -42,6 +45,15 @@ struct Session<'a> {
     /// When the first engine call began.
     begun: Option<Instant>,
     engine: Duration,
+}
+
+/// What one try to scan a view led to.
+enum Outcome {
+    Findings(Findings),
+    /// The worker was lost before it was given the object. Without another one the reason is this.
+    Innocent(FailedReason),
+    /// The worker died while it had the object.
+    Suspect,
 }
 
 /// Scans one object.
@@ -64,7 +76,7 @@ pub(crate) async fn scan(
         findings.add(Verdict::NonScanned(NonScannedReason::Size));
     }
     if harmless || too_large {
-        return Ok(report(findings, None, handed_over, handed_over, Duration::ZERO));
+        return Ok(ScanReport { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO });
     }
 
     let lane = lane(&object, plain);
@@ -105,14 +117,18 @@ pub(crate) async fn scan(
             findings.add(Verdict::Failed(FailedReason::EngineError));
         }
     }
-    let (begun, engine) = (session.begun.unwrap_or_else(Instant::now), session.engine);
+    let (begun, engine) = (session.begun, session.engine);
     drop(session);
-    ticket.served(begun.elapsed());
+    if let Some(begun) = begun {
+        ticket.served(begun.elapsed());
+        crew.metrics.began_after(begun.saturating_duration_since(handed_over));
+    }
     drop(ticket);
 
     let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
     let sha256 = if is_threat { digest(object).await } else { None };
-    Ok(report(findings, sha256, handed_over, begun, engine))
+    let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
+    Ok(ScanReport { findings, sha256, waited, engine })
 }
 
 // === impl Session ===
@@ -135,26 +151,33 @@ impl Session<'_> {
             known.add(Verdict::NonScanned(NonScannedReason::Skipped));
         }
         let view = Arc::new(view);
-        for attempt in 0.. {
+        for tried in 1.. {
             let file = match for_worker(&view, cover).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
-            let last = attempt >= 1 || view.len() > RETRY_LEN;
-            match self.call(file, view.len() + cover.len() as u64, last).await? {
-                Some(findings) => {
+            match self.call(file, view.len() + cover.len() as u64).await? {
+                Outcome::Findings(findings) => {
                     known.merge(findings);
                     break;
                 }
-                None => self.crew.metrics.retries.inc(),
+                Outcome::Innocent(reason) if tried >= MAX_TRIES => {
+                    known.add(Verdict::Failed(reason));
+                    break;
+                }
+                Outcome::Suspect if tried > 1 || view.len() > RETRY_LEN => {
+                    known.add(Verdict::Failed(FailedReason::Crash));
+                    break;
+                }
+                Outcome::Innocent(_) | Outcome::Suspect => self.crew.metrics.retries.inc(),
             }
         }
         Ok(known)
     }
 
-    /// One try. `None`: to be tried again, on another worker.
-    async fn call(&mut self, file: OwnedFd, len: u64, last: bool) -> Result<Option<Findings>, Refusal> {
-        let failed = |reason| Ok(Some(Findings::from(Verdict::Failed(reason))));
+    /// One try.
+    async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Refusal> {
+        let failed = |reason| Ok(Outcome::failed(reason));
         if self.lease.is_none() {
             match self.pool.checkout(self.lane, self.deadline).await {
                 Ok(lease) => self.lease = Some(lease),
@@ -189,16 +212,15 @@ impl Session<'_> {
                     let message = String::from_utf8_lossy(&reply.message);
                     tracing::warn!(code = reply.code, flags = reply.flags.0, %message, "The engine reported a fault.");
                 }
-                Some(findings)
+                Outcome::Findings(findings)
             }
-            Called::NotBegun | Called::Died if last => Some(Verdict::Failed(FailedReason::Crash).into()),
-            Called::NoRoom if last || lease.is_usable() => {
-                Some(Verdict::Failed(FailedReason::TempSpace).into())
-            }
-            Called::NotBegun | Called::Died | Called::NoRoom => None,
-            Called::Protocol => Some(Verdict::Failed(FailedReason::EngineError).into()),
-            Called::TempShare => Some(Verdict::Failed(FailedReason::TempSpace).into()),
-            Called::Deadline => Some(Verdict::Failed(FailedReason::Time).into()),
+            Called::NotBegun => Outcome::Innocent(FailedReason::Crash),
+            // Its folder was lost, and with it the worker; another one has a folder of its own.
+            Called::NoRoom if !lease.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
+            Called::NoRoom | Called::TempShare => Outcome::failed(FailedReason::TempSpace),
+            Called::Died => Outcome::Suspect,
+            Called::Protocol => Outcome::failed(FailedReason::EngineError),
+            Called::Deadline => Outcome::failed(FailedReason::Time),
         };
         if doubtful {
             lease.doubt();
@@ -207,6 +229,14 @@ impl Session<'_> {
             self.lease = None;
         }
         Ok(outcome)
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    fn failed(reason: FailedReason) -> Self {
+        Self::Findings(Verdict::Failed(reason).into())
     }
 }
 
@@ -309,16 +339,6 @@ async fn digest(object: Object) -> Option<Sha256> {
             in_thread(move || Ok(Sha256::of(&source.read()?))).await.ok()
         }
     }
-}
-
-fn report(
-    findings: Findings,
-    sha256: Option<Sha256>,
-    handed_over: Instant,
-    begun: Instant,
-    engine: Duration,
-) -> ScanReport {
-    ScanReport { findings, sha256, waited: begun.saturating_duration_since(handed_over), engine }
 }
 
 #[cfg(test)]

@@ -148,10 +148,7 @@ impl ScanPort for Scanner {
             };
             let result = scan::scan(&self.crew, &pool, object, context, deadline).await;
             match &result {
-                Ok(report) => {
-                    metrics.scanned(&report.findings);
-                    metrics.began_after(report.waited);
-                }
+                Ok(report) => metrics.scanned(&report.findings),
                 Err(refusal) => metrics.refused(*refusal),
             }
             result

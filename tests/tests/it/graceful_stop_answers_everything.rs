@@ -42,11 +42,11 @@ fn graceful_stop_answers_what_is_in_flight_and_says_close() {
         refused.then_some(())
     });
     assert!(!server.process().has_ended(), "it ended with requests in flight");
-    for (icap, rest) in &mut begun {
+    for (at, (icap, rest)) in begun.iter_mut().enumerate() {
         icap.send(rest);
         let response = icap.read_respmod();
         assert_eq!(response.status, 200);
-        assert!(response.closes(), "C-128: {}", response.shown());
+        assert!(response.closes(), "C-128, request {at}: {}", response.shown());
         icap.expect_closed();
     }
     waiting.send("4\r\nless\r\n0\r\n\r\n");

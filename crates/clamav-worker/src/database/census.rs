@@ -9,8 +9,11 @@ use std::path::Path;
 
 /// Ends of the names of all files that libclamav takes from a folder, by what can be said about the
 /// number of signatures that it loads from them.
-const KINDS: [(Kind, &[&str]); 5] = [
-    (Kind::Plain, &["db", "hdb", "hsb", "mdb", "msb", "imp", "ndb", "sdb", "cdb", "idb"]),
+const KINDS: [(Kind, &[&str]); 8] = [
+    (Kind::Plain { level_at: 3 }, &["hdb", "hsb", "mdb", "msb", "imp"]),
+    (Kind::Plain { level_at: 4 }, &["ndb", "sdb"]),
+    (Kind::Plain { level_at: 10 }, &["cdb"]),
+    (Kind::Plain { level_at: usize::MAX }, &["db", "idb"]),
     (Kind::Logical, &["ldb"]),
     (Kind::Uncounted, &["fp", "sfp", "ftm", "info", "cfg", "cat"]),
     (Kind::Rules, &["yar", "yara"]),
@@ -39,8 +42,9 @@ pub(super) struct Census {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Each line is a signature, if it is for this level of functions.
-    Plain,
+    /// Each line is a signature, if it is for this level of functions. The lowest level stands in
+    /// the field of this number, the highest in the next; both can be missing.
+    Plain { level_at: usize },
     /// So is each line here, but the level is written in another way.
     Logical,
     /// libclamav counts nothing here when it counts beforehand.
@@ -82,7 +86,7 @@ impl Census {
             return Err("an empty file".to_owned());
         }
         match kind {
-            Kind::Plain | Kind::Logical => self.take_lines(path, file, kind),
+            Kind::Plain { .. } | Kind::Logical => self.take_lines(path, file, kind),
             Kind::Uncounted => Ok(()),
             Kind::Rules => {
                 self.rule_files = self.rule_files.saturating_add(1);
@@ -127,30 +131,27 @@ impl Kind {
     }
 }
 
-/// Whether a line is no comment and not for newer or older engines only.
+/// Whether a line is not for newer or older engines only.
 fn is_for_level(line: &[u8], kind: Kind, level: u32) -> bool {
     let line = line.trim_ascii();
-    let number =
-        |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u32>().ok());
-    if kind == Kind::Logical {
-        let block = line.split(|&b| b == b';').nth(1).unwrap_or_default();
-        let range = block.split(|&b| b == b',').find_map(|field| field.strip_prefix(b"Engine:"));
-        let Some((first, last)) = range.and_then(|range| {
-            let mut ends = range.split(|&b| b == b'-').map(number);
-            Some((ends.next()??, ends.next()??))
-        }) else {
-            return true;
-        };
-        return (first..=last).contains(&level);
-    }
-    // The level stands at the end of the other kinds, at a place of its own each. A number at the
-    // end that is none costs only the sharpness of the count.
-    let mut fields = line.rsplit(|&b| b == b':').map(number);
-    match (fields.next().flatten(), fields.next().flatten()) {
-        (Some(last), Some(first)) => (first..=last).contains(&level),
-        (Some(first), None) => first <= level,
-        _ => true,
-    }
+    let (first, last) = match kind {
+        Kind::Plain { level_at } => {
+            let mut fields = line.split(|&b| b == b':').skip(level_at).map(number);
+            (fields.next().flatten(), fields.next().flatten())
+        }
+        Kind::Logical => {
+            let block = line.split(|&b| b == b';').nth(1).unwrap_or_default();
+            let range = block.split(|&b| b == b',').find_map(|field| field.strip_prefix(b"Engine:"));
+            let mut ends = range.unwrap_or_default().split(|&b| b == b'-').map(number);
+            (ends.next().flatten(), ends.next().flatten())
+        }
+        Kind::Uncounted | Kind::Rules | Kind::Inexact => (None, None),
+    };
+    first.is_none_or(|first| first <= level) && last.is_none_or(|last| level <= last)
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn has_image_hash(line: &[u8]) -> bool {
@@ -219,13 +220,15 @@ mod tests {
 
     #[test]
     fn lines_for_other_engines_are_known() {
+        let (body, hash) = (Kind::Plain { level_at: 4 }, Kind::Plain { level_at: 3 });
         for (line, kind, expected) in [
-            ("A:0:*:414243", Kind::Plain, true),
-            ("A:0:*:414243:51:255", Kind::Plain, true),
-            ("A:0:*:414243:217:255", Kind::Plain, false),
-            ("A:0:*:414243:51:99\r\n", Kind::Plain, false),
-            ("aa15bcf478d165efd2065190eb473bcb:544:A", Kind::Plain, true),
-            ("aa15bcf478d165efd2065190eb473bcb:544:A:300", Kind::Plain, false),
+            ("A:0:*:414243", body, true),
+            ("A:0:*:414243:51:255", body, true),
+            ("A:0:*:414243:217:255", body, false),
+            ("A:0:*:414243:51:99\r\n", body, false),
+            ("aa15bcf478d165efd2065190eb473bcb:544:A", hash, true),
+            ("aa15bcf478d165efd2065190eb473bcb:544:A:73", hash, true),
+            ("aa15bcf478d165efd2065190eb473bcb:544:A:300", hash, false),
             ("A;Engine:51-255,Target:0;0;414243", Kind::Logical, true),
             ("A;Engine:900-999,Target:0;0;414243", Kind::Logical, false),
             ("A;Target:0;0;414243", Kind::Logical, true),

@@ -275,19 +275,23 @@ fn heads_that_end_before_or_behind_their_offset_are_refused() {
 fn other_protocols_are_recognised_before_their_first_line_ends() {
     for bytes in [
         &b"\x16\x03\x01\x02\x00"[..],
-        b"SSH-2.0-OpenSSH",
         b"\0\0\0",
-        b"get / HTTP/1.1",
-        b"PROXY-TCP4",
+        b"{\"jsonrpc\"",
         b"\rX",
+        b" OPTIONS",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
         b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     ] {
         let mut decoder = Decoder::new(Limits::default());
         assert_eq!(decoder.step(bytes).map(|_| ()), Err(DecodeError::NotIcap), "{bytes:?}");
         assert_eq!(decoder.step(b"").map(|_| ()), Err(DecodeError::NotIcap), "an error stays");
     }
-    for line in ["GET / HTTP/1.1\r\nHost: h\r\n", "POST / HTTP/1.1\r\n", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"]
-    {
+    for line in [
+        "GET / HTTP/1.1\r\nHost: h\r\n",
+        "POST / HTTP/1.1\r\n",
+        "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
+        "PRI * HTTP/2.0\r\n",
+    ] {
         let mut decoder = Decoder::new(Limits::default());
         assert_eq!(decoder.step(line.as_bytes()).map(|_| ()), Err(DecodeError::RequestLine), "{line}");
     }

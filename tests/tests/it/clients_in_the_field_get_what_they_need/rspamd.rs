@@ -2,8 +2,8 @@
 //! Rules read in rspamd/rspamd, lualib/lua_scanners/icap.lua.
 
 use super::{dial, exchange_head};
-use crate::common::{assert_204, server};
-use icapstan_testkit::{IcapClient, Message, chunked, clean_bytes, eicar};
+use crate::common::{assert_204, server, session};
+use icapstan_testkit::{Message, chunked, clean_bytes, eicar};
 
 #[derive(Debug, PartialEq)]
 enum Symbol {
@@ -75,7 +75,7 @@ fn rspamd_sets_its_symbols_right() {
         }
     }
     // It closed in the middle of each answer: others are none the worse for it.
-    let mut icap = IcapClient::connect(server().icap());
+    let mut icap = session();
     icap.send(Message::respmod("/avscan").allow_204().body(b"harmless").bytes());
     assert_204(&icap.read_respmod());
 }

@@ -86,10 +86,11 @@ fn rfc3507_4_5_c088_a_preview_longer_than_announced_is_taken_up_to_a_limit() {
     icap.send(chunked(b"more"));
     assert_response_echo(&icap.read_respmod(), OK, &[body, b"more".to_vec()].concat());
 
-    icap.send(
-        respmod().field("Preview", "999999999999").framed_body("a\r\nten bytes!\r\n0; ieof\r\n\r\n").bytes(),
-    );
-    assert_204(&icap.read_respmod());
+    for announced in ["999999999999", "99999999999999999999999"] {
+        let whole = "a\r\nten bytes!\r\n0; ieof\r\n\r\n";
+        icap.send(respmod().field("Preview", announced).framed_body(whole).bytes());
+        assert_204(&icap.read_respmod());
+    }
 
     for announced in ["4", "4294967295", "999999999999"] {
         let mut icap = session();
@@ -189,7 +190,7 @@ fn rfc3507_4_6_c095_allow_is_a_list_of_whole_words() {
 
 #[test]
 fn rfc3507_4_5_c096_a_preview_that_is_no_number_is_answered_400() {
-    for value in ["abc", "-1", "+4", "0x4", "4 4", "4, 8", "1e3", "99999999999999999999999"] {
+    for value in ["abc", "-1", "+4", "0x4", "4 4", "4, 8", "1e3"] {
         assert_400(value, respmod().field("Preview", value).body(b"harmless").bytes());
     }
 }

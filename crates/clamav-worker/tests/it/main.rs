@@ -1,0 +1,14 @@
+//! What the supervisor is promised, tried on the built program over its sockets.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+#[allow(dead_code, reason = "the functions are compared by their prototypes, not called")]
+#[path = "../../src/ffi.rs"]
+mod ffi;
+mod header;
+mod life;
+mod limits;
+mod load;
+mod objects;
+mod scan;
+mod support;
