@@ -5,9 +5,9 @@
 
 #![allow(unsafe_code, reason = "pointers come in through the callbacks")]
 
-use crate::ffi::{CL_BREAK, CL_SUCCESS, ClError, LAYER_NORMALIZED};
+use crate::ffi::{CL_BREAK, CL_SUCCESS, CL_VIRUS, ClError, LAYER_NORMALIZED};
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_clamav_wire::{Limits, Reply, ReplyFlags};
+use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
 /// What has this many bytes or fewer never becomes a layer.
@@ -19,6 +19,10 @@ pub(crate) struct Scan {
     pub(crate) layers: u32,
     pub(crate) names: Vec<Vec<u8>>,
     limits: Limits,
+    /// Whether deceptive links are to be reported. libclamav looks for them in any case.
+    phishing: bool,
+    /// All that was found is what was not asked for.
+    only_unasked: bool,
     /// The layers around the current one, outermost first.
     around: Vec<Around>,
     /// A member was announced and not shown yet.
@@ -46,12 +50,14 @@ struct Layer<'a> {
 // === impl Scan ===
 
 impl Scan {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(request: &Request) -> Self {
         Self {
             flags: ReplyFlags::default(),
             layers: 0,
             names: Vec::new(),
-            limits,
+            limits: request.limits,
+            phishing: request.options.has(Options::PHISHING),
+            only_unasked: false,
             around: Vec::new(),
             announced: false,
         }
@@ -61,6 +67,11 @@ impl Scan {
     /// signature takes the place of a heuristic one.
     pub(crate) fn found(&mut self, name: &[u8]) {
         let name = &name[..name.len().min(Reply::MAX_NAME)];
+        if !self.phishing && is_phishing(name) {
+            self.only_unasked = self.names.is_empty();
+            return;
+        }
+        self.only_unasked = false;
         if self.names.iter().any(|known| known == name) {
             return;
         }
@@ -73,11 +84,12 @@ impl Scan {
         }
     }
 
-    /// To be called when the scan call came back.
-    pub(crate) fn finish(&mut self) {
+    /// To be called when the scan call came back. Gives its code for the reply.
+    pub(crate) fn finish(&mut self, code: ClError) -> ClError {
         self.unopened();
         // Signatures first, else in the order in which they were found.
         self.names.sort_by_key(|name| is_heuristic(name));
+        if code == CL_VIRUS && self.only_unasked { CL_SUCCESS } else { code }
     }
 
     pub(crate) fn flag(&mut self, flag: ReplyFlags) {
@@ -157,6 +169,10 @@ fn is_heuristic(name: &[u8]) -> bool {
     name.starts_with(b"Heuristics.")
 }
 
+fn is_phishing(name: &[u8]) -> bool {
+    name.starts_with(b"Heuristics.Phishing.") || name.starts_with(b"Heuristics.Safebrowsing.")
+}
+
 /// `clcb_virus_found`
 pub(crate) extern "C" fn on_virus(_: c_int, name: *const c_char, context: *mut c_void) {
     if name.is_null() {
@@ -226,4 +242,90 @@ pub(crate) extern "C" fn on_member(
         }
     }
     CL_SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(options: Options) -> Scan {
+        let limits = Limits { time_ms: 1, file_size: 100, scan_size: 100, files: 100, depth: 2 };
+        Scan::new(&Request { id: 1, options, limits })
+    }
+
+    fn layer(type_name: &str, level: u32, is_named: bool) -> Layer<'_> {
+        Layer { type_name: type_name.as_bytes(), bytes: &[], size: 50, is_named, is_view: false, level }
+    }
+
+    #[test]
+    fn a_compressed_archive_is_one_container_and_text_is_none() {
+        let mut scan = scan(Options::default());
+        for (type_name, level, goes_on) in [
+            ("CL_TYPE_GZ", 0, true),
+            ("CL_TYPE_POSIX_TAR", 1, true),
+            ("CL_TYPE_HTML", 2, true),
+            ("CL_TYPE_ZIP", 2, true),
+            ("CL_TYPE_TEXT_ASCII", 3, true),
+            ("CL_TYPE_ZIP", 3, true),
+            ("CL_TYPE_TEXT_ASCII", 4, false),
+            ("CL_TYPE_ZIP", 2, true),
+        ] {
+            assert_eq!(scan.layer(&layer(type_name, level, true)), goes_on, "{type_name} at {level}");
+        }
+        assert_eq!(scan.flags, ReplyFlags::INSPECTED.with(ReplyFlags::DEPTH));
+    }
+
+    #[test]
+    fn a_member_that_does_not_appear_is_missed_and_a_chance_find_is_no_member() {
+        for (steps, flag) in [
+            (&["member", "named", "member", "named"][..], false),
+            (&["member", "member", "named"], true),
+            (&["member"], true),
+            (&["member", "nameless"], true),
+            (&["tiny"], false),
+        ] {
+            let mut scan = scan(Options::default());
+            assert!(scan.layer(&layer("CL_TYPE_7Z", 0, false)));
+            for step in steps {
+                match *step {
+                    "member" => scan.member(b"CL_TYPE_7Z", 50, false),
+                    "tiny" => scan.member(b"CL_TYPE_7Z", 5, false),
+                    step => assert!(scan.layer(&layer("CL_TYPE_TEXT_ASCII", 1, step == "named"))),
+                }
+            }
+            scan.finish(CL_SUCCESS);
+            assert_eq!(scan.flags.has(ReplyFlags::UNSUPPORTED), flag, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_few_and_unlike_and_signatures_stand_first() {
+        let mut scan = scan(Options::PHISHING);
+        for index in 0..20 {
+            scan.found(format!("Heuristics.{index}").as_bytes());
+        }
+        scan.found(b"Heuristics.Phishing.A");
+        scan.found(b"Win.Test.A");
+        scan.found(b"Win.Test.A");
+        assert_eq!(scan.finish(CL_VIRUS), CL_VIRUS);
+        assert_eq!(scan.names.len(), Reply::MAX_NAMES);
+        assert_eq!(scan.names[0], b"Win.Test.A");
+        assert_eq!(scan.names[1], b"Heuristics.0");
+    }
+
+    #[test]
+    fn deceptive_links_are_reported_only_when_asked_for() {
+        let mut asked = scan(Options::PHISHING);
+        asked.found(b"Heuristics.Phishing.Email.SSL-Spoof");
+        assert_eq!((asked.finish(CL_VIRUS), asked.names.len()), (CL_VIRUS, 1));
+        let mut unasked = scan(Options::default());
+        unasked.found(b"Heuristics.Phishing.Email.SSL-Spoof");
+        assert_eq!((unasked.finish(CL_VIRUS), unasked.names.len()), (CL_SUCCESS, 0));
+        let mut more = scan(Options::default());
+        more.found(b"Win.Test.A");
+        more.found(b"Heuristics.Phishing.Email.SSL-Spoof");
+        assert_eq!((more.finish(CL_VIRUS), more.names.len()), (CL_VIRUS, 1));
+        // A detection that no callback told of stays one.
+        assert_eq!(scan(Options::default()).finish(CL_VIRUS), CL_VIRUS);
+    }
 }

@@ -87,14 +87,14 @@ impl Engine {
     /// Scans one file within the limits of its request.
     pub(crate) fn scan(&self, request: &Request, fd: BorrowedFd<'_>, image_hashes: bool) -> Reply {
         drop(messages::take());
-        let mut scan = Scan::new(request.limits);
+        let mut scan = Scan::new(request);
         let mut scanned = 0;
         let code = match self.set_limits(&request.limits) {
             Ok(()) => self.scan_fd(fd, scan_options(request.options, image_hashes), &mut scan, &mut scanned),
             // Not scanned at all: without INSPECTED no reader takes it for clean.
             Err(error) => error.code,
         };
-        scan.finish();
+        let code = scan.finish(code);
         let messages = messages::take();
         if messages.has_fault() {
             scan.flag(ReplyFlags::WARNED);

@@ -12,6 +12,8 @@ pub(crate) type ClError = c_uint;
 
 /// `CL_CLEAN` and `CL_SUCCESS`.
 pub(crate) const CL_SUCCESS: ClError = 0;
+/// `CL_VIRUS`.
+pub(crate) const CL_VIRUS: ClError = 1;
 /// `CL_BREAK`.
 pub(crate) const CL_BREAK: ClError = 22;
 

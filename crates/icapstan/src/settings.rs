@@ -106,11 +106,11 @@ impl Settings {
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }
+}
 
-    /// Threads that serve connections: the CPUs that this process may use.
-    pub(crate) fn threads(&self) -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    }
+/// Threads that serve connections: the CPUs that this process may use.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn bytes(size: u64) -> usize {

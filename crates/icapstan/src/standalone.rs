@@ -2,7 +2,7 @@
 
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use anyhow::{Context, anyhow};
 use icapstan_gateway::{Gateway, GatewayMetrics};
 use icapstan_icap_server::{Server, ServerMetrics};
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
     }
     raise_descriptor_limit(settings.config.limits.sessions);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings.threads())
+        .worker_threads(settings::threads())
         .thread_name("icapstan-io")
         .enable_all()
         .build();

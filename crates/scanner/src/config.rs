@@ -15,8 +15,11 @@ const SYSTEM_FOLDER: &str = "/var/lib/clamav";
 pub struct ScannerConfig {
     /// The worker's executable; see [`find_worker`].
     pub worker: PathBuf,
-    /// Worker processes, each of which scans one object at a time. At least 1.
+    /// Worker processes for objects of all kinds, each of which scans one at a time. At least 1.
     pub workers: usize,
+    /// Worker processes beyond those that only cheap objects get: small ones with nothing to unpack. So
+    /// a few slow objects never hold up the rest, and yet no processor is kept idle for that.
+    pub spare_workers: usize,
     /// Objects that may be under way at once, decoding included: what keeps workers busy while other
     /// objects are being decoded, and what bounds the memory that decoded forms take. At least `workers`.
     pub in_flight: usize,
@@ -96,6 +99,7 @@ impl ScannerConfig {
         Self {
             worker,
             workers,
+            spare_workers: 1,
             in_flight: 2 * workers,
             queue_length: 20_000,
             signatures,
@@ -112,6 +116,11 @@ impl ScannerConfig {
         }
     }
 
+    /// All worker processes of one generation.
+    pub(crate) fn all_workers(&self) -> usize {
+        self.workers + self.spare_workers
+    }
+
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let worker_error = |error| StartError::Worker { path: self.worker.clone(), error };
         let metadata = fs::metadata(&self.worker).map_err(worker_error)?;
@@ -120,7 +129,7 @@ impl ScannerConfig {
         }
         let broken = [
             (self.workers == 0, "at least one worker is needed"),
-            (self.workers > 4096, "more than 4096 workers are not supported"),
+            (self.workers > 4096 || self.spare_workers > 4096, "more than 4096 workers are not supported"),
             (self.in_flight < self.workers, "in_flight cannot be less than the number of workers"),
             (self.in_flight > 1 << 20, "in_flight is too large"),
             (!(0..=19).contains(&self.nice), "the niceness goes from 0 to 19"),

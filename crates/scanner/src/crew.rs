@@ -269,7 +269,7 @@ impl Keeper {
         self.next_round = Instant::now() + ROUND.min(interval);
         for pool in self.crew.pools() {
             // One at a time and at most each once, so that the others can be used meanwhile.
-            for _ in 0..self.crew.config.workers {
+            for _ in 0..self.crew.config.all_workers() {
                 let Some(limit) = Instant::now().checked_sub(interval) else { break };
                 let Some(worker) = pool.take_unproven(limit) else { break };
                 self.prove(&Arc::downgrade(&pool), worker);

@@ -312,7 +312,7 @@ impl Loader {
     fn staff(&self, pool: &Arc<Pool>) -> Result<(), LoadError> {
         let mut missing = 0;
         let mut last_error = None;
-        for _ in 0..self.crew.config.workers {
+        for _ in 0..self.crew.config.all_workers() {
             match self.crew.hire(pool) {
                 Ok(worker) => pool.enlist(worker),
                 Err(error) => {
@@ -326,7 +326,7 @@ impl Loader {
             }
         }
         match last_error {
-            Some(error) if missing == self.crew.config.workers => Err(LoadError::Workers(error)),
+            Some(error) if missing == self.crew.config.all_workers() => Err(LoadError::Workers(error)),
             Some(_) => {
                 self.crew.send(Job::Fill { pool: Arc::downgrade(pool), count: missing });
                 Ok(())

@@ -102,8 +102,13 @@ impl Pool {
         signatures: SignatureSet,
     ) -> Arc<Self> {
         let config = &crew.config;
-        let queue =
-            Queue::new(config.workers, config.in_flight, config.queue_length, crew.metrics.waiting.clone());
+        let queue = Queue::new(
+            config.workers,
+            config.spare_workers,
+            config.in_flight,
+            config.queue_length,
+            crew.metrics.waiting.clone(),
+        );
         crew.metrics.generations.inc();
         Arc::new_cyclic(|myself| Self {
             signatures,

@@ -65,18 +65,23 @@ struct Waiting<'a>(&'a Queue);
 // === impl Queue ===
 
 impl Queue {
-    pub(crate) fn new(workers: usize, in_flight: usize, length: usize, waiting_gauge: IntGauge) -> Self {
-        let dear_workers = workers.saturating_sub(1).max(1);
-        // One worker's part of the tickets is out of reach for dear objects.
-        let kept = if workers > 1 { (in_flight / workers).max(1) } else { 0 };
+    /// Dear objects get `workers` workers and `in_flight` tickets; cheap ones can have `spare` workers
+    /// and as many tickets for each more.
+    pub(crate) fn new(
+        workers: usize,
+        spare: usize,
+        in_flight: usize,
+        length: usize,
+        waiting_gauge: IntGauge,
+    ) -> Self {
         Self {
-            workers,
-            dear_workers,
+            workers: workers + spare,
+            dear_workers: workers,
             length,
             waiting: AtomicUsize::new(0),
             waiting_gauge,
-            tickets: Semaphore::new(in_flight),
-            dear_tickets: Semaphore::new(in_flight.saturating_sub(kept).max(1)),
+            tickets: Semaphore::new(in_flight + spare * in_flight.div_ceil(workers.max(1))),
+            dear_tickets: Semaphore::new(in_flight),
             cheap: Load::default(),
             dear: Load::default(),
         }
@@ -192,7 +197,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     fn queue(workers: usize, in_flight: usize, length: usize) -> Queue {
-        Queue::new(workers, in_flight, length, IntGauge::new("w", "w").unwrap())
+        Queue::new(workers, 0, in_flight, length, IntGauge::new("w", "w").unwrap())
     }
 
     fn soon() -> Instant {
@@ -266,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn dear_objects_never_hold_every_ticket() {
-        let queue = queue(2, 4, 100);
+        let queue = Queue::new(1, 1, 2, 100, IntGauge::new("w", "w").unwrap());
         let _one = queue.enter(Lane::Dear, soon()).await.unwrap();
         let _two = queue.enter(Lane::Dear, soon()).await.unwrap();
         let mut third = pin!(queue.enter(Lane::Dear, soon()));

@@ -25,7 +25,7 @@ const INLINE_DECODE: u64 = 8 << 10;
 /// Larger objects are not tried again after a worker died of them.
 const RETRY_LEN: u64 = 1 << 20;
 /// Objects up to this size that are nothing to be unpacked are cheap.
-const CHEAP_LEN: u64 = 32 << 10;
+const CHEAP_LEN: u64 = 64 << 10;
 /// What the format of an object is told by.
 const HEAD: usize = 512;
 /// Another worker is asked this often if the object was not to blame.
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn small_plain_objects_are_cheap_and_whatever_can_be_unpacked_is_not() {
-        static LARGE: [u8; 40_000] = [0; 40_000];
+        static LARGE: [u8; 80_000] = [0; 80_000];
         let object =
             |bytes: &'static [u8]| Object { content: Content::Memory(bytes.into()), len: bytes.len() as u64 };
         assert_eq!(lane(&object(b"some text"), true), Lane::Cheap);

@@ -47,7 +47,7 @@ impl Scanner {
         // Files are looked at and made here.
         let preparation = tokio::task::spawn_blocking(move || {
             config.check()?;
-            let run = RunFolder::create(config.temp_dir.as_deref(), config.workers, config.temp_share)
+            let run = RunFolder::create(config.temp_dir.as_deref(), config.all_workers(), config.temp_share)
                 .map_err(|(path, error)| StartError::TempFolder { path, error })?;
             tracing::info!(folder = %run.path().display(), "Temporary files go here.");
             Ok::<_, StartError>((config, run))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanContext, Verdict};
 use icapstan_unpack::{
     Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
-    Spill, TransferEncoding, Transferred, decode, sniff,
+    Spill, TransferEncoding, Transferred, Urlencoded, decode, sniff,
 };
 use std::fs::File;
 use std::io;
@@ -32,8 +32,11 @@ const MAX_CODINGS: usize = 5;
 const MAX_PART_HEADER: usize = 16 << 10;
 const MAX_MULTIPART_DEPTH: usize = 5;
 
-/// Plain fields of a form up to this length are scanned together.
-const SMALL_FIELD: usize = 1 << 10;
+/// Plain fields of a form up to this length are scanned together. Shorter than whatever is an object
+/// of its own: signatures of whole objects, EICAR's above all, do not hit in the midst of others.
+const SMALL_FIELD: usize = 63;
+/// Names and values of a form without parts. Most are small, and cost nothing.
+const MAX_TEXTS: usize = 20_000;
 /// As many of them as fit.
 const MAX_FIELDS: usize = 64 << 10;
 
@@ -58,6 +61,7 @@ impl Views {
     pub(crate) fn are_plain(context: &ScanContext) -> bool {
         Codings::parse(&context.content_encoding).is_identity()
             && !Multipart::is_multipart(&context.content_type)
+            && !Urlencoded::is_urlencoded(&context.content_type)
     }
 
     /// Decodes and splits. Takes time, up to the deadline, so it is not for async code unless the
@@ -145,6 +149,10 @@ impl Builder<'_> {
             let multipart = Multipart::parse(&self.context.content_type, &bytes, &limits);
             self.push(body);
             self.multipart(&multipart, &bytes);
+        } else if Urlencoded::is_urlencoded(&self.context.content_type) {
+            let form = Urlencoded::parse(&body.read()?, MAX_TEXTS);
+            self.push(body);
+            self.form(form);
         } else {
             self.push(body);
         }
@@ -189,6 +197,18 @@ impl Builder<'_> {
             self.push(Source::Memory(content));
         }
         self.push(Source::Memory(fields.into()));
+    }
+
+    fn form(&mut self, form: Urlencoded) {
+        let (small, large): (Vec<_>, Vec<_>) = form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
+        let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
+        if form.truncated || large.len() > most {
+            self.not_scanned(NonScannedReason::Count);
+        }
+        for text in large.into_iter().take(most) {
+            self.push(Source::Memory(text.into()));
+        }
+        self.push(Source::Memory(small.join(&b'\n').into()));
     }
 
     fn transferred(&mut self, transferred: Transferred) {

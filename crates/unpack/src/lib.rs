@@ -56,6 +56,7 @@ mod codings;
 mod data;
 mod multipart;
 mod transfer;
+mod urlencoded;
 
 pub use budget::{Budget, Defect, FREE_OUTPUT, MAX_WINDOW};
 pub use codings::{
@@ -64,3 +65,4 @@ pub use codings::{
 pub use data::{Input, Output, Spill};
 pub use multipart::{Multipart, MultipartDefect, MultipartLimits, Part, TransferEncoding};
 pub use transfer::{Transferred, base64, quoted_printable};
+pub use urlencoded::Urlencoded;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Ends of the names of all files that libclamav takes from a folder, by what can be said about the
 /// number of signatures that it loads from them.
-const KINDS: [(Kind, &[&str]); 8] = [
+const KINDS: [(Kind, &[&str]); 9] = [
     (Kind::Plain { level_at: 3 }, &["hdb", "hsb", "mdb", "msb", "imp"]),
     (Kind::Plain { level_at: 4 }, &["ndb", "sdb"]),
     (Kind::Plain { level_at: 10 }, &["cdb"]),
@@ -17,11 +17,12 @@ const KINDS: [(Kind, &[&str]); 8] = [
     (Kind::Logical, &["ldb"]),
     (Kind::Uncounted, &["fp", "sfp", "ftm", "info", "cfg", "cat"]),
     (Kind::Rules, &["yar", "yara"]),
+    (Kind::Bytecode, &["cbc"]),
     (
         Kind::Inexact,
         &[
-            "cvd", "cld", "cud", "ign", "ign2", "cbc", "hdu", "hsu", "mdu", "msu", "ndu", "ldu", "pdb",
-            "gdb", "wdb", "crb", "ioc", "pwdb", "zmd", "rmd",
+            "cvd", "cld", "cud", "ign", "ign2", "hdu", "hsu", "mdu", "msu", "ndu", "ldu", "pdb", "gdb",
+            "wdb", "crb", "ioc", "pwdb", "zmd", "rmd",
         ],
     ),
 ];
@@ -51,6 +52,8 @@ enum Kind {
     Uncounted,
     /// YARA rules. libclamav's reader of them is of 2014; they are not for it.
     Rules,
+    /// Programs for libclamav's interpreter. Signed ones come in a container; others are never run.
+    Bytecode,
     /// Some signatures may rightly be left out, here or elsewhere, or the count is another one.
     Inexact,
 }
@@ -92,6 +95,7 @@ impl Census {
                 self.rule_files = self.rule_files.saturating_add(1);
                 Ok(())
             }
+            Kind::Bytecode => Err("unsigned bytecode, which is never run".to_owned()),
             Kind::Inexact => {
                 self.expected = None;
                 if !self.image_hashes && is_container(path) {
@@ -145,7 +149,7 @@ fn is_for_level(line: &[u8], kind: Kind, level: u32) -> bool {
             let mut ends = range.unwrap_or_default().split(|&b| b == b'-').map(number);
             (ends.next().flatten(), ends.next().flatten())
         }
-        Kind::Uncounted | Kind::Rules | Kind::Inexact => (None, None),
+        Kind::Uncounted | Kind::Rules | Kind::Bytecode | Kind::Inexact => (None, None),
     };
     first.is_none_or(|first| first <= level) && last.is_none_or(|last| level <= last)
 }

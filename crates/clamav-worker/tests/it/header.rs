@@ -30,8 +30,9 @@ cl_error_t (*p16)(int, const char *, const char **, unsigned long *, const struc
 
 #[test]
 fn constants_layouts_and_prototypes_are_those_of_the_header() {
-    let constants: [(&str, i64); 50] = [
+    let constants: [(&str, i64); 51] = [
         ("CL_SUCCESS", ffi::CL_SUCCESS.into()),
+        ("CL_VIRUS", ffi::CL_VIRUS.into()),
         ("CL_BREAK", ffi::CL_BREAK.into()),
         ("CL_EMEM", ffi::CL_EMEM.into()),
         ("CL_INIT_DEFAULT", ffi::CL_INIT_DEFAULT.into()),

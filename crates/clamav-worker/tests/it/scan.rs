@@ -1,8 +1,8 @@
 //! What is found is said, and what is not looked at as well.
 
 use crate::objects::{deflated_zeros, seven_zip_ppmd, stored_zip, zip};
-use crate::support::{Folder, MARKER, Worker, Zygote, eicar, names, request};
-use icapstan_clamav_wire::{Reply, ReplyFlags};
+use crate::support::{Folder, MARKER, Worker, Zygote, database, eicar, names, request};
+use icapstan_clamav_wire::{Event, Options, Reply, ReplyFlags};
 use std::path::Path;
 
 fn is_clean(reply: &Reply) -> bool {
@@ -150,4 +150,21 @@ fn the_stump_of_a_cut_member_is_not_called_clean() {
     request.limits.file_size = 300_000;
     let reply = worker.scan_with(&object, &request);
     assert!(reply.flags.has(ReplyFlags::SIZE), "{reply:?}");
+}
+
+#[test]
+fn deceptive_links_in_mail_are_reported_when_asked_for() {
+    let database = database();
+    database.file("links.pdb", "H:example.com\nH:www.example.com\n");
+    let zygote = Zygote::start(&[database.path()]);
+    assert!(matches!(zygote.event().0, Event::Ready { .. }));
+    let worker = zygote.fork();
+    let mail = b"From: a@b.test\r\nTo: c@d.test\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n\
+        <html><body><a href=\"http://evil.example.net/x\">https://www.example.com/login</a></body></html>\r\n";
+    let reply = worker.scan(mail);
+    assert_eq!(names(&reply), ["Heuristics.Phishing.Email.SSL-Spoof"], "{reply:?}");
+    let mut request = request();
+    request.options = Options::MAIL;
+    let reply = worker.scan_with(mail, &request);
+    assert!(is_clean(&reply), "{reply:?}");
 }

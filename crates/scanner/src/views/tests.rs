@@ -150,3 +150,17 @@ fn whatever_bytes_stand_under_whatever_label_no_view_is_larger_than_the_limit_an
         }
     }
 }
+
+#[test]
+fn what_is_long_enough_to_be_an_object_is_scanned_alone_wherever_it_stands() {
+    let long = "A".repeat(SMALL_FIELD + 1);
+    let form = format!("short=b%20c&token={long}");
+    let (sources, findings) = views(form.as_bytes(), &context("", "application/x-www-form-urlencoded"));
+    assert_eq!(findings, CLEAN);
+    let expected: [&[u8]; 3] = [form.as_bytes(), long.as_bytes(), b"short\nb c\ntoken"];
+    assert_eq!(sources, expected);
+    let parts = format!("--b\r\n\r\nsmall part\r\n--b\r\n\r\n{long}\r\n--b--\r\n");
+    let (sources, _) = views(parts.as_bytes(), &context("", "multipart/byteranges; boundary=b"));
+    let expected: [&[u8]; 3] = [parts.as_bytes(), long.as_bytes(), b"small part\n"];
+    assert_eq!(sources, expected);
+}

@@ -1,7 +1,7 @@
 //! Workers that die, hang, or are no longer waited for.
 
 use crate::harness::{Bench, PATIENCE, context, eicar, names, object, text, until};
-use icapstan_model::{FailedReason, Readiness, Refusal, ScanPort, Verdict};
+use icapstan_model::{FailedReason, Readiness, Refusal, ScanContext, ScanPort, ScanProfile, Verdict};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -130,6 +130,97 @@ async fn a_client_that_goes_away_frees_the_worker_whether_it_finishes_or_not() {
     Bench::signal(pid, Signal::CONT);
     assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
     until("one idle worker", || bench.workers("idle") > 0.5).await;
+    end(bench).await;
+}
+
+#[tokio::test]
+async fn slow_objects_never_take_the_worker_that_is_kept_for_cheap_ones() {
+    let bench = Arc::new(
+        Bench::start(|config| {
+            config.workers = 1;
+            config.in_flight = 2;
+            config.spare_workers = 1;
+        })
+        .await,
+    );
+    let slow = Duration::from_secs(8);
+    let profile = ScanProfile { max_object_size: 64 << 20, ..ScanProfile::default() };
+    let large: Vec<_> = (0..3)
+        .map(|seed| {
+            let bench = bench.clone();
+            let context = ScanContext { profile: Arc::new(profile.clone()), ..context() };
+            tokio::spawn(
+                async move { bench.try_scan(&text(48 << 20, seed), context, slow).await.map(|_| ()) },
+            )
+        })
+        .collect();
+    until("a large one is being scanned", || bench.workers("busy") > 0.5).await;
+    for _ in 0..20 {
+        let begin = Instant::now();
+        assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
+    assert!(large.iter().any(|scan| !scan.is_finished()), "they were still under way");
+    for scan in large {
+        scan.abort();
+        let _ = scan.await;
+    }
+    end(bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_storm_of_kills_and_cancelled_scans_nothing_is_lost_and_nothing_bad_is_clean() {
+    let bench = Arc::new(Bench::start(|config| config.cancel_grace = Duration::from_millis(5)).await);
+    let end_at = Instant::now() + Duration::from_secs(4);
+    let clients: Vec<_> = (0..6_u64)
+        .map(|client| {
+            let bench = bench.clone();
+            tokio::spawn(async move {
+                let (mut found, mut round) = (0_u64, client);
+                while Instant::now() < end_at {
+                    round += 1;
+                    // Some scans are given up at odd moments, down to none at all.
+                    let patience = Duration::from_micros((round * 7919) % 2000);
+                    let bad = [eicar(), text(usize::try_from(round % 7).unwrap() * 10_000, round)].concat();
+                    let scan = bench.scan(&bad);
+                    let report = if round.is_multiple_of(3) {
+                        tokio::time::timeout(patience, scan).await.ok()
+                    } else {
+                        Some(scan.await)
+                    };
+                    if let Some(findings) = report {
+                        assert!(!findings.is_clean());
+                        found += u64::from(!names(&findings).is_empty());
+                    }
+                }
+                found
+            })
+        })
+        .collect();
+    let mut killed = 0;
+    while Instant::now() < end_at {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let (_, workers) = bench.processes();
+        if let Some(pid) = workers.get(killed % 2) {
+            // It may have ended by itself meanwhile.
+            let _ =
+                rustix::process::kill_process(rustix::process::Pid::from_raw(*pid).unwrap(), Signal::KILL);
+            killed += 1;
+        }
+    }
+    let mut found = 0;
+    for client in clients {
+        found += client.await.unwrap();
+    }
+    println!("{killed} kills, {found} detections");
+    assert!(killed > 10 && found > 100);
+    until("both workers are idle", || {
+        let workers = ["idle", "busy", "proving"].map(|state| bench.workers(state));
+        workers[0] > 1.5 && workers[1] + workers[2] < 0.5 && bench.processes().1.len() == 2
+    })
+    .await;
+    assert!(bench.metric("icapstan_scanner_waiting", None).abs() < 0.1);
+    assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
     end(bench).await;
 }
 

@@ -71,6 +71,7 @@ impl Bench {
         let mut config = ScannerConfig::new(worker(), source);
         config.workers = 2;
         config.in_flight = 4;
+        config.spare_workers = 0;
         config.temp_dir = Some(temp.path().to_owned());
         config.poll_interval = Duration::from_millis(50);
         change(&mut config);
