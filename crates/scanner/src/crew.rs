@@ -23,8 +23,8 @@ use crate::zygote::ForkError;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LARGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// How often idle workers are looked at for being due for a proof.
-const ROUND: Duration = Duration::from_secs(5);
+/// How often idle workers are looked at.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// What all parts of a running scanner share.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub(crate) struct Crew {
 /// What the thread is asked to do.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// End this worker, and let another one take its place.
-    Replace { pool: Weak<Pool>, worker: Worker, cause: Death },
+    /// Let another worker take the place of this one, which was killed.
+    Replace { pool: Weak<Pool>, worker: Worker },
     /// Let this worker prove itself before it goes on.
     Prove { pool: Weak<Pool>, worker: Worker },
     /// Make as many workers as this; their places are empty.
@@ -191,20 +191,14 @@ impl Keeper {
 
     fn work(&mut self, job: Job) {
         match job {
-            Job::Replace { pool, worker, cause } => self.replace(&pool, worker, cause),
+            Job::Replace { pool, worker } => self.replace(&pool, worker),
             Job::Prove { pool, worker } => self.prove(&pool, worker),
             Job::Fill { pool, count } => {
                 for _ in 0..count {
                     self.fill(&pool, FIRST_BACKOFF);
                 }
             }
-            Job::Refresh(pool) => {
-                while let Some((worker, pool)) =
-                    pool.upgrade().and_then(|strong| Some((strong.take_outdated()?, &pool)))
-                {
-                    self.replace(pool, worker, Death::Retired);
-                }
-            }
+            Job::Refresh(pool) => self.refresh(&pool),
             Job::Retire(pool) => {
                 tracing::info!(generation = %pool.signatures.id, "A generation of signatures has ended.");
                 retire(&pool);
@@ -213,12 +207,21 @@ impl Keeper {
         }
     }
 
-    fn replace(&mut self, pool: &Weak<Pool>, worker: Worker, cause: Death) {
-        self.crew.metrics.died(cause);
+    fn replace(&mut self, pool: &Weak<Pool>, worker: Worker) {
         worker.end();
         self.fill(pool, FIRST_BACKOFF);
         // Last, since its folder may hold many files.
         drop(worker);
+    }
+
+    /// One after the other, so that there are always some to be used.
+    fn refresh(&mut self, pool: &Weak<Pool>) {
+        while let Some(strong) = pool.upgrade() {
+            let Some(current) = strong.zygote().map(|zygote| zygote.serial) else { return };
+            let Some(worker) = strong.take_idle(|worker| worker.zygote.serial != current) else { return };
+            strong.kill(&worker, Death::Retired);
+            self.replace(pool, worker);
+        }
     }
 
     fn prove(&mut self, pool: &Weak<Pool>, mut worker: Worker) {
@@ -232,7 +235,8 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::error!(pid = worker.pid, %error, "A worker failed its self-test and is replaced.");
-                self.replace(pool, worker, Death::Proof);
+                strong.kill(&worker, Death::Proof);
+                self.replace(pool, worker);
             }
         }
     }
@@ -260,19 +264,22 @@ impl Keeper {
         }
     }
 
-    /// Lets idle workers whose last proof is long ago prove themselves again.
+    /// Finds idle workers that have died, and lets one whose last proof is long ago prove itself again.
     fn make_round(&mut self) {
         if Instant::now() < self.next_round {
             return;
         }
         let interval = self.crew.config.proof_interval;
         self.next_round = Instant::now() + ROUND.min(interval);
-        for pool in self.crew.pools() {
-            // One at a time and at most each once, so that the others can be used meanwhile.
+        for strong in self.crew.pools() {
+            let pool = Arc::downgrade(&strong);
             for _ in 0..self.crew.config.all_workers() {
-                let Some(limit) = Instant::now().checked_sub(interval) else { break };
-                let Some(worker) = pool.take_unproven(limit) else { break };
-                self.prove(&Arc::downgrade(&pool), worker);
+                let Some(worker) = strong.take_idle(Worker::has_ended) else { break };
+                strong.kill(&worker, Death::Crash);
+                self.replace(&pool, worker);
+            }
+            if let Some(worker) = strong.take_idle(|worker| worker.proven.elapsed() >= interval) {
+                self.prove(&pool, worker);
             }
         }
     }

@@ -154,22 +154,11 @@ impl Pool {
         Ok(lease)
     }
 
-    /// Takes an idle worker that was last proven before `limit`, if there is one.
-    pub(crate) fn take_unproven(&self, limit: Instant) -> Option<Worker> {
+    /// Takes an idle worker of this kind out of service, if there is one.
+    pub(crate) fn take_idle(&self, is_wanted: impl Fn(&Worker) -> bool) -> Option<Worker> {
         let permit = self.free.try_acquire().ok()?;
         let mut idle = self.idle.lock();
-        let at = idle.iter().position(|worker| worker.proven < limit)?;
-        permit.forget();
-        self.in_service.fetch_sub(1, Ordering::Relaxed);
-        Some(idle.remove(at))
-    }
-
-    /// Takes any idle worker that does not come from the current zygote.
-    pub(crate) fn take_outdated(&self) -> Option<Worker> {
-        let current = self.zygote()?.serial;
-        let permit = self.free.try_acquire().ok()?;
-        let mut idle = self.idle.lock();
-        let at = idle.iter().position(|worker| worker.zygote.serial != current)?;
+        let at = idle.iter().position(is_wanted)?;
         permit.forget();
         self.in_service.fetch_sub(1, Ordering::Relaxed);
         Some(idle.remove(at))
@@ -205,7 +194,14 @@ impl Pool {
     /// Takes a worker out of service, kills it, and has another one made.
     fn discharge(&self, worker: Worker, cause: Death) {
         self.in_service.fetch_sub(1, Ordering::Relaxed);
+        self.kill(&worker, cause);
+        self.crew.send(Job::Replace { pool: self.myself.clone(), worker });
+    }
+
+    /// Kills a worker that is out of service, and takes note of the cause.
+    pub(crate) fn kill(&self, worker: &Worker, cause: Death) {
         worker.kill();
+        self.crew.metrics.died(cause);
         if matches!(cause, Death::Crash | Death::Protocol) {
             tracing::warn!(pid = worker.pid, cause = cause.as_str(), "A worker died.");
             let crashes = self.crashes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -213,7 +209,6 @@ impl Pool {
                 self.crew.want_new_layout(&self.myself);
             }
         }
-        self.crew.send(Job::Replace { pool: self.myself.clone(), worker, cause });
     }
 
     /// Takes a worker out of service until it has proven itself again.

@@ -200,7 +200,8 @@ impl Builder<'_> {
     }
 
     fn form(&mut self, form: Urlencoded) {
-        let (small, large): (Vec<_>, Vec<_>) = form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
+        let (small, large): (Vec<_>, Vec<_>) =
+            form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
         let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
         if form.truncated || large.len() > most {
             self.not_scanned(NonScannedReason::Count);

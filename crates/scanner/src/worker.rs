@@ -148,6 +148,11 @@ impl Worker {
         }
     }
 
+    /// Whether the process is gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        packet::wait_readable(self.pidfd.as_fd(), Instant::now()).unwrap_or(true)
+    }
+
     /// Does not wait for the end.
     pub(crate) fn kill(&self) {
         // The only error is that it has ended already.
