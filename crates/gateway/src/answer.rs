@@ -2,7 +2,7 @@
 
 use crate::record;
 use crate::store::Store;
-use crate::transaction::Transaction;
+use crate::transaction::{Out, Transaction};
 use icapstan_api::Template;
 use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
@@ -28,39 +28,32 @@ impl Outcome {
     }
 }
 
-/// Gives the message back: by 204 where that is legal, else byte for byte. `store` and then `rest`
+/// Gives the message back: by 204 where that is legal, else byte for byte. `body` and then `rest`
 /// hold what of the body has been received; what is still to come is passed through.
 pub(crate) async fn pass<I: Io>(
     transaction: &Transaction<'_>,
     exchange: &mut Exchange<'_, I>,
     findings: &Findings,
-    store: Option<&Store>,
+    body: Option<(&Store, Out)>,
     rest: &[u8],
 ) -> Result<(), ExchangeError> {
+    if let Some((store, Out::Body(sent))) = body {
+        return complete(exchange, Some(store), sent, rest).await;
+    }
+    let store = body.map(|(store, _)| store);
     let Transaction { service, istag, .. } = transaction;
     let reason = reason_text(findings);
     let fields = [("X-Icapstan-Reason", reason.as_str())];
     let fields = if findings.is_clean() { &[][..] } else { &fields[..] };
     if service.allow_no_content && exchange.rights().no_content {
-        // Until its body is out, or its preview, the client may not look for an answer.
-        while !exchange.body_ended() && !exchange.is_undecided() {
-            exchange.next().await?;
-        }
+        finish_sending(exchange).await?;
         let reply = Reply { status: Status::NO_CONTENT, istag, fields, parts: Parts::Nothing };
         return exchange.answer(reply, &[]).await;
     }
     let head = unchanged_head(transaction);
-    let body = transaction.head.has_body();
-    let parts = match (&head, transaction.mode) {
-        (Some(head), Mode::Reqmod) => Parts::Request { head, body },
-        (Some(head), Mode::Respmod) => Parts::Response { head, body },
-        (None, mode) if body => Parts::Body { response: mode == Mode::Respmod },
-        (None, _) => Parts::Nothing,
-    };
-    if service.allow_partial_content && exchange.rights().partial_content && body {
-        while !exchange.body_ended() && !exchange.is_undecided() {
-            exchange.next().await?;
-        }
+    let parts = unchanged_parts(transaction, head.as_deref());
+    if service.allow_partial_content && exchange.rights().partial_content && transaction.head.has_body() {
+        finish_sending(exchange).await?;
         exchange.begin(Reply { status: Status::PARTIAL_CONTENT, istag, fields, parts });
         return exchange.finish(Status::PARTIAL_CONTENT, Some(0)).await;
     }
@@ -71,22 +64,60 @@ pub(crate) async fn pass<I: Io>(
             preview.extend_from_slice(data);
         }
     }
-    let reply = Reply { status: Status::OK, istag, fields, parts };
     let in_memory = store.map_or(Some(&preview[..]), Store::in_memory);
     if let Some(bytes) = in_memory.filter(|_| exchange.body_ended() && rest.is_empty()) {
-        return exchange.answer(reply, bytes).await;
+        return exchange.answer(Reply { status: Status::OK, istag, fields, parts }, bytes).await;
     }
     if exchange.is_undecided() {
         exchange.proceed().await?;
     }
-    exchange.begin(reply);
+    begin_unchanged(transaction, exchange, fields);
     exchange.chunk(&preview).await?;
+    complete(exchange, store, 0, rest).await
+}
+
+/// Begins to give the message back.
+pub(crate) fn begin_unchanged<I: Io>(
+    transaction: &Transaction<'_>,
+    exchange: &mut Exchange<'_, I>,
+    fields: &[(&'static str, &str)],
+) {
+    let head = unchanged_head(transaction);
+    let parts = unchanged_parts(transaction, head.as_deref());
+    exchange.begin(Reply { status: Status::OK, istag: &transaction.istag, fields, parts });
+}
+
+/// Sends what is left of a body of which `sent` bytes are out.
+async fn complete<I: Io>(
+    exchange: &mut Exchange<'_, I>,
+    store: Option<&Store>,
+    sent: u64,
+    rest: &[u8],
+) -> Result<(), ExchangeError> {
     if let Some(store) = store {
-        store.send(exchange).await?;
+        store.send(exchange, sent).await?;
     }
     exchange.chunk(rest).await?;
     while exchange.relay().await? {}
     exchange.finish(Status::OK, None).await
+}
+
+/// Until its body is out, or its preview, a client may not look for an answer.
+async fn finish_sending<I: Io>(exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
+    while !exchange.body_ended() && !exchange.is_undecided() {
+        exchange.next().await?;
+    }
+    Ok(())
+}
+
+fn unchanged_parts<'a>(transaction: &Transaction<'_>, head: Option<&'a [u8]>) -> Parts<'a> {
+    let body = transaction.head.has_body();
+    match (head, transaction.mode) {
+        (Some(head), Mode::Reqmod) => Parts::Request { head, body },
+        (Some(head), Mode::Respmod) => Parts::Response { head, body },
+        (None, mode) if body => Parts::Body { response: mode == Mode::Respmod },
+        (None, _) => Parts::Nothing,
+    }
 }
 
 /// Puts a page in the message's place.

@@ -1,5 +1,6 @@
 //! The ICAP services of one process.
 
+use crate::blocked::BlockedUrls;
 use crate::budget::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::services::{Service as IcapService, Services};
@@ -55,6 +56,7 @@ pub struct Gateway {
     pub(crate) port: Arc<dyn ScanPort>,
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
+    pub(crate) blocked: BlockedUrls,
     max_connections: u32,
     /// Differs from process to process, so that transaction ids do.
     id_base: u64,
@@ -95,6 +97,7 @@ impl Gateway {
             port,
             store,
             metrics,
+            blocked: BlockedUrls::default(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),
             transactions: AtomicU64::new(0),

@@ -7,10 +7,12 @@
 //!  body ─▶ memory ─▶ spool file ─▶ over the size limit ▶ NON_SCANNED(size), streamed through
 //!    │       (each under a byte budget; spent: 503)
 //!    ▼
+//!    │  a client that falls silent until it gets something back gets the heads and a few bytes
+//!    ▼
 //!  ScanPort::scan, raced against the client's leaving
 //!    ▼
 //!  Policy::decide ─▶ pass: 204 if legal, else the same bytes back
-//!                 └▶ block: ICAP 200 with an HTTP 403 page
+//!                 └▶ block: ICAP 200 with an HTTP 403 page; an aborted connection if part is out
 //! ```
 //!
 //! Refuses to do: parsing ICAP, engines, rules.
@@ -24,6 +26,7 @@
 //! 4. What goes back unchanged goes back byte for byte.
 
 mod answer;
+mod blocked;
 mod budget;
 mod context;
 mod gateway;
@@ -32,6 +35,7 @@ mod metrics;
 mod record;
 mod services;
 mod spool;
+mod stall;
 mod store;
 mod transaction;
 mod url;

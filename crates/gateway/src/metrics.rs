@@ -1,7 +1,7 @@
 //! What operators see of transactions.
 
 use icapstan_model::{Findings, Mode};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use std::time::Duration;
 
 /// Metrics of a [`Gateway`](crate::Gateway).
@@ -12,6 +12,8 @@ pub struct GatewayMetrics {
     decisions: IntCounterVec,
     refusals: IntCounterVec,
     phases: HistogramVec,
+    released: IntCounter,
+    cut: IntCounter,
     /// Bytes of bodies held in memory.
     pub(crate) memory: IntGauge,
     /// Bytes of bodies held in spool files.
@@ -59,7 +61,17 @@ impl GatewayMetrics {
             &["phase"],
         )?;
         registry.register(Box::new(phases.clone()))?;
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
         Ok(Self {
+            released: counter(
+                "icapstan_gateway_released_total",
+                "Answers begun before the verdict because the client waited for them.",
+            )?,
+            cut: counter("icapstan_gateway_cut_total", "Begun answers that were cut because policy blocks.")?,
             verdicts: counters(
                 "icapstan_gateway_verdicts_total",
                 "Transactions by the strongest verdict.",
@@ -95,6 +107,14 @@ impl GatewayMetrics {
             }
         }
         self.decisions.with_label_values(&[mode, if blocked { "block" } else { "pass" }]).inc();
+    }
+
+    pub(crate) fn released(&self) {
+        self.released.inc();
+    }
+
+    pub(crate) fn cut(&self) {
+        self.cut.inc();
     }
 
     pub(crate) fn refused(&self, cause: &'static str) {

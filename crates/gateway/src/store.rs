@@ -145,18 +145,30 @@ impl Store {
         }
     }
 
-    /// Sends the body as pieces of an answer that was begun.
-    pub(crate) async fn send(&self, exchange: &mut Exchange<'_, impl Io>) -> Result<(), ExchangeError> {
+    /// The first bytes of the body; fewer if that is shorter.
+    pub(crate) async fn front(&self, len: u64) -> Result<Vec<u8>, ExchangeError> {
+        let mut bytes = match (self.in_memory(), &self.place) {
+            (Some(bytes), _) => bytes[..bytes.len().min(index(len))].to_vec(),
+            (None, Place::File(spool)) => spool.read(0, Vec::new()).await.map_err(unreadable)?,
+            (None, _) => Vec::new(),
+        };
+        bytes.truncate(index(len));
+        Ok(bytes)
+    }
+
+    /// Sends the body from `offset` on as pieces of an answer that was begun.
+    pub(crate) async fn send(
+        &self,
+        exchange: &mut Exchange<'_, impl Io>,
+        mut offset: u64,
+    ) -> Result<(), ExchangeError> {
         match &self.place {
-            Place::Growing(bytes) => send_chunks(bytes, exchange).await,
-            Place::Memory(bytes) => send_chunks(bytes, exchange).await,
+            Place::Growing(bytes) => send_chunks(&bytes[index(offset).min(bytes.len())..], exchange).await,
+            Place::Memory(bytes) => send_chunks(&bytes[index(offset).min(bytes.len())..], exchange).await,
             Place::File(spool) => {
-                let (mut offset, mut block) = (0, Vec::new());
+                let mut block = Vec::new();
                 loop {
-                    block = spool.read(offset, block).await.map_err(|error| {
-                        tracing::error!(%error, "A spool file cannot be read back.");
-                        ExchangeError::Aborted
-                    })?;
+                    block = spool.read(offset, block).await.map_err(unreadable)?;
                     if block.is_empty() {
                         return Ok(());
                     }
@@ -166,6 +178,16 @@ impl Store {
             }
         }
     }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: io::Error) -> ExchangeError {
+    tracing::error!(%error, "A spool file cannot be read back.");
+    ExchangeError::Aborted
 }
 
 async fn send_chunks(bytes: &[u8], exchange: &mut Exchange<'_, impl Io>) -> Result<(), ExchangeError> {

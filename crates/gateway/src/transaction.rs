@@ -1,19 +1,23 @@
 //! One REQMOD or RESPMOD from its heads to its answer.
 
-use crate::answer::{Outcome, block, pass};
+use crate::answer::{Outcome, begin_unchanged, block, pass};
 use crate::context;
 use crate::gateway::Gateway;
 use crate::metrics::Phase;
 use crate::record;
 use crate::services::Service;
+use crate::stall::Stall;
 use crate::store::{Store, StoreError};
+use bytes::Bytes;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
 use icapstan_model::{
-    Epoch, FailedReason, Findings, IsTag, Mode, NonScannedReason, Refusal, ScanReport, Verdict,
+    Content, Epoch, FailedReason, Findings, IsTag, Mode, NonScannedReason, Object, Refusal, ScanContext,
+    ScanReport, ThreatName, Verdict,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tracing::error;
 
 /// What one transaction works with.
@@ -28,6 +32,15 @@ pub(crate) struct Transaction<'a> {
     pub(crate) epoch: Option<Arc<Epoch>>,
 }
 
+/// What of the answer is out before there is a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Out {
+    /// Nothing: every answer is possible.
+    Nothing,
+    /// The heads and so many bytes of the body: it can be completed, or cut.
+    Body(u64),
+}
+
 /// How the reception of a body ended.
 enum Received {
     /// All of it is stored.
@@ -36,6 +49,8 @@ enum Received {
     Part(Verdict, Vec<u8>),
     /// There is no room.
     Spent,
+    /// What is here is enough to block it.
+    Threat(ScanReport),
 }
 
 /// What a service says that is told not to look.
@@ -57,6 +72,10 @@ impl<'a> Transaction<'a> {
         if !self.service.scope.content() {
             return self.conclude(exchange, &ScanReport::unscanned(SKIPPED.into()), None, &[]).await;
         }
+        if let Some(threat) = self.known_threat() {
+            let report = ScanReport::unscanned(Verdict::Infected(threat).into());
+            return self.conclude(exchange, &report, None, &[]).await;
+        }
         if !self.head.has_body() {
             return self.conclude(exchange, &ScanReport::unscanned(Findings::clean()), None, &[]).await;
         }
@@ -66,15 +85,20 @@ impl<'a> Transaction<'a> {
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
             return self.refuse(exchange, Status::UNAVAILABLE, "memory").await;
         };
-        let received = self.receive(exchange, &mut store, claimed).await?;
+        let mut out = Out::Nothing;
+        let received = self.receive(exchange, &mut store, &mut out, claimed).await?;
         self.gateway.metrics.took(Phase::Receive, started.elapsed());
         match received {
+            Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
+            Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
             Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, "memory").await,
             Received::Part(verdict, rest) => {
-                self.conclude(exchange, &ScanReport::unscanned(verdict.into()), Some(store), &rest).await
+                self.conclude(exchange, &ScanReport::unscanned(verdict.into()), Some((store, out)), &rest)
+                    .await
             }
             Received::Whole => match self.scan(exchange, &mut store).await? {
-                Ok(report) => self.conclude(exchange, &report, Some(store), &[]).await,
+                Ok(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
+                Err(_) if out != Out::Nothing => Err(ExchangeError::Aborted),
                 Err(Refusal::QueueFull) => self.refuse(exchange, Status::SERVER_ERROR, "queue-full").await,
                 Err(Refusal::Hopeless) => self.refuse(exchange, Status::SERVER_ERROR, "hopeless").await,
             },
@@ -86,12 +110,28 @@ impl<'a> Transaction<'a> {
         &self,
         exchange: &mut Exchange<'_, I>,
         store: &mut Store,
+        out: &mut Out,
         claimed: Option<u64>,
     ) -> Result<Received, ExchangeError> {
         const TOO_LARGE: Verdict = Verdict::NonScanned(NonScannedReason::Size);
         let limit = self.service.policy.profile().max_object_size;
+        let mut stall = Stall::new(self.mode, self.head);
         loop {
-            match exchange.next().await? {
+            let next = if let Some(patience) = stall.patience(store) {
+                let Ok(next) = timeout(patience, exchange.next()).await else {
+                    if *out == Out::Nothing
+                        && let Some(report) = self.threat_so_far(store).await
+                    {
+                        return Ok(Received::Threat(report));
+                    }
+                    self.release(exchange, store, out, stall.release()).await?;
+                    continue;
+                };
+                next?
+            } else {
+                exchange.next().await?
+            };
+            match next {
                 Body::Data(data) => match store.push(data).await {
                     Ok(()) => {}
                     Err(StoreError::TooLarge) => return Ok(Received::Part(TOO_LARGE, data.to_vec())),
@@ -109,6 +149,43 @@ impl<'a> Transaction<'a> {
                 Body::End => return Ok(Received::Whole),
             }
         }
+    }
+
+    /// Whether what has come so far is malware by itself: the last chance to show a page.
+    async fn threat_so_far(&self, store: &Store) -> Option<ScanReport> {
+        /// The user is waiting.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let (epoch, bytes) = (self.epoch.as_ref()?, store.in_memory()?);
+        let object =
+            Object { len: bytes.len() as u64, content: Content::Memory(Bytes::copy_from_slice(bytes)) };
+        let context =
+            ScanContext { partial: true, ..context::scan_context(self.head, self.service.policy.profile()) };
+        let report = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await.ok()?;
+        matches!(report.findings.strongest(), Verdict::Infected(_)).then_some(report)
+    }
+
+    /// Sends the heads, and body bytes until there are `wanted` out.
+    async fn release<I: Io>(
+        &self,
+        exchange: &mut Exchange<'_, I>,
+        store: &Store,
+        out: &mut Out,
+        wanted: u64,
+    ) -> Result<(), ExchangeError> {
+        let sent = match *out {
+            Out::Nothing => {
+                self.gateway.metrics.released();
+                begin_unchanged(self, exchange, &[]);
+                0
+            }
+            Out::Body(sent) => sent,
+        };
+        let front = store.front(wanted).await?;
+        let more = usize::try_from(sent).ok().and_then(|sent| front.get(sent..)).unwrap_or_default();
+        exchange.chunk(more).await?;
+        exchange.flush().await?;
+        *out = Out::Body(sent + more.len() as u64);
+        Ok(())
     }
 
     async fn scan<I: Io>(
@@ -146,10 +223,11 @@ impl<'a> Transaction<'a> {
         &self,
         exchange: &mut Exchange<'_, I>,
         report: &ScanReport,
-        store: Option<Store>,
+        body: Option<(Store, Out)>,
         rest: &[u8],
     ) -> Result<(), ExchangeError> {
         let started = Instant::now();
+        let body = body.as_ref().map(|(store, out)| (store, *out));
         let findings = &report.findings;
         let decision = self.service.policy.decide(self.mode, findings);
         let outcome = Outcome::of(&decision);
@@ -157,14 +235,42 @@ impl<'a> Transaction<'a> {
         self.gateway.show_budgets();
         // What the administrator has told a service to pass is no news.
         if decision.log || !(findings.is_clean() || *findings.strongest() == SKIPPED) {
-            record::decision(self, report, &decision, exchange.peer(), store.as_ref().map(Store::len));
+            record::decision(self, report, &decision, exchange.peer(), body.map(|(store, _)| store.len()));
         }
         let answered = match outcome {
-            Outcome::Pass => pass(self, exchange, findings, store.as_ref(), rest).await,
+            Outcome::Pass => pass(self, exchange, findings, body, rest).await,
+            Outcome::Block(_) if matches!(body, Some((_, Out::Body(_)))) => {
+                self.remember(decision.verdict);
+                Err(ExchangeError::Aborted)
+            }
             Outcome::Block(template) => block(self, exchange, findings, decision.verdict, template).await,
         };
         self.gateway.metrics.took(Phase::Answer, started.elapsed());
         answered
+    }
+
+    /// What was found under this URL before, when it was too late for a page.
+    fn known_threat(&self) -> Option<ThreatName> {
+        if !self.gateway.blocked.any() {
+            return None;
+        }
+        self.gateway.blocked.get(&self.get_url()?, Instant::now())
+    }
+
+    /// The next request for this URL is to get the page for which it is too late now.
+    fn remember(&self, verdict: &Verdict) {
+        self.gateway.metrics.cut();
+        if let (Verdict::Infected(threat) | Verdict::Phishing(threat), Some(url)) = (verdict, self.get_url())
+        {
+            self.gateway.blocked.insert(&url, threat, Instant::now());
+        }
+    }
+
+    /// The URL of a GET, without the fragment. Other methods with the same URL may mean anything.
+    fn get_url(&self) -> Option<String> {
+        let mut url = crate::url::of(self.head.http_request().filter(|request| request.method() == b"GET")?);
+        url.truncate(url.find('#').unwrap_or(url.len()));
+        Some(url)
     }
 
     /// Turns the request down for want of room.

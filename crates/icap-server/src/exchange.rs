@@ -223,6 +223,11 @@ impl<'c, I: Io> Exchange<'c, I> {
         Ok(())
     }
 
+    /// Sends what was begun so far.
+    pub async fn flush(&mut self) -> Result<(), ExchangeError> {
+        self.connection.flush_with(&[]).await
+    }
+
     /// Passes the next piece of the request's body on as a piece of the answer's, without a copy.
     /// `false`: that was all.
     pub async fn relay(&mut self) -> Result<bool, ExchangeError> {

@@ -286,10 +286,11 @@ impl Keeper {
 
     fn end_all(&mut self) {
         for pool in self.crew.pools() {
-            if let Some(zygote) = pool.zygote() {
-                zygote.kill();
-            }
+            let zygote = pool.zygote();
             retire(&pool);
+            if let Some(zygote) = zygote {
+                zygote.end();
+            }
         }
     }
 }

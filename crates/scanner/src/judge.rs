@@ -43,6 +43,8 @@ pub(crate) fn judge(reply: &Reply, call: &Call) -> Findings {
     for name in &reply.names {
         findings.add(named(name, call));
     }
+    // Beyond a limit libclamav does not begin, and says so by the limit's name.
+    let is_explained = findings.iter().any(|verdict| !matches!(verdict, Verdict::Clean | Verdict::Macro(_)));
     let has = |flag| reply.flags.has(flag);
     for (flag, reason) in [
         (ReplyFlags::UNSUPPORTED, NonScannedReason::Unsupported),
@@ -50,6 +52,8 @@ pub(crate) fn judge(reply: &Reply, call: &Call) -> Findings {
         (ReplyFlags::ENCRYPTED, NonScannedReason::Encrypted),
         (ReplyFlags::DEPTH, NonScannedReason::Depth),
         (ReplyFlags::FILES, NonScannedReason::Count),
+        (ReplyFlags::SIZE, size_or_ratio(call.len, call.max_layer)),
+        (ReplyFlags::MALFORMED, NonScannedReason::Malformed),
     ] {
         if has(flag) {
             findings.add(Verdict::NonScanned(reason));
@@ -58,8 +62,7 @@ pub(crate) fn judge(reply: &Reply, call: &Call) -> Findings {
     if let Some(reason) = failure(reply) {
         findings.add(Verdict::Failed(reason));
     }
-    let is_threat = findings.strongest().threat().is_some();
-    if !has(ReplyFlags::INSPECTED) && !is_threat {
+    if !has(ReplyFlags::INSPECTED) && !is_explained {
         findings.add(Verdict::Failed(FailedReason::EngineError));
     }
     // A flag that this code does not know says that something was odd.
@@ -76,6 +79,8 @@ const KNOWN_FLAGS: u32 = ReplyFlags::INSPECTED
     .with(ReplyFlags::ENCRYPTED)
     .with(ReplyFlags::DEPTH)
     .with(ReplyFlags::FILES)
+    .with(ReplyFlags::SIZE)
+    .with(ReplyFlags::MALFORMED)
     .0;
 
 /// What went wrong, by the code and by the messages.
@@ -323,6 +328,8 @@ mod tests {
             (ReplyFlags::ENCRYPTED, Encrypted),
             (ReplyFlags::DEPTH, Depth),
             (ReplyFlags::FILES, Count),
+            (ReplyFlags::SIZE, Size),
+            (ReplyFlags::MALFORMED, Malformed),
         ] {
             assert_eq!(judged(0, LOOKED.with(flag), &[], ""), [not(reason)]);
         }

@@ -24,6 +24,36 @@
 //!    memory are bounded by settings.
 //! 6. No thread of the async runtime waits for a process, a file system or a decoder of more than a few
 //!    kilobytes.
+//!
+//! ```no_run
+//! use icapstan_model::{Content, Mode, Object, ScanContext, ScanPort, ScanProfile};
+//! use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource, find_worker};
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let worker = find_worker().ok_or("icapstan-clamav-worker is not there")?;
+//! let config = ScannerConfig::new(worker, SignatureSource::discover(None));
+//! let scanner = Scanner::start(config, &prometheus::Registry::new()).await?;
+//! let mut epochs = scanner.epochs();
+//! let epoch = epochs.wait_for(Option::is_some).await?.clone().ok_or("just waited for")?;
+//!
+//! let profile = Arc::new(ScanProfile::default());
+//! let deadline = Instant::now() + profile.timeout;
+//! let context = ScanContext {
+//!     mode: Mode::Reqmod,
+//!     content_encoding: String::new(),
+//!     content_type: "text/plain".to_owned(),
+//!     partial: false,
+//!     profile,
+//! };
+//! let object = Object { content: Content::Memory("some text".into()), len: 9 };
+//! let report = scanner.scan(object, context, &epoch, deadline).await?;
+//! println!("{:?}", report.findings);
+//! scanner.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod builtin;
 mod canary;

@@ -339,9 +339,9 @@ impl Loader {
         let signatures = pool.signatures.clone();
         self.crew.look_after(&pool);
         let epoch = Arc::new(Epoch::new(signatures.clone(), Some(Arc::new(Held(pool)))));
-        self.published.publish(&epoch);
         self.crew.metrics.in_use(&signatures);
         self.crew.metrics.reloaded(ReloadResult::Loaded);
+        self.published.publish(&epoch);
         tracing::info!(
             generation = %signatures.id, signatures = signatures.count, engine = %signatures.engine,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "Signatures are in use."

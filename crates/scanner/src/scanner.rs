@@ -47,7 +47,9 @@ impl Scanner {
         // Files are looked at and made here.
         let preparation = tokio::task::spawn_blocking(move || {
             config.check()?;
-            let run = RunFolder::create(config.temp_dir.as_deref(), config.all_workers(), config.temp_share)
+            // While signatures are being swapped, the workers of two generations are busy.
+            let workers = 2 * config.all_workers();
+            let run = RunFolder::create(config.temp_dir.as_deref(), workers, config.temp_share)
                 .map_err(|(path, error)| StartError::TempFolder { path, error })?;
             tracing::info!(folder = %run.path().display(), "Temporary files go here.");
             Ok::<_, StartError>((config, run))

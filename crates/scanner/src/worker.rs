@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use crate::metrics::Presence;
 use crate::packet;
 use crate::temp::{Room, WorkerFolder};
-use crate::zygote::{Forked, Zygote};
+use crate::zygote::{self, Forked, Zygote};
 
 /// How often the temporary files of a busy worker are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -150,7 +150,7 @@ impl Worker {
 
     /// Whether the process is gone.
     pub(crate) fn has_ended(&self) -> bool {
-        packet::wait_readable(self.pidfd.as_fd(), Instant::now()).unwrap_or(true)
+        zygote::has_ended(&self.pidfd)
     }
 
     /// Does not wait for the end.

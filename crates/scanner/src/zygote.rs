@@ -4,7 +4,7 @@
 
 use icapstan_clamav_wire::{CONTROL_FD, Command as Order, Event};
 use parking_lot::Mutex;
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -20,6 +20,9 @@ use crate::packet;
 
 /// A fork takes milliseconds. A zygote that has not answered by then is not waited for.
 const FORK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The kernel needs a few milliseconds to take down a large address space.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a load looks whether it is still wanted.
 const STOP_INTERVAL: Duration = Duration::from_millis(200);
@@ -41,6 +44,8 @@ pub(crate) struct Zygote {
 struct Process {
     child: Child,
     control: OwnedFd,
+    /// The pidfds of its workers, but for those that have ended before the last fork.
+    workers: Vec<OwnedFd>,
 }
 
 /// What a forked worker consists of.
@@ -133,15 +138,18 @@ impl Zygote {
     pub(crate) fn fork(&self, temp: &Path, memory: u64) -> Result<Forked, ForkError> {
         let (ours, theirs) = packet::pair().map_err(ForkError::Refused)?;
         let order = Order::Fork { temp_dir: temp.as_os_str().as_bytes().to_vec(), memory };
-        let process = self.process.lock();
+        let mut process = self.process.lock();
         let answer = packet::send(process.control.as_fd(), &order.encode(), Some(theirs.as_fd()))
             .and_then(|()| await_packet(&process, FORK_TIMEOUT));
-        drop(process);
         drop(theirs);
         // After a silence a late answer would be taken for the next one's, so the silent are given up.
         let packet = answer.map_err(|error| self.broken(error))?;
         match (Event::decode(&packet.bytes), packet.fd) {
-            (Ok(Event::Forked { pid }), Some(pidfd)) => Ok(Forked { pid, pidfd, socket: ours }),
+            (Ok(Event::Forked { pid }), Some(pidfd)) => {
+                process.workers.retain(|worker| !has_ended(worker));
+                process.workers.push(pidfd.try_clone().map_err(ForkError::Refused)?);
+                Ok(Forked { pid, pidfd, socket: ours })
+            }
             (Ok(Event::ForkFailed { errno }), _) => {
                 Err(ForkError::Refused(io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(0))))
             }
@@ -154,10 +162,9 @@ impl Zygote {
         self.is_broken.load(Ordering::Relaxed)
     }
 
-    /// Ends the process and with it all of its workers, whoever still holds them.
-    pub(crate) fn kill(&self) {
-        // The only error is that it has ended already.
-        let _ = self.process.lock().child.kill();
+    /// Ends the process and all of its workers, whoever still holds them, and waits for that.
+    pub(crate) fn end(&self) {
+        self.process.lock().end();
     }
 
     fn broken(&self, error: io::Error) -> ForkError {
@@ -168,11 +175,30 @@ impl Zygote {
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        let child = &mut self.process.get_mut().child;
-        let _ = child.kill();
-        // A killed process ends within milliseconds; unreaped it would stay in the process table.
-        let _ = child.wait();
+        self.process.get_mut().end();
     }
+}
+
+// === impl Process ===
+
+impl Process {
+    fn end(&mut self) {
+        // The only error is that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for worker in self.workers.drain(..) {
+            let _ = pidfd_send_signal(&worker, Signal::KILL);
+            let _ = packet::wait_readable(worker.as_fd(), Instant::now() + END_TIMEOUT);
+            // Orphans become children of the first process, which in a container is this one, and stay
+            // in the process table until it has asked for them. Elsewhere they are not ours to ask for.
+            let _ = waitid(WaitId::PidFd(worker.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+    }
+}
+
+/// Whether the process that a pidfd names is gone.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    packet::wait_readable(pidfd.as_fd(), Instant::now()).unwrap_or(true)
 }
 
 fn spawn(start: &Start<'_>) -> io::Result<Process> {
@@ -196,7 +222,7 @@ fn spawn(start: &Start<'_>) -> io::Result<Process> {
         command.pre_exec(move || prepare(fd, parent));
     }
     let child = command.spawn()?;
-    Ok(Process { child, control: ours })
+    Ok(Process { child, control: ours, workers: Vec::new() })
 }
 
 /// In the new process, before it becomes the worker.

@@ -52,8 +52,7 @@ impl Chromium {
             .current_dir(self.dir.path());
         let mut process = Process::start("chromium", command);
         let status = process.wait_exit();
-        let said = process.logs().text();
-        assert!(status.success(), "Chromium ended with {status}; it said:\n{said}");
-        said
+        assert!(status.success(), "Chromium ended with {status}; it said:\n{}", process.logs().text());
+        process.logs().output()
     }
 }

@@ -31,6 +31,7 @@ mod icap;
 mod net;
 mod origin;
 mod process;
+mod relay;
 mod samples;
 mod squid;
 mod standalone;
@@ -41,8 +42,9 @@ pub use coding::{brotli, chunked, chunked_by, deflate, gzip, zstd};
 pub use env::{need, skipped};
 pub use icap::{Field, Head, IcapBody, IcapClient, IcapResponse, Kind, Message, ReadError};
 pub use net::{free_port, tempdir};
-pub use origin::{Framing, Origin, Reply, Seen};
+pub use origin::{Framing, Origin, PACE, Reply, Seen};
 pub use process::{Logs, Process, Signal};
+pub use relay::{Meter, Relay};
 pub use samples::{
     EICAR_NAME, MARKER_NAME, clean_bytes, clean_text, eicar, hex, marker, sha256_hex, signatures,
 };

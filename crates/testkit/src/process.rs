@@ -1,6 +1,6 @@
 //! Child processes that end with the test.
 
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, eventually};
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, kill_process_group, pidfd_open, pidfd_send_signal};
@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -33,6 +34,8 @@ pub struct Process {
 pub struct Logs {
     lines: Mutex<Vec<String>>,
     more: Condvar,
+    output: Mutex<String>,
+    open_pipes: AtomicUsize,
 }
 
 struct Job {
@@ -53,13 +56,12 @@ impl Process {
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
             .expect("a child just started has a pidfd");
         let logs = Arc::new(Logs::default());
-        for pipe in [
-            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        ] {
-            let (pipe, logs) = (pipe.expect("asked for as a pipe"), Arc::clone(&logs));
-            thread::spawn(move || logs.take_from(pipe));
-        }
+        logs.open_pipes.store(2, Ordering::Relaxed);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let for_stdout = Arc::clone(&logs);
+        thread::spawn(move || for_stdout.take_from(stdout.expect("asked for as a pipe"), true));
+        let for_stderr = Arc::clone(&logs);
+        thread::spawn(move || for_stderr.take_from(stderr.expect("asked for as a pipe"), false));
         Self { name: name.to_owned(), child, pidfd, logs, status: None }
     }
 
@@ -168,18 +170,31 @@ impl Logs {
         self.lines.lock().len()
     }
 
-    fn take_from(&self, pipe: impl Read) {
+    /// What was written to standard output, all of it, once the process has ended.
+    #[track_caller]
+    pub fn output(&self) -> String {
+        eventually("the output is read", || (self.open_pipes.load(Ordering::Acquire) == 0).then_some(()));
+        self.output.lock().clone()
+    }
+
+    fn take_from(&self, pipe: impl Read, is_output: bool) {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         // Ends with the pipe; output that is no UTF-8 is shown as it can be.
         while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
+            let text = String::from_utf8_lossy(&line);
+            if is_output {
+                self.output.lock().push_str(&text);
+            }
             let mut lines = self.lines.lock();
             if lines.len() < MAX_LINES {
-                lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+                lines.push(text.trim_end().to_owned());
             }
+            drop(lines);
             line.clear();
             self.more.notify_all();
         }
+        self.open_pipes.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -239,7 +254,7 @@ mod tests {
         let process = shell("cat /dev/zero >/dev/null & echo $!; wait");
         let grandchild = process.wait_for("a number", |line| line.parse::<u32>().ok());
         drop(process);
-        crate::eventually("the grandchild is gone", || {
+        eventually("the grandchild is gone", || {
             let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
             (state.is_empty() || state.contains(") Z ")).then_some(())
         });

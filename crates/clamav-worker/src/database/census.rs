@@ -99,7 +99,12 @@ impl Census {
             Kind::Inexact => {
                 self.expected = None;
                 if !self.image_hashes && is_container(path) {
-                    self.image_hashes = container_has_image_hashes(path, temp_dir)?;
+                    self.image_hashes = container_has_image_hashes(path, temp_dir).unwrap_or_else(|why| {
+                        // If it is broken, loading will say so. If only room is missing, the dearer
+                        // way misses nothing.
+                        crate::log(&format!("{}: not looked into: {why}", path.display()));
+                        true
+                    });
                 }
                 Ok(())
             }
@@ -172,8 +177,8 @@ fn container_has_image_hashes(path: &Path, temp_dir: &CStr) -> Result<bool, Stri
     let folder = as_path(temp_dir).join(format!("census-{}", std::process::id()));
     fs::create_dir(&folder).map_err(|error| error.to_string())?;
     let result = unpacked_has_image_hashes(path, &folder);
-    fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
-    result
+    let removed = fs::remove_dir_all(&folder).map_err(|error| error.to_string());
+    result.and_then(|found| removed.map(|()| found))
 }
 
 fn unpacked_has_image_hashes(path: &Path, folder: &Path) -> Result<bool, String> {

@@ -37,6 +37,16 @@ fn the_end_of_the_control_socket_ends_every_process() {
 }
 
 #[test]
+fn the_death_of_the_zygote_is_that_of_its_workers() {
+    let (mut zygote, _database) = Zygote::ready();
+    let workers: Vec<Worker> = (0..2).map(|_| zygote.fork()).collect();
+    workers[0].submit(&slow(), &request());
+    workers[1].scan(&eicar());
+    zygote.kill();
+    assert!(workers.iter().all(Worker::ends));
+}
+
+#[test]
 fn the_end_of_its_socket_ends_a_worker_and_it_is_reaped() {
     let (zygote, _database) = Zygote::ready();
     let worker = zygote.fork();

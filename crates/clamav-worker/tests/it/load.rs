@@ -2,6 +2,7 @@
 
 use crate::support::{Folder, PROGRAM, Zygote, database, hex, names};
 use icapstan_clamav_wire::Event;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
@@ -132,4 +133,30 @@ fn without_a_control_socket_or_with_wrong_words_it_says_how_it_is_started() {
     let version = Command::new(PROGRAM).arg("--version").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
     assert!(version.contains("libclamav 1.") && version.contains("GPL-2.0-only"), "{version}");
+}
+
+#[test]
+fn a_container_is_looked_into_and_loaded() {
+    let source = Folder::new();
+    source.file("box.ndb", format!("Boxed:0:*:{}\n", hex(b"BOXED-MARKER")));
+    source.file("box.ldb", "Image;Engine:150-255,Target:0;0;fuzzy_img#af2ad01ed42993c7#0\n");
+    source.file("COPYING", "test\n");
+    // `--unsigned` makes a container that needs no signature; sigtool asks for the builder's name.
+    let mut sigtool = Command::new("sigtool")
+        .args(["--build=box.cud", "--unsigned", "--cvd-version=1"])
+        .current_dir(source.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("sigtool of the package clamav");
+    sigtool.stdin.take().unwrap().write_all(b"builder\n").unwrap();
+    assert!(sigtool.wait().unwrap().success());
+
+    let folder = Folder::new();
+    std::fs::copy(source.path().join("box.cud"), folder.path().join("box.cud")).unwrap();
+    let zygote = Zygote::start(&[folder.path()]);
+    assert!(matches!(zygote.event().0, Event::Ready { signatures: 2, .. }));
+    let reply = zygote.fork().scan(b"....BOXED-MARKER....");
+    assert_eq!(names(&reply).len(), 1, "{reply:?}");
 }

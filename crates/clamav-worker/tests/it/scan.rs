@@ -153,6 +153,17 @@ fn the_stump_of_a_cut_member_is_not_called_clean() {
 }
 
 #[test]
+fn an_object_that_a_signature_file_calls_fine_is_clean() {
+    let database = database();
+    // The MD5 of the test file of eicar.org, as its publishers give it.
+    database.file("fine.fp", "44d88612fea8a8f36de82e1278abb02f:68:Fine\n");
+    let zygote = Zygote::start(&[database.path()]);
+    assert!(matches!(zygote.event().0, Event::Ready { .. }));
+    let reply = zygote.fork().scan(&eicar());
+    assert!(is_clean(&reply), "{reply:?}");
+}
+
+#[test]
 fn deceptive_links_in_mail_are_reported_when_asked_for() {
     let database = database();
     database.file("links.pdb", "H:example.com\nH:www.example.com\n");

@@ -1,6 +1,6 @@
 //! New signatures, and what happens meanwhile.
 
-use crate::harness::{Bench, PATIENCE, context, eicar, names, object, signature, until};
+use crate::harness::{Bench, PATIENCE, context, eicar, names, object, processes, signature, until};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource, StartError};
 use prometheus::Registry;
@@ -153,4 +153,35 @@ async fn what_is_no_worker_is_refused_at_the_start_or_makes_nothing_ready() {
     )
     .await;
     scanner.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_scanner_that_is_dropped_leaves_no_process_and_no_file() {
+    let bench = Bench::start(|_| {}).await;
+    assert!(!bench.processes().1.is_empty());
+    let temp = bench.temp;
+    drop(bench.scanner);
+    until("neither a process nor a file", || {
+        processes(temp.path()) == (Vec::new(), Vec::new()) && fs::read_dir(temp.path()).unwrap().count() == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn as_the_first_process_of_a_container_it_leaves_no_dead_process_behind() {
+    // What the kernel does for the first process it also does for one that asks for it.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    let bench = Bench::start(|_| {}).await;
+    let mut seen = bench.processes().1;
+    let old = bench.epoch().signatures.id;
+    fs::write(bench.signatures.path().join("second.ndb"), signature("Second", MARK)).unwrap();
+    bench.epoch_where(|epoch| epoch.signatures.id != old).await;
+    until("the old generation's end", || bench.processes().0.len() == 1).await;
+    seen.extend(bench.processes().1);
+    bench.end().await;
+    assert!(seen.len() >= 4);
+    for pid in seen {
+        let path = format!("/proc/{pid}");
+        until("its entry is gone", || !fs::exists(&path).unwrap()).await;
+    }
 }

@@ -130,28 +130,7 @@ impl Bench {
 
     /// The processes of this scanner: zygotes, and workers, by process id.
     pub(crate) fn processes(&self) -> (Vec<i32>, Vec<i32>) {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let mine = self.temp.path().to_str().unwrap();
-        let mut parents = BTreeMap::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-                continue;
-            };
-            let Ok(arguments) = fs::read(entry.path().join("cmdline")) else { continue };
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            // The state and the parent stand behind the name, which ends at the last parenthesis.
-            let mut fields = stat.rsplit(')').next().unwrap_or("").split_ascii_whitespace();
-            let (state, parent) = (fields.next(), fields.next().and_then(|field| field.parse::<i32>().ok()));
-            let is_worker = String::from_utf8_lossy(&arguments).contains(mine);
-            if let (true, Some(parent), false) = (is_worker, parent, state == Some("Z")) {
-                parents.insert(pid, parent);
-            }
-        }
-        let zygotes: Vec<_> =
-            parents.iter().filter(|(_, parent)| **parent == own).map(|(pid, _)| *pid).collect();
-        let workers =
-            parents.iter().filter(|(_, parent)| zygotes.contains(parent)).map(|(pid, _)| *pid).collect();
-        (zygotes, workers)
+        processes(self.temp.path())
     }
 
     pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
@@ -164,6 +143,31 @@ impl Bench {
         assert_eq!(self.processes(), (Vec::new(), Vec::new()), "no process is left");
         assert_eq!(fs::read_dir(self.temp.path()).unwrap().count(), 0, "no temporary folder is left");
     }
+}
+
+/// The processes of the scanner with this folder for temporary files: zygotes, and workers, by process id.
+pub(crate) fn processes(temp: &Path) -> (Vec<i32>, Vec<i32>) {
+    let own = i32::try_from(std::process::id()).unwrap();
+    let mine = temp.to_str().unwrap();
+    let mut parents = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Ok(arguments) = fs::read(entry.path().join("cmdline")) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The state and the parent stand behind the name, which ends at the last parenthesis.
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_ascii_whitespace();
+        let (state, parent) = (fields.next(), fields.next().and_then(|field| field.parse::<i32>().ok()));
+        let is_worker = String::from_utf8_lossy(&arguments).contains(mine);
+        if let (true, Some(parent), false) = (is_worker, parent, state == Some("Z")) {
+            parents.insert(pid, parent);
+        }
+    }
+    let zygotes: Vec<_> = parents.iter().filter(|(_, parent)| **parent == own).map(|(pid, _)| *pid).collect();
+    let workers =
+        parents.iter().filter(|(_, parent)| zygotes.contains(parent)).map(|(pid, _)| *pid).collect();
+    (zygotes, workers)
 }
 
 /// Looks again and again until it is so.

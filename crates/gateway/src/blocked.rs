@@ -1,0 +1,135 @@
+//! URLs whose download was cut because a threat was found when part of it was out: whoever asks
+//! again gets the page instead of another cut.
+
+use icapstan_model::ThreatName;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes of URLs kept, with what each entry costs besides.
+const MAX_BYTES: usize = 5000 << 10;
+const OVERHEAD: usize = 160;
+/// How long an entry counts.
+const TTL: Duration = Duration::from_mins(30);
+
+/// A bounded memory of URLs; the oldest go first.
+#[derive(Debug, Default)]
+pub(crate) struct BlockedUrls {
+    /// So that nobody takes the lock for nothing.
+    any: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    threats: HashMap<Arc<str>, Entry>,
+    /// Oldest first. Only the last mention of a URL counts.
+    order: VecDeque<(u64, Arc<str>)>,
+    mentions: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    mention: u64,
+    since: Instant,
+    threat: ThreatName,
+}
+
+// === impl BlockedUrls ===
+
+impl BlockedUrls {
+    /// Remembers `url`.
+    pub(crate) fn insert(&self, url: &str, threat: &ThreatName, now: Instant) {
+        let mut inner = self.inner.lock();
+        let url: Arc<str> = url.into();
+        inner.mentions += 1;
+        let entry = Entry { mention: inner.mentions, since: now, threat: threat.clone() };
+        if inner.threats.insert(Arc::clone(&url), entry).is_none() {
+            inner.bytes += url.len() + OVERHEAD;
+        }
+        let mention = inner.mentions;
+        inner.order.push_back((mention, url));
+        inner.evict(now);
+        self.any.store(!inner.threats.is_empty(), Ordering::Release);
+    }
+
+    /// What was found under `url`.
+    pub(crate) fn get(&self, url: &str, now: Instant) -> Option<ThreatName> {
+        let inner = self.inner.lock();
+        let entry = inner.threats.get(url)?;
+        entry.counts(now).then(|| entry.threat.clone())
+    }
+
+    /// Whether there is anything to be found.
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn counts(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < TTL
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn evict(&mut self, now: Instant) {
+        if self.order.len() > 2 * self.threats.len() + 64 {
+            let threats = &self.threats;
+            self.order
+                .retain(|(mention, url)| threats.get(url).is_some_and(|entry| entry.mention == *mention));
+        }
+        while let Some((mention, url)) = self.order.front() {
+            let current = self.threats.get(url).filter(|entry| entry.mention == *mention);
+            if current.is_some_and(|entry| entry.counts(now)) && self.bytes <= MAX_BYTES {
+                return;
+            }
+            if current.is_some() {
+                self.bytes -= url.len() + OVERHEAD;
+                self.threats.remove(url);
+            }
+            self.order.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_counts_for_half_an_hour_from_the_last_time() {
+        let (urls, threat, start) = (BlockedUrls::default(), ThreatName::from("Worm"), Instant::now());
+        assert!(!urls.any() && urls.get("http://a/", start).is_none());
+        urls.insert("http://a/", &threat, start);
+        urls.insert("http://a/", &threat, start + TTL / 2);
+        assert!(urls.any());
+        assert_eq!(urls.get("http://a/", start + TTL), Some(threat.clone()));
+        assert_eq!(urls.get("http://a/?x", start + TTL), None);
+        assert_eq!(urls.get("http://a/", start + TTL * 2), None);
+        urls.insert("http://b/", &threat, start + TTL * 2);
+        assert_eq!(urls.inner.lock().threats.len(), 1, "what is old is forgotten");
+    }
+
+    #[test]
+    fn it_never_grows_beyond_its_bound() {
+        let (urls, threat, now) = (BlockedUrls::default(), ThreatName::from("Worm"), Instant::now());
+        for n in 0..20_000 {
+            urls.insert(&format!("http://a/{n}/{}", "x".repeat(400)), &threat, now);
+            urls.insert("http://always/", &threat, now);
+        }
+        let inner = urls.inner.lock();
+        assert!(inner.bytes <= MAX_BYTES && inner.order.len() <= 2 * inner.threats.len() + 65);
+        assert!(inner.threats.len() > 1000);
+        drop(inner);
+        assert!(urls.get("http://always/", now).is_some());
+        assert!(urls.get("http://a/0/", now).is_none());
+    }
+}
