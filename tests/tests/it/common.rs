@@ -174,6 +174,7 @@ pub(crate) fn assert_refused(response: &IcapResponse) {
     let kind = head.get("Content-Type").unwrap_or_default().to_ascii_lowercase();
     assert!(kind.starts_with("text/html") && kind.contains("charset="), "Content-Type: {kind}");
     assert!(head.names("Cache-Control", "no-store"), "block pages are never cached: {}", response.shown());
+    // C-114, C-119: framed by its length alone, and of no further life.
     for name in ["Transfer-Encoding", "Connection", "ETag", "Expires"] {
         assert!(!head.has(name), "{name} on a block page");
     }

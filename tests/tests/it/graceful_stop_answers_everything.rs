@@ -1,4 +1,4 @@
-//! SIGTERM: what was begun is answered, what was not begun is refused in order.
+//! SIGTERM (C-138): what was begun is answered, what was not begun is refused in order.
 
 use crate::common::{assert_204, assert_block, respmod};
 use icapstan_testkit::{

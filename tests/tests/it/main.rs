@@ -3,6 +3,7 @@
 //! One file per promise. `rfc3507/` holds the conformance tests, named
 //! `rfc3507_<section>_c<number>_<promise>` after the numbered list of promises that they check.
 
+mod a_failed_scan_is_never_clean;
 mod c_icap_client_agrees;
 mod chromium_shows_the_block_page;
 mod clamav_test_files_are_never_clean;

@@ -1,6 +1,7 @@
 //! RFC 3507 on the wire. Each name begins with the section that the promise comes from.
 
 mod chunks;
+mod codings;
 mod encapsulated;
 mod fields;
 mod hostile;

@@ -191,6 +191,7 @@ fn rfc3507_4_4_1_c065_c066_separators_and_case_are_free() {
     }
 }
 
+/// Heads are not chunked, bodies are (C-063).
 #[test]
 fn rfc3507_4_4_1_c067_c068_our_offsets_are_those_of_the_bytes() {
     // The client cuts the heads at our offsets, and refuses a head that does not end there.

@@ -170,6 +170,7 @@ fn rfc3507_4_6_c094_after_100_204_must_be_allowed() {
     assert_still_framed(&mut icap);
 }
 
+/// `trailers` says what a client can read, and asks for nothing (C-108).
 #[test]
 fn rfc3507_4_6_c095_allow_is_a_list_of_whole_words() {
     let mut icap = session();
