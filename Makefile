@@ -59,7 +59,7 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 
 .PHONY: test
 test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client.
-	$(CARGO) build --workspace --locked
+	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 .PHONY: lint

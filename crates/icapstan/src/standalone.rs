@@ -66,14 +66,15 @@ pub(crate) fn run(args: &Standalone) -> Exit {
 /// one of 1,024 is there for programs that use select(2).
 fn raise_descriptor_limit(sessions: u32) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// A session has its socket, and while its object is under way up to three files.
-    const EACH: u64 = 4;
+    /// For spool files, objects under way, workers and the log.
+    const OTHERS: u64 = 2048;
     let now = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }) {
         warn!(%error, "The limit on open files cannot be raised.");
     }
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if limit < u64::from(sessions) * EACH {
+    // Beyond the sessions there is a reserve of an eighth for OPTIONS.
+    if limit < u64::from(sessions) * 9 / 8 + OTHERS {
         warn!(limit, sessions, "The system's limit on open files is lower than limits.sessions needs.");
     }
 }

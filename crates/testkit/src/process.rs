@@ -19,6 +19,9 @@ pub use rustix::process::Signal;
 /// Lines kept of one process; a test that logs more has a fault of its own.
 const MAX_LINES: usize = 400_000;
 
+/// Lines shown of each process when a test fails.
+const SHOWN_LINES: usize = 30;
+
 /// A running program, its output kept line by line.
 #[derive(Debug)]
 pub struct Process {
@@ -148,6 +151,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let ended = if self.has_ended() { "ended by itself" } else { "was running" };
+            let lines = self.logs.lines();
+            let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+            eprintln!("{} {ended}; the last it said:\n{}", self.name, last.join("\n"));
+        }
         self.reap();
     }
 }

@@ -29,6 +29,9 @@ pub struct IcapLogLine {
     pub outcome: String,
 }
 
+/// Lines shown of each log when a test fails.
+const SHOWN_LINES: usize = 15;
+
 /// Ports may be taken between being found free and being bound.
 const TRIES: usize = 5;
 
@@ -121,6 +124,19 @@ impl Squid {
         let bad: Vec<_> =
             said.lines().filter(|line| line.contains("[down") || line.contains("suspending ICAP")).collect();
         assert!(bad.is_empty(), "Squid's cache.log: {bad:#?}");
+    }
+}
+
+impl Drop for Squid {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in ["access.log", "icap.log"] {
+                let text = std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+                let lines: Vec<_> = text.lines().collect();
+                let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+                eprintln!("the end of Squid's {name}:\n{}", last.join("\n"));
+            }
+        }
     }
 }
 
