@@ -11,8 +11,9 @@ use icapstan_scanner::{Scanner, find_worker};
 use icapstan_telemetry::{AdminServer, LogFormat, Ready};
 use prometheus::Registry;
 use serde_json::json;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -139,7 +140,7 @@ fn start_admin(
     registry: &Arc<Registry>,
     scanner: &Arc<Scanner>,
     stopping: &Arc<AtomicBool>,
-    icap: std::net::SocketAddr,
+    icap: SocketAddr,
 ) -> anyhow::Result<AdminServer> {
     let (port, stopping) = (Arc::clone(scanner), Arc::clone(stopping));
     let ready = move || {
@@ -151,6 +152,9 @@ fn start_admin(
         Ready::new().check("server", server).check("scanner", scanner)
     };
     let epochs = scanner.epochs();
+    // Known only once the endpoint that tells it listens.
+    let bound = Arc::new(OnceLock::new());
+    let admin = Arc::clone(&bound);
     let version = move || {
         let epoch = epochs.borrow();
         let signatures = epoch.as_ref().map(|epoch| {
@@ -165,11 +169,15 @@ fn start_admin(
             "name": "icapstan",
             "version": env!("CARGO_PKG_VERSION"),
             "icap": icap.to_string(),
+            "admin": admin.get().map(SocketAddr::to_string),
             "signatures": signatures,
         })
     };
-    AdminServer::start(settings.config.admin, Arc::clone(registry), Arc::new(ready), Arc::new(version))
-        .with_context(|| format!("{} cannot be listened on", settings.config.admin))
+    let server =
+        AdminServer::start(settings.config.admin, Arc::clone(registry), Arc::new(ready), Arc::new(version))
+            .with_context(|| format!("{} cannot be listened on", settings.config.admin))?;
+    bound.get_or_init(|| server.local_addr());
+    Ok(server)
 }
 
 // === impl Signals ===
