@@ -20,6 +20,7 @@ enum Verdict {
 /// Scans `what` (a path, `-` or `eicar`), prints one line, and says how to end.
 pub(crate) fn run(what: &str, server: &ServiceUri, patience: Duration, as_json: bool) -> Exit {
     let result = scan(what, server, patience);
+    let what = name_of(what);
     let (line, exit) = match &result {
         Ok((Verdict::Clean, _)) => (format!("{what}: OK"), Exit::Success),
         Ok((Verdict::Infected(name), _)) => (format!("{what}: {name} FOUND"), Exit::Found),
@@ -38,9 +39,13 @@ fn scan(what: &str, server: &ServiceUri, patience: Duration) -> Result<(Verdict,
         "eicar" => Box::new(io::Cursor::new(eicar())),
         path => Box::new(File::open(path).map_err(|error| ClientError::Object(path.to_owned(), error))?),
     };
-    let answer =
-        Client::connect(server, patience)?.scan(&mut object, if what == "-" { "stdin" } else { what })?;
+    let answer = Client::connect(server, patience)?.scan(&mut object, name_of(what))?;
     Ok((judge(&answer), answer))
+}
+
+/// What the object is called in the output and in the server's log.
+fn name_of(what: &str) -> &str {
+    if what == "-" { "stdin" } else { what }
 }
 
 /// The EICAR test file, never whole in this program: scanners would remove it.
