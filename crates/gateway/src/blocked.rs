@@ -1,7 +1,7 @@
-//! URLs whose download was cut because a threat was found when part of it was out: whoever asks
-//! again gets the page instead of another cut.
+//! URLs whose download was cut because it turned out to be blocked when part of it was out: whoever
+//! asks again gets the page instead of another cut.
 
-use icapstan_model::ThreatName;
+use icapstan_model::{GenerationId, Verdict};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct BlockedUrls {
 
 #[derive(Debug, Default)]
 struct Inner {
-    threats: HashMap<Arc<str>, Entry>,
+    entries: HashMap<Arc<str>, Entry>,
     /// Oldest first. Only the last mention of a URL counts.
     order: VecDeque<(u64, Arc<str>)>,
     mentions: u64,
@@ -35,32 +35,33 @@ struct Inner {
 struct Entry {
     mention: u64,
     since: Instant,
-    threat: ThreatName,
+    generation: GenerationId,
+    verdict: Verdict,
 }
 
 // === impl BlockedUrls ===
 
 impl BlockedUrls {
     /// Remembers `url`.
-    pub(crate) fn insert(&self, url: &str, threat: &ThreatName, now: Instant) {
+    pub(crate) fn insert(&self, url: &str, generation: GenerationId, verdict: &Verdict, now: Instant) {
         let mut inner = self.inner.lock();
         let url: Arc<str> = url.into();
         inner.mentions += 1;
-        let entry = Entry { mention: inner.mentions, since: now, threat: threat.clone() };
-        if inner.threats.insert(Arc::clone(&url), entry).is_none() {
+        let entry = Entry { mention: inner.mentions, since: now, generation, verdict: verdict.clone() };
+        if inner.entries.insert(Arc::clone(&url), entry).is_none() {
             inner.bytes += url.len() + OVERHEAD;
         }
         let mention = inner.mentions;
         inner.order.push_back((mention, url));
         inner.evict(now);
-        self.any.store(!inner.threats.is_empty(), Ordering::Release);
+        self.any.store(!inner.entries.is_empty(), Ordering::Release);
     }
 
-    /// What was found under `url`.
-    pub(crate) fn get(&self, url: &str, now: Instant) -> Option<ThreatName> {
+    /// What `generation` said of `url`. Other signatures may say otherwise.
+    pub(crate) fn get(&self, url: &str, generation: GenerationId, now: Instant) -> Option<Verdict> {
         let inner = self.inner.lock();
-        let entry = inner.threats.get(url)?;
-        entry.counts(now).then(|| entry.threat.clone())
+        let entry = inner.entries.get(url)?;
+        (entry.generation == generation && entry.counts(now)).then(|| entry.verdict.clone())
     }
 
     /// Whether there is anything to be found.
@@ -81,19 +82,19 @@ impl Entry {
 
 impl Inner {
     fn evict(&mut self, now: Instant) {
-        if self.order.len() > 2 * self.threats.len() + 64 {
-            let threats = &self.threats;
+        if self.order.len() > 2 * self.entries.len() + 64 {
+            let entries = &self.entries;
             self.order
-                .retain(|(mention, url)| threats.get(url).is_some_and(|entry| entry.mention == *mention));
+                .retain(|(mention, url)| entries.get(url).is_some_and(|entry| entry.mention == *mention));
         }
         while let Some((mention, url)) = self.order.front() {
-            let current = self.threats.get(url).filter(|entry| entry.mention == *mention);
+            let current = self.entries.get(url).filter(|entry| entry.mention == *mention);
             if current.is_some_and(|entry| entry.counts(now)) && self.bytes <= MAX_BYTES {
                 return;
             }
             if current.is_some() {
                 self.bytes -= url.len() + OVERHEAD;
-                self.threats.remove(url);
+                self.entries.remove(url);
             }
             self.order.pop_front();
         }
@@ -104,32 +105,40 @@ impl Inner {
 mod tests {
     use super::*;
 
+    const OLD: GenerationId = GenerationId([1; 32]);
+    const NEW: GenerationId = GenerationId([2; 32]);
+
+    fn infected() -> Verdict {
+        Verdict::Infected("Worm".into())
+    }
+
     #[test]
-    fn an_entry_counts_for_half_an_hour_from_the_last_time() {
-        let (urls, threat, start) = (BlockedUrls::default(), ThreatName::from("Worm"), Instant::now());
-        assert!(!urls.any() && urls.get("http://a/", start).is_none());
-        urls.insert("http://a/", &threat, start);
-        urls.insert("http://a/", &threat, start + TTL / 2);
+    fn an_entry_counts_for_half_an_hour_from_the_last_time_and_for_its_signatures() {
+        let (urls, start) = (BlockedUrls::default(), Instant::now());
+        assert!(!urls.any() && urls.get("http://a/", OLD, start).is_none());
+        urls.insert("http://a/", OLD, &infected(), start);
+        urls.insert("http://a/", OLD, &infected(), start + TTL / 2);
         assert!(urls.any());
-        assert_eq!(urls.get("http://a/", start + TTL), Some(threat.clone()));
-        assert_eq!(urls.get("http://a/?x", start + TTL), None);
-        assert_eq!(urls.get("http://a/", start + TTL * 2), None);
-        urls.insert("http://b/", &threat, start + TTL * 2);
-        assert_eq!(urls.inner.lock().threats.len(), 1, "what is old is forgotten");
+        assert_eq!(urls.get("http://a/", OLD, start + TTL), Some(infected()));
+        assert_eq!(urls.get("http://a/", NEW, start + TTL), None);
+        assert_eq!(urls.get("http://a/?x", OLD, start + TTL), None);
+        assert_eq!(urls.get("http://a/", OLD, start + TTL * 2), None);
+        urls.insert("http://b/", OLD, &infected(), start + TTL * 2);
+        assert_eq!(urls.inner.lock().entries.len(), 1, "what is old is forgotten");
     }
 
     #[test]
     fn it_never_grows_beyond_its_bound() {
-        let (urls, threat, now) = (BlockedUrls::default(), ThreatName::from("Worm"), Instant::now());
+        let (urls, now) = (BlockedUrls::default(), Instant::now());
         for n in 0..20_000 {
-            urls.insert(&format!("http://a/{n}/{}", "x".repeat(400)), &threat, now);
-            urls.insert("http://always/", &threat, now);
+            urls.insert(&format!("http://a/{n}/{}", "x".repeat(400)), OLD, &infected(), now);
+            urls.insert("http://always/", OLD, &infected(), now);
         }
         let inner = urls.inner.lock();
-        assert!(inner.bytes <= MAX_BYTES && inner.order.len() <= 2 * inner.threats.len() + 65);
-        assert!(inner.threats.len() > 1000);
+        assert!(inner.bytes <= MAX_BYTES && inner.order.len() <= 2 * inner.entries.len() + 65);
+        assert!(inner.entries.len() > 1000);
         drop(inner);
-        assert!(urls.get("http://always/", now).is_some());
-        assert!(urls.get("http://a/0/", now).is_none());
+        assert!(urls.get("http://always/", OLD, now).is_some());
+        assert!(urls.get("http://a/0/", OLD, now).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! How many bytes all transactions together may hold.
 
+use prometheus::IntGauge;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Budget {
     limit: u64,
     taken: AtomicU64,
+    gauge: IntGauge,
 }
 
 /// A part of a budget; given back when dropped.
@@ -20,18 +22,31 @@ pub(crate) struct Share {
 // === impl Budget ===
 
 impl Budget {
-    pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, taken: AtomicU64::new(0) })
+    /// `gauge` shows how many bytes are taken.
+    pub(crate) fn new(limit: u64, gauge: IntGauge) -> Arc<Self> {
+        Arc::new(Self { limit, taken: AtomicU64::new(0), gauge })
+    }
+
+    /// One that nobody watches.
+    #[cfg(test)]
+    pub(crate) fn unwatched(limit: u64) -> Arc<Self> {
+        Self::new(limit, IntGauge::new("bytes", "Bytes.").expect("a valid name"))
     }
 
     /// Bytes that are taken now.
+    #[cfg(test)]
     pub(crate) fn taken(&self) -> u64 {
+        assert_eq!(u64::try_from(self.gauge.get()), Ok(self.taken.load(Ordering::Relaxed)));
         self.taken.load(Ordering::Relaxed)
     }
 
     fn take(&self, bytes: u64) -> bool {
         let grow = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.limit);
-        self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, grow).is_ok()
+        let fits = self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, grow).is_ok();
+        if fits {
+            self.gauge.add(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        fits
     }
 }
 
@@ -59,6 +74,7 @@ impl Share {
     /// Gives everything back.
     pub(crate) fn release(&mut self) {
         self.budget.taken.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.budget.gauge.sub(i64::try_from(self.bytes).unwrap_or(i64::MAX));
         self.bytes = 0;
     }
 }
@@ -75,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_never_overdrawn_and_comes_back_whole() {
-        let budget = Budget::new(100);
+        let budget = Budget::unwatched(100);
         let mut one = Share::new(&budget);
         let mut two = Share::new(&budget);
         assert!(one.grow_to(60) && one.grow_to(10) && two.grow_to(40));

@@ -17,7 +17,7 @@ fn body_head(head: &RequestHead) -> Option<HttpHead<'_>> {
     }
 }
 
-/// How long the message says that its body is. Never more than a hint.
+/// How long the message says that its body is. It may be wrong.
 pub(crate) fn claimed_len(head: &RequestHead) -> Option<u64> {
     body_head(head)?.content_length()
 }
@@ -25,17 +25,16 @@ pub(crate) fn claimed_len(head: &RequestHead) -> Option<u64> {
 /// What a scan is told besides the bytes.
 pub(crate) fn scan_context(head: &RequestHead, profile: &Arc<ScanProfile>) -> ScanContext {
     let body_head = body_head(head);
-    let joined = |name: &str| {
-        let values: Vec<_> =
-            body_head.iter().flat_map(|head| head.values(name)).map(String::from_utf8_lossy).collect();
-        values.join(", ")
+    let texts = |name: &str| -> Vec<String> {
+        let values = body_head.iter().flat_map(|head| head.values(name));
+        values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
     };
     let partial =
         body_head.is_some_and(|head| head.status() == Some(206) || head.value("content-range").is_some());
     ScanContext {
         mode: mode(head),
-        content_encoding: joined("content-encoding"),
-        content_type: joined("content-type"),
+        content_encoding: texts("content-encoding").join(", "),
+        content_types: texts("content-type"),
         partial,
         profile: Arc::clone(profile),
     }

@@ -88,8 +88,8 @@ impl Gateway {
         let services = Services::new(&config.services, |name| policies.get(name).map(Arc::clone))
             .map_err(GatewayError::NoPolicy)?;
         let store = StoreConfig {
-            memory: Budget::new(config.memory),
-            spool: Budget::new(config.spool),
+            memory: Budget::new(config.memory, metrics.memory.clone()),
+            spool: Budget::new(config.spool, metrics.spool.clone()),
             dir: config.temp_dir.clone(),
         };
         Ok(Self {
@@ -109,12 +109,6 @@ impl Gateway {
         // An odd factor spreads the count over all digits and never repeats.
         let count = self.transactions.fetch_add(1, Ordering::Relaxed);
         self.id_base.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    /// Brings the gauges of the byte budgets up to date.
-    pub(crate) fn show_budgets(&self) {
-        self.metrics.memory.set(i64::try_from(self.store.memory.taken()).unwrap_or(i64::MAX));
-        self.metrics.spool.set(i64::try_from(self.store.spool.taken()).unwrap_or(i64::MAX));
     }
 
     fn generation(&self) -> Option<GenerationId> {

@@ -50,7 +50,7 @@ pub(crate) fn decision(
         user = identity::user(transaction.head).unwrap_or_default(),
         size = size.unwrap_or(0),
         sha256 = report.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
-        generation = transaction.epoch.as_ref().map(|epoch| epoch.signatures.id.to_string()).unwrap_or_default(),
+        generation = transaction.generation.map(|id| id.to_string()).unwrap_or_default(),
         istag = transaction.istag.as_str(),
         "An object was not found clean."
     );

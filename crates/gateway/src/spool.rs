@@ -36,9 +36,18 @@ impl Spool {
         self.written + self.pending.len() as u64
     }
 
+    /// Takes `data`, or nothing of it.
     pub(crate) async fn push(&mut self, data: &[u8]) -> io::Result<()> {
+        let before = self.pending.len();
         self.pending.extend_from_slice(data);
-        if self.pending.len() >= BLOCK { self.flush().await } else { Ok(()) }
+        if self.pending.len() < BLOCK {
+            return Ok(());
+        }
+        let flushed = self.flush().await;
+        if flushed.is_err() {
+            self.pending.truncate(before);
+        }
+        flushed
     }
 
     /// Writes what is pending, and hands out the file.
@@ -115,6 +124,17 @@ mod tests {
             assert!(back == bytes, "flushed: {flushed}");
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fills_up_takes_a_piece_wholly_or_not_at_all() {
+        let full = std::fs::File::options().read(true).write(true).open("/dev/full").unwrap();
+        let mut spool = Spool { file: Arc::new(full), written: 0, pending: vec![7; BLOCK - 10] };
+        spool.push(&[8; 9]).await.unwrap();
+        assert!(spool.push(&[9; 100]).await.is_err());
+        assert_eq!(spool.len(), BLOCK as u64 - 1);
+        let kept = spool.read(0, Vec::new()).await.unwrap();
+        assert!(kept.ends_with(&[7, 8, 8, 8, 8, 8, 8, 8, 8, 8]));
     }
 
     #[tokio::test]

@@ -77,7 +77,8 @@ mod tests {
     }
 
     async fn store(len: usize) -> Store {
-        let config = StoreConfig { memory: Budget::new(1 << 20), spool: Budget::new(0), dir: "/".into() };
+        let config =
+            StoreConfig { memory: Budget::unwatched(1 << 20), spool: Budget::unwatched(0), dir: "/".into() };
         let mut store = Store::new(&config, 1 << 20, None).unwrap();
         store.push(&vec![0; len]).await.unwrap();
         store

@@ -203,7 +203,7 @@ mod tests {
 
     fn config(memory: u64, spool: u64) -> (StoreConfig, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
-        let (memory, spool) = (Budget::new(memory), Budget::new(spool));
+        let (memory, spool) = (Budget::unwatched(memory), Budget::unwatched(spool));
         (StoreConfig { memory, spool, dir: dir.path().to_owned() }, dir)
     }
 

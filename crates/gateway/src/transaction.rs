@@ -12,8 +12,8 @@ use bytes::Bytes;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
 use icapstan_model::{
-    Content, Epoch, FailedReason, Findings, IsTag, Mode, NonScannedReason, Object, Refusal, ScanContext,
-    ScanReport, ThreatName, Verdict,
+    Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Refusal,
+    ScanContext, ScanReport, Verdict, VerdictKind,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,8 +28,10 @@ pub(crate) struct Transaction<'a> {
     pub(crate) mode: Mode,
     pub(crate) id: u64,
     pub(crate) istag: IsTag,
-    /// Pinned: as long as the transaction lives, so do these signatures.
-    pub(crate) epoch: Option<Arc<Epoch>>,
+    /// The signatures that the tag stands for.
+    pub(crate) generation: Option<GenerationId>,
+    /// Pinned until there is a verdict; a long answer must not keep old signatures in memory.
+    epoch: Option<Arc<Epoch>>,
 }
 
 /// What of the answer is out before there is a verdict.
@@ -53,9 +55,6 @@ enum Received {
     Threat(ScanReport),
 }
 
-/// What a service says that is told not to look.
-const SKIPPED: Verdict = Verdict::NonScanned(NonScannedReason::Skipped);
-
 /// The store takes at least this much, so that a preview always fits. Larger than any preview.
 const PREVIEW_ROOM: u64 = 64 * 1024;
 
@@ -64,17 +63,30 @@ const PREVIEW_ROOM: u64 = 64 * 1024;
 impl<'a> Transaction<'a> {
     pub(crate) fn new(gateway: &'a Gateway, service: &'a Service, head: &'a RequestHead) -> Self {
         let epoch = gateway.port.epoch();
-        let istag = service.istag(epoch.as_ref().map(|epoch| &epoch.signatures.id));
-        Self { gateway, service, head, mode: context::mode(head), id: gateway.next_id(), istag, epoch }
+        let generation = epoch.as_ref().map(|epoch| epoch.signatures.id);
+        let istag = service.istag(generation.as_ref());
+        Self {
+            gateway,
+            service,
+            head,
+            mode: context::mode(head),
+            id: gateway.next_id(),
+            istag,
+            generation,
+            epoch,
+        }
     }
 
-    pub(crate) async fn run<I: Io>(&self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
+    pub(crate) async fn run<I: Io>(&mut self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
         if !self.service.scope.content() {
-            return self.conclude(exchange, &ScanReport::unscanned(SKIPPED.into()), None, &[]).await;
+            // The administrator has decided; no rule is asked.
+            self.epoch = None;
+            let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
+            self.gateway.metrics.decided(self.mode, &skipped, false);
+            return pass(self, exchange, &skipped, None, &[]).await;
         }
-        if let Some(threat) = self.known_threat() {
-            let report = ScanReport::unscanned(Verdict::Infected(threat).into());
-            return self.conclude(exchange, &report, None, &[]).await;
+        if let Some(verdict) = self.known_verdict() {
+            return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
         }
         if !self.head.has_body() {
             return self.conclude(exchange, &ScanReport::unscanned(Findings::clean()), None, &[]).await;
@@ -175,7 +187,7 @@ impl<'a> Transaction<'a> {
         let sent = match *out {
             Out::Nothing => {
                 self.gateway.metrics.released();
-                begin_unchanged(self, exchange, &[]);
+                begin_unchanged(self, exchange, &[("X-Icapstan-Reason", "undecided")]);
                 0
             }
             Out::Body(sent) => sent,
@@ -220,7 +232,7 @@ impl<'a> Transaction<'a> {
 
     /// Asks the policy and answers. `rest` is what was received behind what the store holds.
     async fn conclude<I: Io>(
-        &self,
+        &mut self,
         exchange: &mut Exchange<'_, I>,
         report: &ScanReport,
         body: Option<(Store, Out)>,
@@ -232,11 +244,10 @@ impl<'a> Transaction<'a> {
         let decision = self.service.policy.decide(self.mode, findings);
         let outcome = Outcome::of(&decision);
         self.gateway.metrics.decided(self.mode, findings, matches!(outcome, Outcome::Block(_)));
-        self.gateway.show_budgets();
-        // What the administrator has told a service to pass is no news.
-        if decision.log || !(findings.is_clean() || *findings.strongest() == SKIPPED) {
+        if decision.log {
             record::decision(self, report, &decision, exchange.peer(), body.map(|(store, _)| store.len()));
         }
+        self.epoch = None;
         let answered = match outcome {
             Outcome::Pass => pass(self, exchange, findings, body, rest).await,
             Outcome::Block(_) if matches!(body, Some((_, Out::Body(_)))) => {
@@ -249,20 +260,22 @@ impl<'a> Transaction<'a> {
         answered
     }
 
-    /// What was found under this URL before, when it was too late for a page.
-    fn known_threat(&self) -> Option<ThreatName> {
+    /// What these signatures said of this URL before, when it was too late for a page.
+    fn known_verdict(&self) -> Option<Verdict> {
         if !self.gateway.blocked.any() {
             return None;
         }
-        self.gateway.blocked.get(&self.get_url()?, Instant::now())
+        self.gateway.blocked.get(&self.get_url()?, self.generation?, Instant::now())
     }
 
-    /// The next request for this URL is to get the page for which it is too late now.
+    /// The next request for this URL is to get the page for which it is too late now. Failures may
+    /// be over by then.
     fn remember(&self, verdict: &Verdict) {
         self.gateway.metrics.cut();
-        if let (Verdict::Infected(threat) | Verdict::Phishing(threat), Some(url)) = (verdict, self.get_url())
+        if verdict.kind() != VerdictKind::Failed
+            && let (Some(url), Some(generation)) = (self.get_url(), self.generation)
         {
-            self.gateway.blocked.insert(&url, threat, Instant::now());
+            self.gateway.blocked.insert(&url, generation, verdict, Instant::now());
         }
     }
 

@@ -10,18 +10,20 @@ pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// It is full when it holds this much.
+    most: usize,
 }
 
 const SMALL: usize = 4 * 1024;
 const LARGE: usize = 64 * 1024;
-/// One request head fits, with the bytes of a body behind it.
-const MAX: usize = 128 * 1024;
 
 // === impl Buffer ===
 
 impl Buffer {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0 }
+    /// For connections whose largest ICAP head has `head` bytes: that fits, with bytes of a body
+    /// behind it.
+    pub(crate) fn new(head: usize) -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, most: head + LARGE }
     }
 
     pub(crate) fn filled(&self) -> &[u8] {
@@ -49,19 +51,23 @@ impl Buffer {
 
     /// Whether it holds as much as it ever may.
     pub(crate) fn is_full(&self) -> bool {
-        self.end - self.start >= MAX
+        self.end - self.start >= self.most
     }
 
     /// Gives memory back while nothing is buffered.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
-            *self = Self::new();
+            (self.bytes, self.start, self.end) = (Vec::new(), 0, 0);
         }
     }
 
     /// Reads once; 0 bytes mean that the peer sends no more.
     pub(crate) async fn read(&mut self, io: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
         self.make_room();
+        // Reading into nothing would look like the peer's end.
+        if self.end == self.bytes.len() {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        }
         let count = io.read(&mut self.bytes[self.end..]).await?;
         self.end += count;
         Ok(count)
@@ -83,7 +89,7 @@ impl Buffer {
                 self.start = 0;
             }
             if self.bytes.len() - self.end < SMALL {
-                self.bytes.resize((self.bytes.len() * 2).clamp(LARGE, MAX + SMALL), 0);
+                self.bytes.resize((self.bytes.len() * 2).clamp(LARGE, self.most + SMALL), 0);
             }
         }
     }
@@ -97,7 +103,7 @@ mod tests {
     async fn bytes_come_out_as_they_went_in_however_they_are_consumed() {
         let sent: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         let mut io = &sent[..];
-        let (mut buffer, mut seen) = (Buffer::new(), Vec::new());
+        let (mut buffer, mut seen) = (Buffer::new(LARGE), Vec::new());
         let mut take = 1;
         loop {
             while !buffer.is_full() && buffer.read(&mut io).await.unwrap() > 0 {}
@@ -115,7 +121,7 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_its_bound_and_gives_memory_back() {
-        let mut buffer = Buffer::new();
+        let mut buffer = Buffer::new(LARGE);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut endless = tokio::io::repeat(7);
@@ -123,7 +129,7 @@ mod tests {
                 buffer.read(&mut endless).await.unwrap();
             }
         });
-        assert!(buffer.filled().len() <= MAX + LARGE);
+        assert!(buffer.filled().len() <= 3 * LARGE);
         buffer.consume(buffer.filled().len());
         buffer.shrink();
         assert_eq!(buffer.bytes.capacity(), 0);

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// A bound listener, not yet accepting.
+/// A bound address, not yet listening.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    socket: TcpSocket,
     local: SocketAddr,
     config: ServerConfig,
     metrics: ServerMetrics,
@@ -50,15 +50,15 @@ const fn reserve(sessions: usize) -> usize {
 // === impl Server ===
 
 impl Server {
-    /// Binds `addr`; with port 0 the system chooses one.
+    /// Binds `addr`; with port 0 the system chooses one. Until [`Server::start`], connections are
+    /// refused by the system: a client that finds nobody is better off than one that finds silence.
     pub fn bind(addr: SocketAddr, config: ServerConfig, metrics: ServerMetrics) -> io::Result<Self> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart must not wait for connections of the last run to be forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
-        let listener = socket.listen(4096)?;
-        let local = listener.local_addr()?;
-        Ok(Self { listener, local, config, metrics })
+        let local = socket.local_addr()?;
+        Ok(Self { socket, local, config, metrics })
     }
 
     /// Where it listens.
@@ -67,7 +67,8 @@ impl Server {
     }
 
     /// Accepts and serves connections until it is shut down.
-    pub fn start<S: Service>(self, service: S) -> Shutdown {
+    pub fn start<S: Service>(self, service: S) -> io::Result<Shutdown> {
+        let listener = self.socket.listen(4096)?;
         let stop = CancellationToken::new();
         let sessions = TaskTracker::new();
         let shared = Arc::new(Shared {
@@ -78,7 +79,6 @@ impl Server {
             slots: Arc::new(AtomicUsize::new(0)),
         });
         let tracker = sessions.clone();
-        let listener = self.listener;
         tokio::spawn(async move {
             let stop = shared.stop.clone();
             tokio::select! {
@@ -86,7 +86,7 @@ impl Server {
                 () = stop.cancelled() => {}
             }
         });
-        Shutdown { stop, sessions }
+        Ok(Shutdown { stop, sessions })
     }
 }
 

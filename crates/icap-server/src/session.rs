@@ -36,7 +36,7 @@ impl<S: Service, I: Io> Session<S, I> {
         let connection = Connection {
             io,
             peer,
-            input: Buffer::new(),
+            input: Buffer::new(shared.config.limits.icap_head),
             decoder: Decoder::new(shared.config.limits),
             output: Vec::new(),
             timeouts: shared.config.timeouts,
@@ -231,11 +231,8 @@ impl<S: Service, I: Io> Session<S, I> {
         }
         if close {
             self.connection.linger().await;
-            return false;
         }
-        // The decoder still owes the end of the request without a body.
-        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
-        answered && exchange.next().await.is_ok()
+        answered && !close
     }
 
     /// Ends the connection after a failure, with a status if none was sent.

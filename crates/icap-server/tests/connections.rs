@@ -114,7 +114,7 @@ fn start(config: ServerConfig) -> Running {
     let addr = server.local_addr();
     let (release, left) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let service = Echo { release: Arc::clone(&release), left: Arc::clone(&left) };
-    Running { addr, shutdown: Some(server.start(service)), release, left }
+    Running { addr, shutdown: Some(server.start(service).unwrap()), release, left }
 }
 
 fn quick() -> ServerConfig {

@@ -118,12 +118,12 @@ impl Client {
             })
             .collect();
         let get = format!("GET file:///{} HTTP/1.1\r\n\r\n", path.trim_start_matches('/'));
-        let ok = "HTTP/1.1 200 OK\r\n\r\n";
+        // Without a response head: there is none, and a server has no reason to begin its answer
+        // before the verdict.
         let head = format!(
             "RESPMOD {text} ICAP/1.0\r\nHost: {authority}\r\nAllow: 204\r\nConnection: close\r\n\
-             Encapsulated: req-hdr=0, res-hdr={}, res-body={}\r\n\r\n{get}{ok}",
-            get.len(),
-            get.len() + ok.len()
+             Encapsulated: req-hdr=0, res-body={}\r\n\r\n{get}",
+            get.len()
         );
         let mut block = vec![0; CHUNK];
         let mut wire = head.into_bytes();

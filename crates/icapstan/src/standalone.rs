@@ -106,31 +106,48 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         GatewayMetrics::register(&registry)?,
     )?;
+    let result = serve_with(settings, &registry, &scanner, server, gateway, &mut signals).await;
+    // Also after a failure: processes end and temporary files go.
+    scanner.shutdown().await;
+    result
+}
+
+/// Serves until a signal ends it.
+async fn serve_with(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    scanner: &Arc<Scanner>,
+    server: Server,
+    gateway: Gateway,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let icap = server.local_addr();
     let stopping = Arc::new(AtomicBool::new(false));
-    let admin = start_admin(settings, &registry, &scanner, &stopping, icap)?;
+    let admin = start_admin(settings, registry, scanner, &stopping, icap)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
         loaded = epochs.wait_for(Option::is_some) => loaded.is_ok(),
-        () = signals.end(&scanner) => false,
+        () = signals.end(scanner) => false,
     };
     if loaded {
+        let shutdown = server.start(gateway).with_context(|| format!("{icap} cannot be listened on"))?;
         info!(
             icap = %icap,
             admin = %admin.local_addr(),
             services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
             "listening"
         );
-        let shutdown = server.start(gateway);
-        signals.end(&scanner).await;
+        signals.end(scanner).await;
         stopping.store(true, Ordering::Release);
-        info!("Stopping: requests that are under way are answered.");
-        if !shutdown.stop(GRACE).await {
-            warn!("Some connections did not end in time.");
+        info!("Stopping: requests that are under way are answered. A second signal ends them.");
+        tokio::select! {
+            in_time = shutdown.stop(GRACE) => if !in_time {
+                warn!("Some connections did not end in time.");
+            },
+            () = signals.end(scanner) => warn!("Connections that were under way are cut."),
         }
     }
-    scanner.shutdown().await;
     info!("Stopped.");
     Ok(())
 }

@@ -40,8 +40,8 @@ pub struct ScanContext {
     pub mode: Mode,
     /// The values of `Content-Encoding`, all lines joined with `, `; empty when there is none.
     pub content_encoding: String,
-    /// The value of `Content-Type`; empty when there is none.
-    pub content_type: String,
+    /// The values of all `Content-Type` lines. Readers that get several disagree on which one counts.
+    pub content_types: Vec<String>,
     /// A piece of an object (HTTP status 206, or `Content-Range`).
     pub partial: bool,
     /// Limits and depth of the scan.

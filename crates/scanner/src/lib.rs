@@ -43,7 +43,7 @@
 //! let context = ScanContext {
 //!     mode: Mode::Reqmod,
 //!     content_encoding: String::new(),
-//!     content_type: "text/plain".to_owned(),
+//!     content_types: vec!["text/plain".to_owned()],
 //!     partial: false,
 //!     profile,
 //! };

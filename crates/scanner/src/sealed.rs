@@ -14,7 +14,7 @@ const MAX_COPY: u64 = 64 << 20;
 const CHUNK: usize = 256 << 10;
 
 /// What can be handed to a worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// In memory.
     Memory(Bytes),

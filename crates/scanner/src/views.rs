@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  object ─▶ content codings undone ─▶ body ─┬─▶ the body itself
-//!     │ label and bytes disagree             └─▶ multipart: each part, encoded and decoded
+//!     │ label and bytes disagree,            └─▶ forms: each part, encoded and decoded
+//!     │ or a coding passes over some
 //!     └─▶ the raw bytes, too
 //! ```
 
@@ -40,12 +41,25 @@ const MAX_TEXTS: usize = 20_000;
 /// As many of them as fit.
 const MAX_FIELDS: usize = 64 << 10;
 
+/// Forms that one body is read as. With more than one its type is in doubt anyway.
+const MAX_FORMS: usize = 4;
+/// Commas in one line that are looked behind. Nobody has a use for more than one.
+const MAX_COMMAS: usize = 64;
+
 /// What is to be scanned, and what is known already.
 #[derive(Debug)]
 pub(crate) struct Views {
     /// Each an object of its own.
     pub(crate) sources: Vec<Source>,
     pub(crate) findings: Findings,
+}
+
+/// What the `Content-Type` lines say together.
+struct Types<'a> {
+    /// Those that name a form, each once.
+    forms: Vec<&'a str>,
+    /// Readers may disagree on what the type is.
+    differ: bool,
 }
 
 struct Builder<'a> {
@@ -59,9 +73,8 @@ struct Builder<'a> {
 impl Views {
     /// Whether finding the views is a matter of looking at labels.
     pub(crate) fn are_plain(context: &ScanContext) -> bool {
-        Codings::parse(&context.content_encoding).is_identity()
-            && !Multipart::is_multipart(&context.content_type)
-            && !Urlencoded::is_urlencoded(&context.content_type)
+        let types = Types::of(&context.content_types);
+        Codings::parse(&context.content_encoding).is_identity() && types.forms.is_empty() && !types.differ
     }
 
     /// Decodes and splits. Takes time, up to the deadline, so it is not for async code unless the
@@ -74,11 +87,48 @@ impl Views {
                 max_ratio: MAX_RATIO,
                 deadline,
                 max_codings: MAX_CODINGS,
+                cancelled,
             },
             views: Self { sources: Vec::new(), findings: Findings::clean() },
         };
         builder.object(object)?;
         Ok(builder.views)
+    }
+}
+
+// === impl Types ===
+
+impl<'a> Types<'a> {
+    fn of(lines: &'a [String]) -> Self {
+        let mut types = Self { forms: Vec::new(), differ: false };
+        let mut first: Option<&str> = None;
+        for line in lines.iter().map(|line| line.trim()) {
+            // Without a type in front, some readers take a parameter for one.
+            types.differ |= line.starts_with(';');
+            match first {
+                Some(first) => types.differ |= !first.eq_ignore_ascii_case(line),
+                None => first = Some(line),
+            }
+            types.add(line);
+            // Who forwards several lines may join them with commas, and readers then take the first or
+            // the last (WHATWG Fetch, "extract a MIME type").
+            for (count, (at, _)) in line.match_indices(',').enumerate() {
+                types.differ |= count >= MAX_COMMAS || types.add(line[at + 1..].trim());
+                if count >= MAX_COMMAS {
+                    break;
+                }
+            }
+        }
+        types
+    }
+
+    /// Takes note of a form. Whether it is one.
+    fn add(&mut self, content_type: &'a str) -> bool {
+        let is_form = Multipart::is_multipart(content_type) || Urlencoded::is_urlencoded(content_type);
+        if is_form && !self.forms.contains(&content_type) && self.forms.len() < MAX_FORMS {
+            self.forms.push(content_type);
+        }
+        is_form
     }
 }
 
@@ -91,14 +141,15 @@ impl Builder<'_> {
             return self.body(object);
         }
         match self.decode(&object, &codings)? {
-            Decoded::Complete(output) => {
+            Decoded::Complete { output, first_len, skipped } => {
+                if skipped {
+                    self.with_skipped(&object, &codings)?;
+                }
                 let body = output_source(output)?.unwrap_or(object);
-                self.body(body)
-            }
-            Decoded::Joined { output, first_len } => {
-                let body = output_source(output)?.unwrap_or(object);
-                // Some readers stop after the first member.
-                self.push(first_part(&body, first_len));
+                if let Some(first_len) = first_len {
+                    // Some readers stop after the first member.
+                    self.push(first_part(&body, first_len));
+                }
                 self.body(body)
             }
             Decoded::Incomplete { output, defect } => {
@@ -126,11 +177,27 @@ impl Builder<'_> {
         decode(input, codings, &self.budget, &mut spill)
     }
 
+    /// What a coding passes over is there all the same for whoever saves the body as it came, or undoes
+    /// only some of its codings.
+    fn with_skipped(&mut self, object: &Source, codings: &Codings) -> io::Result<()> {
+        self.push(object.clone());
+        for first in 1..codings.as_slice().len() {
+            let (output, defect) =
+                self.decode(object, &Codings::new(&codings.as_slice()[first..]))?.into_parts();
+            if let Some(defect) = defect {
+                self.defect(defect);
+            }
+            if let Some(source) = output_source(output)? {
+                self.push(source);
+            }
+        }
+        Ok(())
+    }
+
     /// What the label does not tell, the first bytes may.
     fn by_looks(&mut self, object: &Source) -> io::Result<()> {
         let Some(coding) = sniff(&object.head(16)?) else { return Ok(()) };
-        let (Decoded::Complete(output) | Decoded::Joined { output, .. } | Decoded::Incomplete { output, .. }) =
-            self.decode(object, &Codings::new(&[coding]))?;
+        let (output, _) = self.decode(object, &Codings::new(&[coding]))?.into_parts();
         if let Some(source) = output_source(output)? {
             self.push(source);
         }
@@ -139,22 +206,27 @@ impl Builder<'_> {
 
     /// The body as a reader sees it.
     fn body(&mut self, body: Source) -> io::Result<()> {
-        if Multipart::is_multipart(&self.context.content_type) {
-            let bytes = body.read()?;
-            let limits = MultipartLimits {
-                max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
-                max_header_bytes: MAX_PART_HEADER,
-                max_depth: MAX_MULTIPART_DEPTH,
-            };
-            let multipart = Multipart::parse(&self.context.content_type, &bytes, &limits);
+        let types = Types::of(&self.context.content_types);
+        if types.differ {
+            self.malformed();
+        }
+        if types.forms.is_empty() {
             self.push(body);
-            self.multipart(&multipart, &bytes);
-        } else if Urlencoded::is_urlencoded(&self.context.content_type) {
-            let form = Urlencoded::parse(&body.read()?, MAX_TEXTS);
-            self.push(body);
-            self.form(form);
-        } else {
-            self.push(body);
+            return Ok(());
+        }
+        let bytes = body.read()?;
+        self.push(body);
+        for content_type in types.forms {
+            if Multipart::is_multipart(content_type) {
+                let limits = MultipartLimits {
+                    max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
+                    max_header_bytes: MAX_PART_HEADER,
+                    max_depth: MAX_MULTIPART_DEPTH,
+                };
+                self.multipart(&Multipart::parse(content_type, &bytes, &limits), &bytes);
+            } else {
+                self.form(Urlencoded::parse(&bytes, MAX_TEXTS));
+            }
         }
         Ok(())
     }

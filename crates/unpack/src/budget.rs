@@ -1,6 +1,8 @@
 //! How much a decoder may cost, and why it stopped short.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Output of a layer that the ratio limit never counts, in bytes: small bodies of repeated bytes
@@ -12,7 +14,7 @@ pub const FREE_OUTPUT: u64 = 1 << 20;
 pub const MAX_WINDOW: u64 = 8 << 20;
 
 /// What one call may cost. Every loop that produces or consumes bytes looks at it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     /// Bytes that each layer may unpack to.
     pub max_output: u64,
@@ -22,6 +24,8 @@ pub struct Budget {
     pub deadline: Instant,
     /// How many codings may lie over each other.
     pub max_codings: usize,
+    /// Set, by whoever shares it, when nobody wants the result any more: the deadline has come then.
+    pub cancelled: Arc<AtomicBool>,
 }
 
 /// Why data was not decoded to its end.
@@ -41,10 +45,19 @@ pub enum Defect {
     RatioLimit,
     /// A larger window than [`MAX_WINDOW`].
     WindowLimit,
-    /// [`Budget::deadline`] has passed.
+    /// [`Budget::deadline`] has passed, or [`Budget::cancelled`] was set.
     Deadline,
     /// More codings over each other than [`Budget::max_codings`].
     TooManyCodings,
+}
+
+// === impl Budget ===
+
+impl Budget {
+    /// Whether there is no time left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
 }
 
 // === impl Defect ===

@@ -46,15 +46,18 @@ pub struct Codings {
 #[derive(Debug)]
 pub enum Decoded {
     /// All codings were undone, and every byte of the input was used.
-    Complete(Output),
-    /// As [`Self::Complete`], but the data is several gzip members or zstd frames behind each other.
-    /// Browsers stop after the first, other readers join them: what begins the output is to be
-    /// scanned by itself, too.
-    Joined {
-        /// All of them.
+    Complete {
+        /// The decoded bytes.
         output: Output,
-        /// How many bytes of the output the first of them made.
-        first_len: u64,
+        /// The data is several gzip members or zstd frames behind each other, of which the first made
+        /// this many bytes of the output. Browsers stop after the first, other readers join them: what
+        /// begins the output is to be scanned by itself, too.
+        first_len: Option<u64>,
+        /// The input holds bytes that decoders pass over, or may hold some: zstd's skippable frames,
+        /// the extra field, name and comment of a gzip member, brotli's metadata (for which every
+        /// brotli stream counts, since its decoder does not tell). Who takes the input as it stands
+        /// has them, so it is to be scanned, too.
+        skipped: bool,
     },
     /// Something stands in the way. The output is what was made until then: worth a scan, since
     /// browsers show a body that breaks off, but no ground for calling the body clean.
@@ -88,16 +91,26 @@ pub fn decode(
         let attempt = undo(input, chain, budget, spill)?;
         let Some(defect) = attempt.defect else {
             let defect = cause.or(unknown);
-            return Ok(Decoded::new(attempt.output, attempt.first_len, defect));
+            return Ok(match defect {
+                Some(defect) => Decoded::Incomplete { output: attempt.output, defect },
+                None => Decoded::Complete {
+                    output: attempt.output,
+                    first_len: attempt.first_len,
+                    skipped: attempt.skipped,
+                },
+            });
         };
         let cause = *cause.get_or_insert(defect);
         let of_the_data = matches!(defect, Defect::Malformed | Defect::Truncated | Defect::WindowLimit);
         if attempt.len > 0 || !of_the_data {
-            return Ok(Decoded::new(attempt.output, None, Some(cause)));
+            return Ok(Decoded::Incomplete { output: attempt.output, defect: cause });
         }
         known -= 1;
     }
-    Ok(Decoded::new(Output::Same, None, cause.or(unknown)))
+    Ok(match cause.or(unknown) {
+        Some(defect) => Decoded::Incomplete { output: Output::Same, defect },
+        None => Decoded::Complete { output: Output::Same, first_len: None, skipped: false },
+    })
 }
 
 /// What undoing one chain led to.
@@ -105,6 +118,7 @@ struct Attempt {
     output: Output,
     len: u64,
     first_len: Option<u64>,
+    skipped: bool,
     defect: Option<Defect>,
 }
 
@@ -123,8 +137,8 @@ fn undo(input: Input<'_>, chain: &[Coding], budget: &Budget, spill: &mut Spill<'
         sink.write(bytes)?;
         stream.consume(count);
     }
-    let (defect, first_len) = (stream.defect(), stream.first_len());
-    Ok(Attempt { len: sink.len(), output: sink.finish(), first_len, defect })
+    let (defect, first_len, skipped) = (stream.defect(), stream.first_len(), stream.skipped());
+    Ok(Attempt { len: sink.len(), output: sink.finish(), first_len, skipped, defect })
 }
 
 /// Whether `data` begins like a gzip member (RFC 1952 section 2.3): its magic number, the one method
@@ -247,18 +261,10 @@ impl Codings {
 // === impl Decoded ===
 
 impl Decoded {
-    fn new(output: Output, first_len: Option<u64>, defect: Option<Defect>) -> Self {
-        match (defect, first_len) {
-            (Some(defect), _) => Self::Incomplete { output, defect },
-            (None, Some(first_len)) => Self::Joined { output, first_len },
-            (None, None) => Self::Complete(output),
-        }
-    }
-
     /// The output, and what stands in the way of more.
     pub fn into_parts(self) -> (Output, Option<Defect>) {
         match self {
-            Self::Complete(output) | Self::Joined { output, .. } => (output, None),
+            Self::Complete { output, .. } => (output, None),
             Self::Incomplete { output, defect } => (output, Some(defect)),
         }
     }

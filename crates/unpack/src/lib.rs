@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  Content-Encoding ──Codings::parse──┐
-//!  Input (memory, file) ──────────────┴─decode─▶ Decoded { Complete, Joined, Incomplete } + Output
+//!  Input (memory, file) ──────────────┴─decode─▶ Decoded { Complete, Incomplete } + Output
 //!  Content-Type + bytes ──Multipart::parse──▶ parts ──base64, quoted_printable──▶ bytes
 //! ```
 //!
@@ -26,7 +26,8 @@
 //!
 //! Limits of what is seen: the ratio is taken of a layer's output and its whole input where that is
 //! known, else of the input that was read so far, and never within the first [`FREE_OUTPUT`] bytes.
-//! Zeros behind a gzip member are padding. Skippable zstd frames are passed over, as all readers do.
+//! Zeros behind a gzip member are padding. Skippable zstd frames are passed over, as all readers do,
+//! and told as `skipped`, like the other bytes that no reader shows.
 //! `deflate` is taken for zlib unless zlib fails, or ends, before its first byte of output; then for
 //! the raw form. Where a multipart body can be read in several ways, one of them is taken and
 //! [`MultipartDefect::Ambiguous`] says so.
@@ -40,13 +41,14 @@
 //!     max_ratio: 200,
 //!     deadline: Instant::now() + Duration::from_secs(10),
 //!     max_codings: 5,
+//!     cancelled: Default::default(),
 //! };
 //! let mut refuse = || Err(std::io::ErrorKind::StorageFull.into());
 //! let mut spill = Spill { threshold: 10 << 20, create: &mut refuse };
 //! // "hello" in a stored block of raw deflate.
 //! let body = b"\x01\x05\x00\xfa\xffhello";
 //! let decoded = decode(Input::Memory(body), &Codings::parse("deflate"), &budget, &mut spill)?;
-//! assert!(matches!(decoded, Decoded::Complete(Output::Memory(text)) if text == b"hello"));
+//! assert!(matches!(decoded, Decoded::Complete { output: Output::Memory(text), .. } if text == b"hello"));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![forbid(unsafe_code)]

@@ -2,7 +2,6 @@
 //! passed over, and told.
 
 use crate::{Budget, Defect};
-use std::time::Instant;
 
 /// How many bytes of input lie between two looks at the clock.
 const CHUNK: usize = 64 * 1024;
@@ -118,7 +117,7 @@ const fn digits() -> [u8; 256] {
 impl Transferred {
     /// Whether the budget allows another `ahead` bytes of input to be read. Output is never longer.
     fn goes_on(&mut self, ahead: usize, budget: &Budget) -> bool {
-        if Instant::now() >= budget.deadline {
+        if budget.is_over() {
             self.defect = Some(Defect::Deadline);
         } else {
             self.cap(budget);
@@ -187,11 +186,12 @@ fn nibble(digit: u8) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     fn budget() -> Budget {
         let deadline = Instant::now() + Duration::from_mins(1);
-        Budget { max_output: 1 << 30, max_ratio: 1, deadline, max_codings: 0 }
+        Budget { max_output: 1 << 30, max_ratio: 1, deadline, max_codings: 0, cancelled: Arc::default() }
     }
 
     fn encode(data: &[u8]) -> String {
@@ -277,6 +277,8 @@ mod tests {
             let result = decoder(&input, &Budget { max_output: 1000, ..budget() });
             assert_eq!((result.output.len(), result.defect), (1000, Some(Defect::OutputLimit)));
             let result = decoder(&input, &Budget { deadline: Instant::now(), ..budget() });
+            assert_eq!((result.output.len(), result.defect), (0, Some(Defect::Deadline)));
+            let result = decoder(&input, &Budget { cancelled: Arc::new(true.into()), ..budget() });
             assert_eq!((result.output.len(), result.defect), (0, Some(Defect::Deadline)));
         }
         let exact = base64(&input, &Budget { max_output: 300_000, ..budget() });

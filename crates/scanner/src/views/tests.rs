@@ -11,7 +11,7 @@ fn context(content_encoding: &str, content_type: &str) -> ScanContext {
     ScanContext {
         mode: Mode::Respmod,
         content_encoding: content_encoding.to_owned(),
-        content_type: content_type.to_owned(),
+        content_types: vec![content_type.to_owned()],
         partial: false,
         profile: Arc::new(ScanProfile::default()),
     }
@@ -119,9 +119,9 @@ fn more_parts_than_the_limit_and_boundaries_in_doubt_are_told() {
     context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
     let body = b"--b\r\n\r\nsome part of it\r\n".repeat(10);
     assert!(views(&body, &context).1.contains(&Verdict::NonScanned(NonScannedReason::Count)));
-    context.content_type = "multipart/mixed".to_owned();
+    context.content_types = vec!["multipart/mixed".to_owned()];
     assert_eq!(views(&body, &context), (vec![body.clone()], MALFORMED.to_vec()));
-    context.content_type = "multipart/mixed; boundary=other".to_owned();
+    context.content_types = vec!["multipart/mixed; boundary=other".to_owned()];
     assert_eq!(views(&body, &context).1, MALFORMED);
     context.partial = true;
     assert_eq!(views(&body, &context).1, CLEAN, "that it is a piece is told elsewhere");
@@ -163,4 +163,53 @@ fn what_is_long_enough_to_be_an_object_is_scanned_alone_wherever_it_stands() {
     let (sources, _) = views(parts.as_bytes(), &context("", "multipart/byteranges; boundary=b"));
     let expected: [&[u8]; 3] = [parts.as_bytes(), long.as_bytes(), b"small part\n"];
     assert_eq!(sources, expected);
+}
+
+#[test]
+fn a_form_is_split_whichever_content_type_line_names_it_and_lines_that_differ_are_told() {
+    let body = b"--b\r\n\r\n0123456789\r\n--b\r\nContent-Disposition: form-data; filename=a\r\n\r\nthe file\r\n--b--";
+    let multipart = "multipart/form-data; boundary=b";
+    let several = |lines: &[&str]| {
+        let mut context = context("", "");
+        context.content_types = lines.iter().map(|line| (*line).to_owned()).collect();
+        context
+    };
+    for lines in [
+        &["text/plain", multipart][..],
+        &[multipart, "text/plain"],
+        &["", multipart],
+        &[multipart, ""],
+        &["text/plain, multipart/form-data; boundary=b"],
+        &["multipart/form-data; boundary=other", multipart],
+    ] {
+        let (sources, findings) = views(body, &several(lines));
+        assert!(sources.contains(&b"the file".to_vec()), "{lines:?}");
+        assert_eq!(findings, MALFORMED, "{lines:?}");
+        assert_eq!(sources.iter().filter(|source| *source == body).count(), 1, "{lines:?}");
+        let piece = ScanContext { partial: true, ..several(lines) };
+        assert_eq!(views(body, &piece).1, CLEAN, "that it is a piece is told elsewhere");
+    }
+    let both = several(&["application/x-www-form-urlencoded", multipart]);
+    let (sources, findings) = views(body, &both);
+    assert_eq!(findings, MALFORMED);
+    assert!(sources.contains(&b"the file".to_vec()) && sources.len() == 5, "the views of each: {sources:?}");
+
+    let same = several(&[multipart, " Multipart/Form-Data; boundary=B "]);
+    assert!(!Views::are_plain(&same));
+    assert_eq!(views(body, &several(&[multipart, multipart])).1, CLEAN, "lines that agree");
+    for lines in [&["text/plain", "text/html"][..], &["", "text/plain"], &[";text/plain"]] {
+        assert!(!Views::are_plain(&several(lines)));
+        assert_eq!(views(body, &several(lines)), (vec![body.to_vec()], MALFORMED.to_vec()), "{lines:?}");
+    }
+    for lines in [&[][..], &[""], &["text/plain"], &["text/plain", " TEXT/plain "], &["text/html, text/html"]] {
+        assert!(Views::are_plain(&several(lines)), "{lines:?}");
+    }
+}
+
+#[test]
+fn hostile_content_types_read_a_body_a_few_times_at_most() {
+    let mut context = context("", "");
+    context.content_types = (0..1000).map(|i| format!("multipart/mixed; boundary=b{i}")).collect();
+    let types = Types::of(&context.content_types);
+    assert_eq!((types.forms.len(), types.differ), (MAX_FORMS, true));
 }

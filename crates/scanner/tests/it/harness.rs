@@ -187,7 +187,7 @@ pub(crate) fn context() -> ScanContext {
     ScanContext {
         mode: Mode::Respmod,
         content_encoding: String::new(),
-        content_type: String::new(),
+        content_types: Vec::new(),
         partial: false,
         profile: Arc::new(ScanProfile::default()),
     }

@@ -133,7 +133,7 @@ async fn eicar_is_found_in_parts_of_forms_plain_encoded_and_beside_small_fields(
         ("Content-Disposition: form-data; name=\"b\"".to_owned(), eicar()),
     ] {
         let mut context = context();
-        context.content_type = boundary.to_owned();
+        context.content_types = vec![boundary.to_owned()];
         let report = bench.try_scan(&form(&header, &content), context.clone(), PATIENCE).await.unwrap();
         assert_eq!(names(&report.findings), ["Eicar-Test-Signature.UNOFFICIAL"], "{header}");
         let report = bench.try_scan(&form(&header, b"nothing bad in here"), context, PATIENCE).await.unwrap();

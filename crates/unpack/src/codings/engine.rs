@@ -11,6 +11,10 @@ const BROTLI_PIECE: usize = 4 * 1024;
 /// How much input is kept until it is clear whether `deflate` means zlib or the raw form.
 const DEFLATE_TRIAL: usize = 64 * 1024;
 
+/// Where the flags of a gzip member stand, and those for an extra field, a name and a comment.
+const GZIP_FLAGS_AT: usize = 3;
+const GZIP_SKIPPED: u8 = 0x04 | 0x08 | 0x10;
+
 /// A decoder that is fed by hand.
 pub(super) trait Engine {
     /// Takes some of `input` and fills some of `out`. No input means that none will come.
@@ -28,6 +32,11 @@ pub(super) trait Engine {
     fn first_len(&self) -> Option<u64> {
         None
     }
+
+    /// Whether it has passed over bytes that are in no output, or may have.
+    fn skipped(&self) -> bool {
+        false
+    }
 }
 
 /// What a step of an [`Engine`] did. It did that even where a fault is given.
@@ -42,6 +51,9 @@ pub(super) struct Step {
 pub(super) struct Gzip {
     inflate: Decompress,
     phase: GzipPhase,
+    /// How many bytes of the current member were read, as far as its flags.
+    header: usize,
+    skipped: bool,
     made: u64,
     first_len: Option<u64>,
 }
@@ -118,11 +130,19 @@ fn behind_end(input: &[u8]) -> Step {
 
 impl Gzip {
     pub(super) fn new() -> Self {
-        Self { inflate: Decompress::new_gzip(15), phase: GzipPhase::Start, made: 0, first_len: None }
+        Self {
+            inflate: Decompress::new_gzip(15),
+            phase: GzipPhase::Start,
+            header: 0,
+            skipped: false,
+            made: 0,
+            first_len: None,
+        }
     }
 
     fn member(&mut self, first: bool, silent: bool, input: &[u8], out: &mut [u8]) -> Step {
         let (mut step, ended) = inflate(&mut self.inflate, input, out);
+        self.look_at_flags(&input[..step.taken]);
         let silent = silent && step.made == 0;
         self.made += step.made as u64;
         self.phase = if ended { GzipPhase::Between } else { GzipPhase::Member { first, silent } };
@@ -131,6 +151,15 @@ impl Gzip {
             step.fault = Some(Defect::TrailingData);
         }
         step
+    }
+
+    /// Whether a member has an extra field, a name or a comment (RFC 1952 section 2.3.1), given the bytes
+    /// of it that come next.
+    fn look_at_flags(&mut self, bytes: &[u8]) {
+        if let Some(flags) = GZIP_FLAGS_AT.checked_sub(self.header).and_then(|at| bytes.get(at)) {
+            self.skipped |= flags & GZIP_SKIPPED != 0;
+        }
+        self.header = self.header.saturating_add(bytes.len());
     }
 }
 
@@ -143,6 +172,7 @@ impl Engine for Gzip {
             (GzipPhase::Between, Some(0x1f)) => {
                 self.first_len = self.first_len.or(Some(self.made));
                 self.inflate.reset(true);
+                self.header = 0;
                 self.member(false, true, input, out)
             }
             (GzipPhase::Between | GzipPhase::Padding, _) => {
@@ -160,6 +190,10 @@ impl Engine for Gzip {
 
     fn first_len(&self) -> Option<u64> {
         self.first_len
+    }
+
+    fn skipped(&self) -> bool {
+        self.skipped
     }
 }
 
@@ -287,5 +321,9 @@ impl Engine for Brotli {
 
     fn end(&self) -> Option<Defect> {
         (self.started && !self.done).then_some(Defect::Truncated)
+    }
+    /// The decoder does not tell metadata (RFC 7932 section 9.2), so every stream may hold some.
+    fn skipped(&self) -> bool {
+        self.started
     }
 }

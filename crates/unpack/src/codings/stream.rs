@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 /// How many bytes are handed on at a time. The deadline is looked at once for each.
 pub(super) const CHUNK: usize = 64 * 1024;
@@ -24,6 +23,9 @@ pub(super) trait Stream {
 
     /// The length of the first of several streams that lie behind each other, if there are several.
     fn first_len(&self) -> Option<u64>;
+
+    /// Whether bytes were passed over on the way that are in no output.
+    fn skipped(&self) -> bool;
 
     /// The length of the whole, if that is known beforehand.
     fn total(&self) -> Option<u64>;
@@ -94,6 +96,10 @@ impl Stream for MemorySource<'_> {
         None
     }
 
+    fn skipped(&self) -> bool {
+        false
+    }
+
     fn total(&self) -> Option<u64> {
         Some(self.total)
     }
@@ -125,6 +131,10 @@ impl Stream for FileSource<'_> {
         None
     }
 
+    fn skipped(&self) -> bool {
+        false
+    }
+
     fn total(&self) -> Option<u64> {
         Some(self.total)
     }
@@ -137,7 +147,7 @@ impl<'a> Layer<'a> {
         Self {
             inner,
             engine,
-            budget: *budget,
+            budget: budget.clone(),
             out: vec![0; CHUNK],
             ready: 0..0,
             taken: 0,
@@ -149,7 +159,7 @@ impl<'a> Layer<'a> {
 
     /// One round: some input in, some output out, or an end.
     fn advance(&mut self) -> io::Result<()> {
-        if Instant::now() >= self.budget.deadline {
+        if self.budget.is_over() {
             self.stop(Defect::Deadline);
             return Ok(());
         }
@@ -235,6 +245,10 @@ impl Stream for Layer<'_> {
 
     fn first_len(&self) -> Option<u64> {
         self.engine.first_len().filter(|&first| 0 < first && first < self.made)
+    }
+
+    fn skipped(&self) -> bool {
+        self.inner.skipped() || self.engine.skipped()
     }
 
     fn total(&self) -> Option<u64> {

@@ -9,6 +9,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ALL: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
@@ -19,6 +20,7 @@ fn budget() -> Budget {
         max_ratio: 2000,
         deadline: Instant::now() + Duration::from_mins(1),
         max_codings: 5,
+        cancelled: Arc::default(),
     }
 }
 
@@ -96,7 +98,7 @@ fn bytes(output: &Output, input: &[u8]) -> Vec<u8> {
 #[track_caller]
 fn complete(data: &[u8], codings: &[Coding]) -> Vec<u8> {
     match run(data, codings) {
-        Decoded::Complete(output) => bytes(&output, data),
+        Decoded::Complete { output, .. } => bytes(&output, data),
         other => panic!("not complete: {other:?}"),
     }
 }
@@ -181,7 +183,7 @@ fn all_chains_of_three_are_undone() {
 
 #[test]
 fn no_coding_gives_the_input_itself() {
-    assert!(matches!(run(b"plain", &[]), Decoded::Complete(Output::Same)));
+    assert!(matches!(run(b"plain", &[]), Decoded::Complete { output: Output::Same, .. }));
 }
 
 #[test]
@@ -245,7 +247,7 @@ fn files_are_read_by_position_and_output_spills_into_a_file() {
         let mut spill = Spill { threshold: 100_000, create: &mut create };
         let input = Input::File { file: &body, len: encoded.len() as u64 };
         let decoded = decode(input, &Codings::new(&[coding]), &budget(), &mut spill).unwrap();
-        let Decoded::Complete(Output::File { file, len }) = decoded else {
+        let Decoded::Complete { output: Output::File { file, len }, .. } = decoded else {
             panic!("{decoded:?}");
         };
         assert_eq!(len, data.len() as u64);

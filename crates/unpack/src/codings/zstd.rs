@@ -30,6 +30,8 @@ pub(super) struct Zstd {
     /// `made` when the frame began.
     frame_start: u64,
     first_len: Option<u64>,
+    /// There was a skippable frame that is not empty.
+    skipped: bool,
     salvaged: bool,
 }
 
@@ -74,6 +76,7 @@ impl Zstd {
             made: 0,
             frame_start: 0,
             first_len: None,
+            skipped: false,
             salvaged: false,
         }
     }
@@ -157,6 +160,7 @@ impl Zstd {
         }
         let unit = std::mem::take(&mut self.unit);
         if let Some(left) = skippable_len(&unit) {
+            self.skipped |= left > 0;
             self.stage = Stage::Skip { left };
             return Ok((true, taken));
         }
@@ -232,6 +236,10 @@ impl Engine for Zstd {
 
     fn first_len(&self) -> Option<u64> {
         self.first_len
+    }
+
+    fn skipped(&self) -> bool {
+        self.skipped
     }
 }
 

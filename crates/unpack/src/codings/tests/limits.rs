@@ -23,7 +23,7 @@ fn the_output_limit_is_exact() {
     for coding in ALL {
         let body = encode(coding, &data);
         let exact = Budget { max_output: 100_000, ..budget() };
-        assert!(matches!(run_with(&body, &Codings::new(&[coding]), &exact), Decoded::Complete(_)));
+        assert!(matches!(run_with(&body, &Codings::new(&[coding]), &exact), Decoded::Complete { .. }));
         let less = Budget { max_output: 99_999, ..budget() };
         assert_eq!(stopped(&body, &[coding], &less), (99_999, Defect::OutputLimit));
         let none = Budget { max_output: 0, ..budget() };
@@ -60,7 +60,7 @@ fn small_bodies_may_have_any_ratio() {
     for coding in ALL {
         let body = encode(coding, &data);
         assert!(
-            matches!(run_with(&body, &Codings::new(&[coding]), &budget), Decoded::Complete(_)),
+            matches!(run_with(&body, &Codings::new(&[coding]), &budget), Decoded::Complete { .. }),
             "{coding:?}"
         );
     }
@@ -79,7 +79,7 @@ fn a_sparse_start_does_not_spoil_a_dense_body() {
     for coding in ALL {
         let body = encode(coding, &data);
         assert!(
-            matches!(run_with(&body, &Codings::new(&[coding]), &budget), Decoded::Complete(_)),
+            matches!(run_with(&body, &Codings::new(&[coding]), &budget), Decoded::Complete { .. }),
             "{coding:?}"
         );
     }
@@ -198,7 +198,7 @@ fn a_chain_longer_than_allowed_is_not_begun() {
     let decoded = run_with(&body, &Codings::new(&six), &Budget { max_codings: 5, ..budget() });
     assert!(matches!(decoded, Decoded::Incomplete { output: Output::Same, defect: Defect::TooManyCodings }));
     let decoded = run_with(&body, &Codings::new(&six), &Budget { max_codings: 6, ..budget() });
-    assert!(matches!(decoded, Decoded::Complete(_)));
+    assert!(matches!(decoded, Decoded::Complete { .. }));
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_flipped_byte_never_gives_other_content_as_complete() {
             for mask in [1, 0x80, 0xff] {
                 let mut broken = body.clone();
                 broken[at] ^= mask;
-                if let Decoded::Complete(output) = run(&broken, &[coding]) {
+                if let Decoded::Complete { output, .. } = run(&broken, &[coding]) {
                     let output = bytes(&output, &broken);
                     // A frame may turn into one that is skipped.
                     assert!(output == data || output.is_empty(), "{coding:?} byte {at}");
@@ -143,7 +143,7 @@ fn the_payload_in_a_second_member_or_frame_is_seen() {
     for coding in [Coding::Gzip, Coding::Zstd] {
         let body = [encode(coding, &first), encode(coding, &second)].concat();
         let decoded = run(&body, &[coding]);
-        let Decoded::Joined { output, first_len } = decoded else {
+        let Decoded::Complete { output, first_len: Some(first_len), .. } = decoded else {
             panic!("{decoded:?}");
         };
         assert_eq!(bytes(&output, &body), joined);
