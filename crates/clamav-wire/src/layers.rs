@@ -8,8 +8,11 @@
 //! 1.4.6 (its signature files can replace that table, so the worker goes by the type's name), and a
 //! marker packed in each way that the tools at hand know.
 
+mod groups;
 mod ole2;
 mod zip;
+
+use crate::Options;
 
 /// What becomes of a layer that libclamav is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,18 @@ pub enum Kind {
     Ignored,
     /// It, or a part of it, is encrypted.
     Encrypted,
+}
+
+/// How a layer is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// There is one way to read it.
+    Plain,
+    /// Another reader may see other members than libclamav, which does not say so.
+    Ambiguous,
+    /// libclamav leaves members out that every other reader sees: numbers stand in the 64-bit extension
+    /// of the zip format, which it does not know, or behind the data in a zip file behind other data.
+    Unsupported,
 }
 
 /// What a type of file is to the counting of containers.
@@ -142,7 +157,7 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
     match type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name) {
         b"IGNORED" => Kind::Ignored,
         b"RAR" => Kind::Unsupported,
-        b"ZIP" | b"OOXML_WORD" | b"OOXML_XL" | b"OOXML_PPT" | b"OOXML_HWP" => zip::judge(bytes),
+        name if is_zip(name) => zip::judge(bytes),
         b"MSOLE2" | b"MSWORD" | b"MSXL" | b"MSPPT" => ole2::judge(bytes),
         b"BZ" if has_second_bzip2_stream(bytes) => Kind::Unsupported,
         b"GZ" if bytes.get(2).is_some_and(|&method| method != 8) => Kind::Unsupported,
@@ -162,6 +177,36 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
     }
 }
 
+/// How a layer is built, by libclamav's name for its type and all of its bytes. Takes time in
+/// proportion to their number.
+pub fn structure(type_name: &[u8], bytes: &[u8]) -> Structure {
+    match type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name) {
+        name if is_zip(name) => zip::structure(bytes),
+        // Begins in the middle of a zip file, and is a part of what was judged already.
+        b"ZIPSFX" => Structure::Plain,
+        name => {
+            // Zip files inside an archive or a document are opened as its parts, as far as those are.
+            let is_whole = groups::option_of(name).is_none_or(|option| option == Options::PACKED);
+            zip::structure_behind(bytes, is_whole)
+        }
+    }
+}
+
+/// Whether something in a layer stays closed because its option is not among `options`, by libclamav's
+/// name for its type and all of its bytes. Where a type is not told because its option is off, marks
+/// in the bytes count; these can also stand there by chance.
+pub fn skips(options: Options, type_name: &[u8], bytes: &[u8]) -> bool {
+    let name = type_name.strip_prefix(b"CL_TYPE_").unwrap_or(type_name);
+    if let Some(option) = groups::option_of(name)
+        && !options.has(option)
+    {
+        return true;
+    }
+    !options.has(Options::ARCHIVES) && groups::holds_archive(bytes)
+        || !options.has(Options::MAIL) && groups::holds_mail(bytes)
+        || !options.has(Options::PACKED) && groups::holds_program(bytes)
+}
+
 /// What a type is to the counting of containers.
 pub fn shape(type_name: &[u8]) -> Shape {
     let archive = |announces| Shape { container: true, announces, ..Shape::default() };
@@ -178,6 +223,10 @@ pub fn shape(type_name: &[u8]) -> Shape {
         }
         _ => Shape::default(),
     }
+}
+
+fn is_zip(name: &[u8]) -> bool {
+    matches!(name, b"ZIP" | b"OOXML_WORD" | b"OOXML_XL" | b"OOXML_PPT" | b"OOXML_HWP")
 }
 
 /// By the bytes alone. The type that libclamav would give is known to be none of its own, or not
@@ -282,6 +331,10 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

@@ -104,7 +104,8 @@ impl Options {
     pub const PACKED: Self = Self(1);
     /// Archives and documents.
     pub const ARCHIVES: Self = Self(2);
-    /// Mail messages and mail boxes.
+    /// Mail messages and mail boxes. libclamav has one switch for both, so either of the two settings
+    /// `mail` and `mail_databases` sets this.
     pub const MAIL: Self = Self(4);
     /// Heuristic detections.
     pub const HEURISTICS: Self = Self(8);
@@ -184,8 +185,8 @@ impl ReplyFlags {
     /// something unknown. Ordinary files bring none: thousands of them, of hundreds of kinds, were tried.
     pub const WARNED: Self = Self(2);
     /// A layer, or a part of one, is of a format that this libclamav cannot open (RAR, zstd, a zip
-    /// member packed with LZMA, a second bzip2 stream ...), or an archive announced a member that
-    /// was then not opened (7z with PPMd, bzip2 or deflate; a damaged member). See [`layers`](crate::layers).
+    /// member packed with LZMA or measured in 64 bits, a second bzip2 stream ...), or an archive announced
+    /// a member that was then not opened (7z with PPMd, bzip2 or deflate; a damaged member). See [`layers`](crate::layers).
     pub const UNSUPPORTED: Self = Self(4);
     /// A layer is of a format that libclamav ignores altogether: neither body nor hash signatures
     /// were tried on it.
@@ -200,8 +201,13 @@ impl ReplyFlags {
     /// A layer is larger than the limit on file size. libclamav 1.4 cuts members of zip files
     /// (deflate, bzip2) at the limit and does not tell; a layer beyond the limit may be such a stump.
     pub const SIZE: Self = Self(128);
-    /// libclamav complained about the object, not about its own means: a damaged or contradictory container.
+    /// libclamav complained about the object, not about its own means: a damaged or contradictory
+    /// container. Or a zip file is built such that another reader may see other members than
+    /// libclamav ([`layers::structure`](crate::layers::structure)).
     pub const MALFORMED: Self = Self(256);
+    /// A layer, or something in it, was not opened because its option was not set
+    /// ([`layers::skips`](crate::layers::skips)).
+    pub const SKIPPED: Self = Self(512);
 
     /// Both sets together.
     #[must_use]

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "pointers come in through the callbacks")]
 
 use crate::ffi::{CL_BREAK, CL_SUCCESS, CL_VIRUS, ClError, LAYER_NORMALIZED};
-use icapstan_clamav_wire::layers::{self, Kind};
+use icapstan_clamav_wire::layers::{self, Kind, Structure};
 use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
@@ -19,8 +19,7 @@ pub(crate) struct Scan {
     pub(crate) layers: u32,
     pub(crate) names: Vec<Vec<u8>>,
     limits: Limits,
-    /// Whether deceptive links are to be reported. libclamav looks for them in any case.
-    phishing: bool,
+    options: Options,
     /// All that was found is what was not asked for.
     only_unasked: bool,
     /// The layers around the current one, outermost first.
@@ -56,7 +55,7 @@ impl Scan {
             layers: 0,
             names: Vec::new(),
             limits: request.limits,
-            phishing: request.options.has(Options::PHISHING),
+            options: request.options,
             only_unasked: false,
             around: Vec::new(),
             announced: false,
@@ -67,7 +66,8 @@ impl Scan {
     /// signature takes the place of a heuristic one.
     pub(crate) fn found(&mut self, name: &[u8]) {
         let name = &name[..name.len().min(Reply::MAX_NAME)];
-        if !self.phishing && is_phishing(name) {
+        // libclamav looks for deceptive links in any case.
+        if !self.options.has(Options::PHISHING) && is_phishing(name) {
             self.only_unasked = self.names.is_empty();
             return;
         }
@@ -111,6 +111,14 @@ impl Scan {
             Kind::Unsupported => self.flag(ReplyFlags::UNSUPPORTED),
             Kind::Ignored => self.flag(ReplyFlags::IGNORED),
             Kind::Encrypted => self.flag(ReplyFlags::ENCRYPTED),
+        }
+        match layers::structure(layer.type_name, layer.bytes) {
+            Structure::Plain => {}
+            Structure::Ambiguous => self.flag(ReplyFlags::MALFORMED),
+            Structure::Unsupported => self.flag(ReplyFlags::UNSUPPORTED),
+        }
+        if layers::skips(self.options, layer.type_name, layer.bytes) {
+            self.flag(ReplyFlags::SKIPPED);
         }
         if layer.size > self.limits.file_size {
             self.flag(ReplyFlags::SIZE);
@@ -248,6 +256,8 @@ pub(crate) extern "C" fn on_member(
 mod tests {
     use super::*;
 
+    const OPENS: Options = Options::PACKED.with(Options::ARCHIVES).with(Options::MAIL);
+
     fn scan(options: Options) -> Scan {
         let limits = Limits { time_ms: 1, file_size: 100, scan_size: 100, files: 100, depth: 2 };
         Scan::new(&Request { id: 1, options, limits })
@@ -259,16 +269,16 @@ mod tests {
 
     #[test]
     fn a_compressed_archive_is_one_container_and_text_is_none() {
-        let mut scan = scan(Options::default());
+        let mut scan = scan(OPENS);
         for (type_name, level, goes_on) in [
             ("CL_TYPE_GZ", 0, true),
             ("CL_TYPE_POSIX_TAR", 1, true),
             ("CL_TYPE_HTML", 2, true),
-            ("CL_TYPE_ZIP", 2, true),
+            ("CL_TYPE_XAR", 2, true),
             ("CL_TYPE_TEXT_ASCII", 3, true),
-            ("CL_TYPE_ZIP", 3, true),
+            ("CL_TYPE_XAR", 3, true),
             ("CL_TYPE_TEXT_ASCII", 4, false),
-            ("CL_TYPE_ZIP", 2, true),
+            ("CL_TYPE_XAR", 2, true),
         ] {
             assert_eq!(scan.layer(&layer(type_name, level, true)), goes_on, "{type_name} at {level}");
         }
@@ -284,7 +294,7 @@ mod tests {
             (&["member", "nameless"], true),
             (&["tiny"], false),
         ] {
-            let mut scan = scan(Options::default());
+            let mut scan = scan(OPENS);
             assert!(scan.layer(&layer("CL_TYPE_7Z", 0, false)));
             for step in steps {
                 match *step {
@@ -300,7 +310,7 @@ mod tests {
 
     #[test]
     fn names_are_few_and_unlike_and_signatures_stand_first() {
-        let mut scan = scan(Options::PHISHING);
+        let mut scan = scan(OPENS.with(Options::PHISHING));
         for index in 0..20 {
             scan.found(format!("Heuristics.{index}").as_bytes());
         }
@@ -315,17 +325,17 @@ mod tests {
 
     #[test]
     fn deceptive_links_are_reported_only_when_asked_for() {
-        let mut asked = scan(Options::PHISHING);
+        let mut asked = scan(OPENS.with(Options::PHISHING));
         asked.found(b"Heuristics.Phishing.Email.SSL-Spoof");
         assert_eq!((asked.finish(CL_VIRUS), asked.names.len()), (CL_VIRUS, 1));
-        let mut unasked = scan(Options::default());
+        let mut unasked = scan(OPENS);
         unasked.found(b"Heuristics.Phishing.Email.SSL-Spoof");
         assert_eq!((unasked.finish(CL_VIRUS), unasked.names.len()), (CL_SUCCESS, 0));
-        let mut more = scan(Options::default());
+        let mut more = scan(OPENS);
         more.found(b"Win.Test.A");
         more.found(b"Heuristics.Phishing.Email.SSL-Spoof");
         assert_eq!((more.finish(CL_VIRUS), more.names.len()), (CL_VIRUS, 1));
         // A detection that no callback told of stays one.
-        assert_eq!(scan(Options::default()).finish(CL_VIRUS), CL_VIRUS);
+        assert_eq!(scan(OPENS).finish(CL_VIRUS), CL_VIRUS);
     }
 }

@@ -84,6 +84,19 @@ pub(crate) fn address_space() -> io::Result<u64> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/statm is not understood"))
 }
 
+/// From now on this process, and each that it forks, goes on when its group is told to stop: a
+/// terminal and a service manager tell all processes at once, and a supervisor that stops with grace
+/// still waits for the scans under way. A closed socket and `SIGKILL` end it.
+pub(crate) fn ignore_stop_signals() -> io::Result<()> {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: takes a number and a constant; nothing runs when the signal comes.
+        if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Whether the descriptor is a sequenced-packet Unix socket.
 pub(crate) fn is_packet_socket(fd: RawFd) -> bool {
     let option = |name| {

@@ -30,6 +30,7 @@ fn prepare(settings: &Settings, parent: libc::pid_t) -> io::Result<OwnedFd> {
     if sys::parent_pid() != parent {
         return Err(io::Error::other("the process that started it ended meanwhile"));
     }
+    sys::ignore_stop_signals()?;
     sys::null_stdio()?;
     if let Some(nice) = settings.nice {
         sys::set_nice(nice)?;

@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_fills_up_takes_a_piece_wholly_or_not_at_all() {
-        let full = std::fs::File::options().read(true).write(true).open("/dev/full").unwrap();
+        let full = File::options().read(true).write(true).open("/dev/full").unwrap();
         let mut spool = Spool { file: Arc::new(full), written: 0, pending: vec![7; BLOCK - 10] };
         spool.push(&[8; 9]).await.unwrap();
         assert!(spool.push(&[9; 100]).await.is_err());

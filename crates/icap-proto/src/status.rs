@@ -24,6 +24,8 @@ impl Status {
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
     /// The request did not arrive in time.
     pub const REQUEST_TIMEOUT: Self = Self(408);
+    /// A body is longer than it may be.
+    pub const TOO_LARGE: Self = Self(413);
     /// The request line is too long.
     pub const URI_TOO_LONG: Self = Self(414);
     /// There are too many sessions.

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::connection::{Connection, Io};
 use crate::exchange::{AnswerState, ExchangeError};
 use crate::server::{Shared, Slot};
-use crate::{Exchange, Reply, Service};
+use crate::{Body, Exchange, Reply, Service};
 use icapstan_icap_proto::{Answer, DecodeError, Decoder, Event, Method, Parts, RequestHead, Status};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ pub(crate) struct Session<S: Service, I> {
     slot: Option<Slot>,
     requests: u64,
 }
+
+/// What nobody reads of a body of OPTIONS, in bytes; more ends the connection.
+const OPTIONS_BODY: usize = 64 * 1024;
 
 /// What came instead of a request head.
 enum NoHead {
@@ -150,9 +153,11 @@ impl<S: Service, I: Io> Session<S, I> {
         let route = self.shared.service.route(head.uri());
         let shared = Arc::clone(&self.shared);
         let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
+        let mut left = OPTIONS_BODY;
         loop {
             match exchange.next().await {
-                Ok(crate::Body::Data(_)) => {}
+                Ok(Body::Data(data)) if data.len() <= left => left -= data.len(),
+                Ok(Body::Data(_)) => return self.refuse(head, Status::TOO_LARGE, true).await,
                 Ok(_) => break,
                 Err(error) => {
                     self.give_up(Some(head), error, false).await;

@@ -11,16 +11,24 @@ const EICAR_HALVES: [&str; 2] = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR", "-STANDAR
 /// `clam.exe` of ClamAV's test collection, which is what all of its archives and packers contain.
 const CLAMAV_TEST_FILE: &str = "aa15bcf478d165efd2065190eb473bcb:544:ClamAV-Test-File\n";
 
-/// Writes the signature files.
+/// Writes the signature files that are missing.
 pub(crate) fn write(folder: &Path) -> io::Result<()> {
     use sha2::Digest;
     let eicar = EICAR_HALVES.concat();
     let digest = sha2::Sha256::digest(eicar.as_bytes());
     let body = format!("Eicar-Test-Signature:0:*:{}\n", hex(eicar.as_bytes()));
     let hash = format!("{}:{}:Eicar-Test-Signature\n", hex(&digest), eicar.len());
-    fs::write(folder.join("icapstan-test.ndb"), body)?;
-    fs::write(folder.join("icapstan-test.hsb"), hash)?;
-    fs::write(folder.join("icapstan-test.hdb"), CLAMAV_TEST_FILE)
+    for (name, content) in [
+        ("icapstan-test.ndb", body.as_str()),
+        ("icapstan-test.hsb", hash.as_str()),
+        ("icapstan-test.hdb", CLAMAV_TEST_FILE),
+    ] {
+        let path = folder.join(name);
+        if !path.exists() {
+            fs::write(path, content)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

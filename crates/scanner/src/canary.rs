@@ -38,6 +38,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Canary {
     folder: WorkerFolder,
+    signature: String,
     plain: OwnedFd,
     nested: OwnedFd,
     clean: OwnedFd,
@@ -67,15 +68,24 @@ impl Canary {
         let folder = run.subfolder("self-test")?;
         let marker = hex(&random);
         // Hexadecimal text of hexadecimal text: the signature is for the characters of the marker.
-        fs::write(folder.path().join(FILE), format!("{NAME}:0:*:{}\n", hex(marker.as_bytes())))?;
-        fs::write(folder.path().join(SETTINGS_FILE), SETTINGS)?;
+        let signature = format!("{NAME}:0:*:{}\n", hex(marker.as_bytes()));
         let samples = Samples::of(&marker)?;
-        Ok(Self {
+        let canary = Self {
             folder,
+            signature,
             plain: sealed::memory(b"", samples.plain.as_bytes())?,
             nested: sealed::memory(b"", &samples.nested)?,
             clean: sealed::memory(b"", samples.clean.as_bytes())?,
-        })
+        };
+        canary.restore(run)?;
+        Ok(canary)
+    }
+
+    /// Writes its database, be it again because somebody has cleaned up.
+    pub(crate) fn restore(&self, run: &RunFolder) -> io::Result<()> {
+        run.restore(&self.folder)?;
+        fs::write(self.folder().join(FILE), &self.signature)?;
+        fs::write(self.folder().join(SETTINGS_FILE), SETTINGS)
     }
 
     /// The database to load beside the real one.

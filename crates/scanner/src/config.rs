@@ -47,6 +47,9 @@ pub struct ScannerConfig {
     pub poll_interval: Duration,
     /// A database that is not loaded after this time is given up.
     pub load_timeout: Duration,
+    /// When new signatures wait because transactions hold too many older ones: after this time the oldest
+    /// that no scan is using end all the same.
+    pub generation_grace: Duration,
     /// A worker whose scan nobody waits for any more may finish within this time, and is killed then.
     pub cancel_grace: Duration,
 }
@@ -112,6 +115,7 @@ impl ScannerConfig {
             proof_interval: Duration::from_mins(5),
             poll_interval: Duration::from_secs(2),
             load_timeout: Duration::from_mins(10),
+            generation_grace: Duration::from_mins(1),
             cancel_grace: Duration::from_millis(250),
         }
     }

@@ -49,9 +49,9 @@ pub(crate) enum Job {
     Prove { pool: Weak<Pool>, worker: Worker },
     /// Make as many workers as this; their places are empty.
     Fill { pool: Weak<Pool>, count: usize },
-    /// Replace the idle workers that come from an older zygote.
+    /// Replace the idle workers that come from an older zygote, and fill the empty places now.
     Refresh(Weak<Pool>),
-    /// Nobody holds this generation any more.
+    /// Nobody holds this generation any more, or it serves nobody.
     Retire(Arc<Pool>),
     /// End everything.
     Stop,
@@ -77,6 +77,7 @@ struct Keeper {
     crew: Arc<Crew>,
     vacancies: Vec<Vacancy>,
     next_round: Instant,
+    run_is_lost: bool,
 }
 
 /// A place without a worker.
@@ -160,7 +161,8 @@ impl Crew {
         let runtime = self.runtime.clone();
         // The sockets of new workers are served by this runtime's reactor.
         let _entered = runtime.enter();
-        let mut keeper = Keeper { crew: self, vacancies: Vec::new(), next_round: Instant::now() + ROUND };
+        let next_round = Instant::now() + ROUND;
+        let mut keeper = Keeper { crew: self, vacancies: Vec::new(), next_round, run_is_lost: false };
         loop {
             let wait = keeper.next_wake().saturating_duration_since(Instant::now());
             match jobs.recv_timeout(wait) {
@@ -199,6 +201,7 @@ impl Keeper {
                 }
             }
             Job::Refresh(pool) => self.refresh(&pool),
+            Job::Retire(pool) if pool.is_closed() => {}
             Job::Retire(pool) => {
                 tracing::info!(generation = %pool.signatures.id, "A generation of signatures has ended.");
                 retire(&pool);
@@ -216,6 +219,11 @@ impl Keeper {
 
     /// One after the other, so that there are always some to be used.
     fn refresh(&mut self, pool: &Weak<Pool>) {
+        // What kept empty places empty has most likely passed.
+        for vacancy in self.vacancies.iter_mut().filter(|vacancy| vacancy.pool.ptr_eq(pool)) {
+            vacancy.again_at = Instant::now();
+            vacancy.backoff = FIRST_BACKOFF;
+        }
         while let Some(strong) = pool.upgrade() {
             let Some(current) = strong.zygote().map(|zygote| zygote.serial) else { return };
             let Some(worker) = strong.take_idle(|worker| worker.zygote.serial != current) else { return };
@@ -271,6 +279,14 @@ impl Keeper {
         }
         let interval = self.crew.config.proof_interval;
         self.next_round = Instant::now() + ROUND.min(interval);
+        let kept = self.crew.run.keep();
+        match &kept {
+            Err(error) if !self.run_is_lost => {
+                tracing::error!(%error, "The folder for temporary files cannot be made again.");
+            }
+            _ => {}
+        }
+        self.run_is_lost = kept.is_err();
         for strong in self.crew.pools() {
             let pool = Arc::downgrade(&strong);
             for _ in 0..self.crew.config.all_workers() {
@@ -295,7 +311,8 @@ impl Keeper {
     }
 }
 
-fn retire(pool: &Pool) {
+/// Ends the processes of a generation. Waits for that, so it is not for async code.
+pub(crate) fn retire(pool: &Pool) {
     let workers = pool.close();
     for worker in &workers {
         worker.kill();

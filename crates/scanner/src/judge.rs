@@ -54,6 +54,7 @@ pub(crate) fn judge(reply: &Reply, call: &Call) -> Findings {
         (ReplyFlags::FILES, NonScannedReason::Count),
         (ReplyFlags::SIZE, size_or_ratio(call.len, call.max_layer)),
         (ReplyFlags::MALFORMED, NonScannedReason::Malformed),
+        (ReplyFlags::SKIPPED, NonScannedReason::Skipped),
     ] {
         if has(flag) {
             findings.add(Verdict::NonScanned(reason));
@@ -81,6 +82,7 @@ const KNOWN_FLAGS: u32 = ReplyFlags::INSPECTED
     .with(ReplyFlags::FILES)
     .with(ReplyFlags::SIZE)
     .with(ReplyFlags::MALFORMED)
+    .with(ReplyFlags::SKIPPED)
     .0;
 
 /// What went wrong, by the code and by the messages.
@@ -169,7 +171,7 @@ fn size_or_ratio(len: u64, limit: u64) -> NonScannedReason {
 mod tests {
     use super::*;
     use FailedReason::{EngineError, Memory, TempSpace, Time};
-    use NonScannedReason::{Count, Depth, Encrypted, Malformed, Ratio, Size, Unsupported};
+    use NonScannedReason::{Count, Depth, Encrypted, Malformed, Ratio, Size, Skipped, Unsupported};
     use proptest::prelude::*;
 
     const CALL: Call = Call { len: 8 << 20, max_layer: 10 << 20, max_total: 400 << 20, test_only: false };
@@ -330,6 +332,7 @@ mod tests {
             (ReplyFlags::FILES, Count),
             (ReplyFlags::SIZE, Size),
             (ReplyFlags::MALFORMED, Malformed),
+            (ReplyFlags::SKIPPED, Skipped),
         ] {
             assert_eq!(judged(0, LOOKED.with(flag), &[], ""), [not(reason)]);
         }

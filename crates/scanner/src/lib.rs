@@ -20,6 +20,8 @@
 //!    lost, whatever is cancelled when.
 //! 4. Signatures are in use only if they were loaded wholly, had the same digest before and after, and
 //!    workers passed the self-test with them. Else the old ones stay.
+//!    An epoch keeps its generation in memory, but not for ever: while it is one of too many and new
+//!    signatures wait, it ends once no scan is using it. Later scans of that epoch have no scanner.
 //! 5. What waits, what is decoded at once, what is written to disk and how many generations are in
 //!    memory are bounded by settings.
 //! 6. No thread of the async runtime waits for a process, a file system or a decoder of more than a few

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::canary::Canary;
 use crate::config::SignatureSource;
-use crate::crew::{Crew, HireError, Job};
+use crate::crew::{self, Crew, HireError, Job};
 use crate::folder::{self, Snapshot};
 use crate::metrics::ReloadResult;
 use crate::pool::{Held, Pool};
@@ -29,11 +29,17 @@ use crate::zygote::{Start, Zygote, ZygoteError};
 use crate::{builtin, temp};
 
 /// No more generations are in memory at once: the current one, one that transactions still hold, and a
-/// new one. A load waits until there is room.
+/// new one. A load waits until there is room, which is made after a grace.
 const MAX_GENERATIONS: usize = 3;
 
-/// Without any signatures a failed load is tried again after this time, since its cause may have passed.
-const EMPTY_RETRY: Duration = Duration::from_secs(30);
+/// While nothing can be scanned a failed load is tried again after this time, since its cause may have
+/// passed; doubled each time up to the largest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LARGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// Signatures in use whose workers have all been missing for this time are loaded again. Most are
+/// replaced within milliseconds.
+const UNSERVED_GRACE: Duration = Duration::from_secs(1);
 
 /// What is in use, for everybody to read.
 #[derive(Debug)]
@@ -95,11 +101,24 @@ pub(crate) struct Loader {
     published: Arc<Published>,
     folder: PathBuf,
     test_only: bool,
-    /// Keeps the folder of the built-in set.
-    _built_in: Option<temp::WorkerFolder>,
+    /// Of the built-in set.
+    built_in: Option<temp::WorkerFolder>,
     seen: Option<Snapshot>,
     loaded: Option<Snapshot>,
-    rejected: Option<(Snapshot, Instant)>,
+    rejected: Option<Rejected>,
+    /// Since when the signatures in use have been without any worker.
+    unserved_since: Option<Instant>,
+    /// Since when a load has been waiting for older generations to end.
+    crowded_since: Option<Instant>,
+    /// The folder cannot be read, which was told.
+    is_missing: bool,
+}
+
+/// What was not loaded.
+struct Rejected {
+    snapshot: Snapshot,
+    at: Instant,
+    retry: Duration,
 }
 
 // === impl Wishes ===
@@ -180,10 +199,13 @@ impl Loader {
             published,
             folder,
             test_only,
-            _built_in: built_in,
+            built_in,
             seen: None,
             loaded: None,
             rejected: None,
+            unserved_since: None,
+            crowded_since: None,
+            is_missing: false,
         })
     }
 
@@ -213,24 +235,63 @@ impl Loader {
 
     /// Loads if the folder has come to rest in a state that was not tried yet.
     fn look(&mut self) {
-        let snapshot = Snapshot::take(&self.folder).ok();
+        let snapshot = self.take_snapshot().ok();
         let at_rest = snapshot.is_some() && snapshot == self.seen;
         self.seen = snapshot;
-        let is_loaded = self.seen == self.loaded && self.loaded.is_some();
+        self.look_for_workers();
+        let is_loaded = self.seen == self.loaded && self.loaded.is_some() && self.serves();
         if at_rest && !is_loaded && !self.is_rejected() {
             self.load_now();
         }
     }
 
     fn is_rejected(&self) -> bool {
-        let Some((rejected, at)) = &self.rejected else { return false };
-        let passed = self.published.current.load().is_none() && at.elapsed() >= EMPTY_RETRY;
-        Some(rejected) == self.seen.as_ref() && !passed
+        let Some(rejected) = &self.rejected else { return false };
+        let again = !self.serves() && rejected.at.elapsed() >= rejected.retry;
+        Some(&rejected.snapshot) == self.seen.as_ref() && !again
+    }
+
+    /// The generation in use.
+    fn current(&self) -> Option<Arc<Pool>> {
+        let epoch = self.published.current.load_full()?;
+        epoch.hold::<Held>().map(|held| held.0.clone())
+    }
+
+    fn look_for_workers(&mut self) {
+        let is_unserved = self.current().is_some_and(|pool| pool.workers_in_service() == 0);
+        self.unserved_since = is_unserved.then(|| self.unserved_since.unwrap_or_else(Instant::now));
+    }
+
+    /// Whether there are signatures in use, with workers or with some to come soon.
+    fn serves(&self) -> bool {
+        self.published.current.load().is_some()
+            && self.unserved_since.is_none_or(|since| since.elapsed() < UNSERVED_GRACE)
+    }
+
+    fn take_snapshot(&mut self) -> io::Result<Snapshot> {
+        if let Some(folder) = &self.built_in {
+            // Somebody who cleans up may have removed it.
+            self.crew.run.restore(folder)?;
+            builtin::write(folder.path())?;
+        }
+        let snapshot = Snapshot::take(&self.folder);
+        match &snapshot {
+            Err(error) if !self.is_missing => {
+                let folder = self.folder.display();
+                tracing::warn!(%folder, %error, "The folder with the signatures cannot be read.");
+            }
+            Ok(_) if self.is_missing => {
+                tracing::info!(folder = %self.folder.display(), "The folder with the signatures is back.");
+            }
+            _ => {}
+        }
+        self.is_missing = snapshot.is_err();
+        snapshot
     }
 
     fn load_now(&mut self) {
         let begin = Instant::now();
-        let snapshot = Snapshot::take(&self.folder);
+        let snapshot = self.take_snapshot();
         let result = snapshot
             .as_ref()
             .map_err(|error| LoadError::Read(io::Error::new(error.kind(), error.to_string())))
@@ -251,7 +312,18 @@ impl Loader {
             Err(LoadError::Zygote(ZygoteError::Stopped)) => {}
             Err(error) => {
                 let again = matches!(error, LoadError::Unstable | LoadError::Crowded);
-                self.rejected = snapshot.filter(|_| !again).map(|snapshot| (snapshot, Instant::now()));
+                let last = self.rejected.take();
+                self.rejected = snapshot.filter(|_| !again).map(|snapshot| {
+                    let last = last.filter(|last| last.snapshot == snapshot);
+                    let retry = last.map_or(FIRST_RETRY, |last| (2 * last.retry).min(LARGEST_RETRY));
+                    Rejected { snapshot, at: Instant::now(), retry }
+                });
+                // It is tried again at each look, and told once.
+                let waits = matches!(error, LoadError::Crowded);
+                if waits && self.crowded_since.is_some() {
+                    return;
+                }
+                self.crowded_since = waits.then(Instant::now);
                 self.crew.metrics.reloaded(ReloadResult::Failed);
                 let kept = if self.published.current.load().is_some() {
                     "those in use stay"
@@ -265,17 +337,20 @@ impl Loader {
     }
 
     /// A new generation that is ready for use; nothing if it would be the one in use.
-    fn load(&self, snapshot: &Snapshot) -> Result<Option<Arc<Pool>>, LoadError> {
+    fn load(&mut self, snapshot: &Snapshot) -> Result<Option<Arc<Pool>>, LoadError> {
         if snapshot.is_empty() {
             return Err(LoadError::Empty(self.folder.clone()));
         }
+        if self.crowded_since.is_some() {
+            // Reading all files again while it waits would be of no use.
+            self.make_room()?;
+        }
         let id = folder::digest(&self.folder).map_err(LoadError::Read)?;
-        if self.published.current.load().as_ref().is_some_and(|epoch| epoch.signatures.id == id) {
+        let in_use = self.current().filter(|pool| pool.signatures.id == id);
+        if in_use.is_some_and(|pool| pool.workers_in_service() > 0) {
             return Ok(None);
         }
-        if self.crew.pools().len() + 1 > MAX_GENERATIONS {
-            return Err(LoadError::Crowded);
-        }
+        self.make_room()?;
         let canary = Canary::create(&self.crew.run).map_err(LoadError::Canary)?;
         let zygote = self.start_zygote(id, canary.folder())?;
         let count = zygote.signatures.saturating_sub(Canary::SIGNATURES);
@@ -286,6 +361,31 @@ impl Loader {
         let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
         self.staff(&pool)?;
         Ok(Some(pool))
+    }
+
+    /// Sees to it that one more generation may be in memory. Epochs are held as long as transactions take,
+    /// which may be for ever; so after a grace the oldest generations that no scan is using end.
+    fn make_room(&mut self) -> Result<(), LoadError> {
+        let current = self.current();
+        let is_current =
+            |pool: &Arc<Pool>| current.as_ref().is_some_and(|current| Arc::ptr_eq(current, pool));
+        let is_over =
+            self.crowded_since.is_some_and(|since| since.elapsed() >= self.crew.config.generation_grace);
+        loop {
+            // The oldest comes first.
+            let pools = self.crew.pools();
+            if pools.len() < MAX_GENERATIONS {
+                self.crowded_since = None;
+                return Ok(());
+            }
+            let idle = pools.iter().find(|pool| !is_current(pool) && pool.scans() == 0);
+            let Some(pool) = idle.filter(|_| is_over) else { return Err(LoadError::Crowded) };
+            tracing::warn!(
+                generation = %pool.signatures.id,
+                "Signatures that transactions still hold end, since new ones wait and no scan is using them."
+            );
+            crew::retire(pool);
+        }
     }
 
     /// Loads what has the digest `id`, and nothing else.
@@ -337,11 +437,16 @@ impl Loader {
 
     fn swap(&self, pool: Arc<Pool>, took: Duration) {
         let signatures = pool.signatures.clone();
+        let old = self.current();
         self.crew.look_after(&pool);
         let epoch = Arc::new(Epoch::new(signatures.clone(), Some(Arc::new(Held(pool)))));
         self.crew.metrics.in_use(&signatures);
         self.crew.metrics.reloaded(ReloadResult::Loaded);
         self.published.publish(&epoch);
+        if let Some(old) = old.filter(|old| old.workers_in_service() == 0) {
+            // It serves nobody, and who holds it is served by the new one if that has the same signatures.
+            self.crew.send(Job::Retire(old));
+        }
         tracing::info!(
             generation = %signatures.id, signatures = signatures.count, engine = %signatures.engine,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "Signatures are in use."
@@ -355,8 +460,13 @@ impl Loader {
     }
 
     /// Loads the same signatures once more, so that memory lies differently.
-    fn replace_layout(&self, pool: &Weak<Pool>) {
+    fn replace_layout(&mut self, pool: &Weak<Pool>) {
         let Some(pool) = pool.upgrade().filter(|pool| !pool.is_closed()) else { return };
+        let restored = self.take_snapshot().and_then(|_| pool.canary.restore(&self.crew.run));
+        if let Err(error) = restored {
+            tracing::error!(%error, "The workers' common ancestor cannot be replaced.");
+            return;
+        }
         let same = folder::digest(&self.folder).is_ok_and(|id| id == pool.signatures.id);
         if !same {
             tracing::warn!(
@@ -368,6 +478,8 @@ impl Loader {
         match self.start_zygote(pool.signatures.id, pool.canary.folder()) {
             Ok(zygote) => {
                 pool.set_zygote(zygote);
+                // Its workers come next.
+                self.unserved_since = None;
                 self.crew.metrics.layouts_replaced.inc();
                 self.crew.send(Job::Refresh(Arc::downgrade(&pool)));
                 tracing::warn!(generation = %pool.signatures.id, "The workers' common ancestor was replaced.");

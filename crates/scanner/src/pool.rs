@@ -45,6 +45,8 @@ pub(crate) struct Pool {
     dear: Semaphore,
     /// Workers on the stack or in leases.
     in_service: AtomicUsize,
+    /// Scans under way.
+    scans: AtomicUsize,
     crashes: AtomicU32,
     is_closed: AtomicBool,
 }
@@ -88,7 +90,12 @@ pub(crate) enum NoWorker {
     None,
 }
 
-/// What an epoch holds: as long as this lives, the generation stays in memory.
+/// A scan under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a>(&'a Pool);
+
+/// What an epoch holds: as long as this lives, the generation stays in memory, unless newer ones need
+/// its place.
 #[derive(Debug)]
 pub(crate) struct Held(pub(crate) Arc<Pool>);
 
@@ -121,6 +128,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             free: Semaphore::new(0),
             in_service: AtomicUsize::new(0),
+            scans: AtomicUsize::new(0),
             crashes: AtomicU32::new(0),
             is_closed: AtomicBool::new(false),
         })
@@ -222,6 +230,16 @@ impl Pool {
         self.in_service.load(Ordering::Relaxed)
     }
 
+    /// Counts a scan until what this gives is dropped.
+    pub(crate) fn begin_scan(&self) -> UnderWay<'_> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self)
+    }
+
+    pub(crate) fn scans(&self) -> usize {
+        self.scans.load(Ordering::SeqCst)
+    }
+
     /// `None` once the pool is closed.
     pub(crate) fn zygote(&self) -> Option<Arc<Zygote>> {
         self.zygote.lock().clone()
@@ -242,7 +260,9 @@ impl Pool {
 
     /// Ends the generation: nothing is begun any more, and idle workers are handed over to be ended.
     pub(crate) fn close(&self) -> Vec<Worker> {
-        self.is_closed.store(true, Ordering::SeqCst);
+        if !self.is_closed.swap(true, Ordering::SeqCst) {
+            self.crew.metrics.generations.dec();
+        }
         self.free.close();
         self.dear.close();
         let idle = std::mem::take(&mut *self.idle.lock());
@@ -253,7 +273,17 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.crew.metrics.generations.dec();
+        if !self.is_closed() {
+            self.crew.metrics.generations.dec();
+        }
+    }
+}
+
+// === impl UnderWay ===
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.scans.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

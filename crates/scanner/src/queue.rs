@@ -9,9 +9,10 @@
 
 use icapstan_model::Refusal;
 use prometheus::IntGauge;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A new measurement counts for one eighth.
 const WEIGHT: u64 = 8;
@@ -33,19 +34,19 @@ pub(crate) struct Queue {
     length: usize,
     waiting: AtomicUsize,
     waiting_gauge: IntGauge,
-    tickets: Semaphore,
-    dear_tickets: Semaphore,
-    cheap: Load,
-    dear: Load,
+    tickets: Arc<Semaphore>,
+    dear_tickets: Arc<Semaphore>,
+    cheap: Arc<Load>,
+    dear: Arc<Load>,
 }
 
-/// The right to be under way.
+/// The right to be under way. It is shared with whatever works for the object in another thread, since
+/// that goes on when the scan is cancelled.
 #[derive(Debug)]
-pub(crate) struct Ticket<'a> {
-    _dear: Option<SemaphorePermit<'a>>,
-    _any: SemaphorePermit<'a>,
-    _entered: Entered<'a>,
-    load: &'a Load,
+pub(crate) struct Ticket {
+    _dear: Option<OwnedSemaphorePermit>,
+    _any: OwnedSemaphorePermit,
+    entered: Entered,
 }
 
 /// Of one lane.
@@ -58,7 +59,7 @@ struct Load {
 }
 
 #[derive(Debug)]
-struct Entered<'a>(&'a Load);
+struct Entered(Arc<Load>);
 
 struct Waiting<'a>(&'a Queue);
 
@@ -80,10 +81,10 @@ impl Queue {
             length,
             waiting: AtomicUsize::new(0),
             waiting_gauge,
-            tickets: Semaphore::new(in_flight + spare * in_flight.div_ceil(workers.max(1))),
-            dear_tickets: Semaphore::new(in_flight),
-            cheap: Load::default(),
-            dear: Load::default(),
+            tickets: Arc::new(Semaphore::new(in_flight + spare * in_flight.div_ceil(workers.max(1)))),
+            dear_tickets: Arc::new(Semaphore::new(in_flight)),
+            cheap: Arc::default(),
+            dear: Arc::default(),
         }
     }
 
@@ -93,30 +94,29 @@ impl Queue {
     }
 
     /// Waits for its turn. First come, first served.
-    pub(crate) async fn enter(&self, lane: Lane, deadline: Instant) -> Result<Ticket<'_>, Refusal> {
+    pub(crate) async fn enter(&self, lane: Lane, deadline: Instant) -> Result<Arc<Ticket>, Refusal> {
         let load = self.load(lane);
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || self.expected_wait(lane) > left {
             return Err(Refusal::Hopeless);
         }
         let waiting = Waiting::begin(self).ok_or(Refusal::QueueFull)?;
-        let entered = Entered::begin(load);
+        let entered = Entered::begin(load.clone());
         let turn = async {
             let dear = match lane {
                 Lane::Cheap => None,
-                Lane::Dear => Some(self.dear_tickets.acquire().await),
+                Lane::Dear => Some(self.dear_tickets.clone().acquire_owned().await),
             };
-            (dear, self.tickets.acquire().await)
+            (dear, self.tickets.clone().acquire_owned().await)
         };
         let (dear, any) =
             tokio::time::timeout_at(deadline.into(), turn).await.map_err(|_| Refusal::Hopeless)?;
         drop(waiting);
-        Ok(Ticket {
+        Ok(Arc::new(Ticket {
             _dear: dear.transpose().map_err(|_| Refusal::Hopeless)?,
             _any: any.map_err(|_| Refusal::Hopeless)?,
-            _entered: entered,
-            load,
-        })
+            entered,
+        }))
     }
 
     /// How long an object that comes now will wait for a worker, as far as one can tell.
@@ -134,7 +134,7 @@ impl Queue {
         Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
     }
 
-    fn load(&self, lane: Lane) -> &Load {
+    fn load(&self, lane: Lane) -> &Arc<Load> {
         match lane {
             Lane::Cheap => &self.cheap,
             Lane::Dear => &self.dear,
@@ -144,26 +144,27 @@ impl Queue {
 
 // === impl Ticket ===
 
-impl Ticket<'_> {
+impl Ticket {
     /// Says how long the object had a worker.
     pub(crate) fn served(&self, took: Duration) {
         let sample = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / WEIGHT;
         // A lost update among concurrent ones only makes the average a little older.
-        let old = self.load.average_us.load(Ordering::Relaxed);
-        self.load.average_us.store((old - old / WEIGHT).saturating_add(sample), Ordering::Relaxed);
+        let load = &self.entered.0;
+        let old = load.average_us.load(Ordering::Relaxed);
+        load.average_us.store((old - old / WEIGHT).saturating_add(sample), Ordering::Relaxed);
     }
 }
 
 // === impl Entered ===
 
-impl<'a> Entered<'a> {
-    fn begin(load: &'a Load) -> Self {
+impl Entered {
+    fn begin(load: Arc<Load>) -> Self {
         load.inside.fetch_add(1, Ordering::Relaxed);
         Self(load)
     }
 }
 
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
         self.0.inside.fetch_sub(1, Ordering::Relaxed);
     }

@@ -9,14 +9,15 @@ use icapstan_model::{
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
 use crate::judge::{self, Call};
 use crate::pool::{Called, Lease, NoWorker, Pool};
-use crate::queue::Lane;
+use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
-use crate::views::{HARMLESS_LEN, Views};
+use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
 
 /// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
 const INLINE_COPY: u64 = 1 << 20;
@@ -26,18 +27,14 @@ const INLINE_DECODE: u64 = 8 << 10;
 const RETRY_LEN: u64 = 1 << 20;
 /// Objects up to this size that are nothing to be unpacked are cheap.
 const CHEAP_LEN: u64 = 64 << 10;
-/// What the format of an object is told by.
-const HEAD: usize = 512;
 /// Another worker is asked this often if the object was not to blame.
 const MAX_TRIES: u32 = 3;
-/// In front of objects of formats that libclamav leaves out altogether, so that it looks at their bytes.
-/// It knows one of these formats by what stands anywhere within the first 128 bytes.
-const COVER: &[u8] = &[b'\n'; 256];
 
 /// One object under way.
 struct Session<'a> {
     crew: &'a Crew,
     pool: &'a Arc<Pool>,
+    ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
     lane: Lane,
     deadline: Instant,
@@ -46,6 +43,10 @@ struct Session<'a> {
     begun: Option<Instant>,
     engine: Duration,
 }
+
+/// Tells work in another thread that nobody waits for it any more.
+#[derive(Default)]
+struct Cancel(Arc<AtomicBool>);
 
 /// What one try to scan a view led to.
 enum Outcome {
@@ -85,14 +86,15 @@ pub(crate) async fn scan(
     let views = if plain {
         Ok(Views { sources: vec![source], findings: Findings::clean() })
     } else if object.len <= INLINE_DECODE {
-        Views::of(source, &context, deadline)
+        Views::of(source, &context, deadline, Arc::default())
     } else {
         let context = context.clone();
-        in_thread(move || Views::of(source, &context, deadline)).await
+        in_thread(&ticket, move |cancelled| Views::of(source, &context, deadline, cancelled)).await
     };
     let mut session = Session {
         crew,
         pool,
+        ticket: ticket.clone(),
         profile: &context.profile,
         lane,
         deadline,
@@ -123,10 +125,10 @@ pub(crate) async fn scan(
         ticket.served(begun.elapsed());
         crew.metrics.began_after(begun.saturating_duration_since(handed_over));
     }
-    drop(ticket);
 
     let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
-    let sha256 = if is_threat { digest(object).await } else { None };
+    let sha256 = if is_threat { digest(object, &ticket).await } else { None };
+    drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
     Ok(ScanReport { findings, sha256, waited, engine })
 }
@@ -147,12 +149,9 @@ impl Session<'_> {
         } else {
             &[]
         };
-        if !self.profile.unpack.archives && is_container(&head) {
-            known.add(Verdict::NonScanned(NonScannedReason::Skipped));
-        }
         let view = Arc::new(view);
         for tried in 1.. {
-            let file = match for_worker(&view, cover).await {
+            let file = match for_worker(&view, cover, &self.ticket).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
@@ -232,6 +231,14 @@ impl Session<'_> {
     }
 }
 
+// === impl Cancel ===
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 // === impl Outcome ===
 
 impl Outcome {
@@ -284,7 +291,8 @@ fn lane(object: &Object, plain: bool) -> Lane {
     }
 }
 
-/// Whether the format has something to unpack. A wrong answer costs time or order, never a verdict.
+/// Whether the format has something to unpack. Decides the lane alone: a wrong answer costs time or
+/// order, never a verdict.
 fn is_container(head: &[u8]) -> bool {
     const MAGIC: [&[u8]; 16] = [
         b"PK",
@@ -308,19 +316,29 @@ fn is_container(head: &[u8]) -> bool {
         || head.get(257..262).is_some_and(|word| word == b"ustar")
 }
 
-async fn for_worker(view: &Arc<Source>, cover: &'static [u8]) -> io::Result<OwnedFd> {
+async fn for_worker(view: &Arc<Source>, cover: &'static [u8], ticket: &Arc<Ticket>) -> io::Result<OwnedFd> {
     match &**view {
         Source::Memory(bytes) if bytes.len() as u64 <= INLINE_COPY => view.for_worker(cover),
         _ => {
             let view = view.clone();
-            in_thread(move || view.for_worker(cover)).await
+            in_thread(ticket, move |_| view.for_worker(cover)).await
         }
     }
 }
 
+/// The ticket is held until the work has ended, even if nobody waits for that any more: what goes on
+/// beyond a scan that was cancelled still counts as under way. The flag that it gets is set then.
 async fn in_thread<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ticket: &Arc<Ticket>,
+    work: impl FnOnce(Arc<AtomicBool>) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
+    let (ticket, cancel) = (ticket.clone(), Cancel::default());
+    let cancelled = cancel.0.clone();
+    let work = move || {
+        let result = work(cancelled);
+        drop(ticket);
+        result
+    };
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
@@ -331,12 +349,12 @@ fn unreadable(error: &io::Error) -> Findings {
 }
 
 /// Of the object as it came. An object that cannot be read any more has none.
-async fn digest(object: Object) -> Option<Sha256> {
+async fn digest(object: Object, ticket: &Arc<Ticket>) -> Option<Sha256> {
     match object.content {
         Content::Memory(bytes) if object.len <= INLINE_COPY => Some(Sha256::of(&bytes)),
         content => {
             let source = Source::new(&content, object.len);
-            in_thread(move || Ok(Sha256::of(&source.read()?))).await.ok()
+            in_thread(ticket, move |_| Ok(Sha256::of(&source.read()?))).await.ok()
         }
     }
 }
@@ -344,6 +362,38 @@ async fn digest(object: Object) -> Option<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Queue;
+    use prometheus::IntGauge;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn work_whose_scan_is_cancelled_is_told_and_counts_as_under_way_until_it_ends() {
+        let queue = Queue::new(1, 0, 1, 1, IntGauge::new("w", "w").unwrap());
+        let minute = Instant::now() + Duration::from_mins(1);
+        let ticket = queue.enter(Lane::Dear, minute).await.unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (let_end, may_end) = mpsc::channel::<()>();
+        let (told, is_told) = tokio::sync::oneshot::channel();
+        let scan = tokio::spawn(async move {
+            in_thread(&ticket, move |cancelled| {
+                begun.send(()).unwrap();
+                while !cancelled.load(Ordering::Relaxed) && Instant::now() < minute {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                told.send(cancelled.load(Ordering::Relaxed)).unwrap();
+                may_end.recv().map_err(io::Error::other)
+            })
+            .await
+        });
+        begins.await.unwrap();
+        scan.abort();
+        assert!(scan.await.unwrap_err().is_cancelled());
+        assert!(is_told.await.unwrap(), "long before the deadline");
+        let soon = Instant::now() + Duration::from_millis(50);
+        assert_eq!(queue.enter(Lane::Dear, soon).await.unwrap_err(), Refusal::Hopeless);
+        let_end.send(()).unwrap();
+        queue.enter(Lane::Dear, minute).await.unwrap();
+    }
 
     #[test]
     fn the_engine_gives_up_before_it_is_killed_and_no_limit_is_ever_none() {

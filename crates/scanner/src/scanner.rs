@@ -52,6 +52,9 @@ impl Scanner {
             let run = RunFolder::create(config.temp_dir.as_deref(), workers, config.temp_share)
                 .map_err(|(path, error)| StartError::TempFolder { path, error })?;
             tracing::info!(folder = %run.path().display(), "Temporary files go here.");
+            if let Err(shortage) = run.check_room() {
+                tracing::error!("Nothing can be scanned: {shortage}.");
+            }
             Ok::<_, StartError>((config, run))
         });
         let (config, run) =
@@ -111,10 +114,10 @@ impl Scanner {
         self.published.clear();
     }
 
-    /// The workers of an epoch. Epochs that came from elsewhere are served if they name the signatures
-    /// in use.
+    /// The workers of an epoch. Epochs that came from elsewhere, or whose generation has ended, are served
+    /// if they name the signatures in use.
     fn pool(&self, epoch: &Arc<Epoch>) -> Option<(Arc<Pool>, Arc<Epoch>)> {
-        if let Some(held) = epoch.hold::<Held>() {
+        if let Some(held) = epoch.hold::<Held>().filter(|held| !held.0.is_closed()) {
             return Some((held.0.clone(), epoch.clone()));
         }
         let current = self.published.current.load_full()?;
@@ -148,6 +151,7 @@ impl ScanPort for Scanner {
                     engine: Duration::ZERO,
                 });
             };
+            let _under_way = pool.begin_scan();
             let result = scan::scan(&self.crew, &pool, object, context, deadline).await;
             match &result {
                 Ok(report) => metrics.scanned(&report.findings),
@@ -158,6 +162,9 @@ impl ScanPort for Scanner {
     }
 
     fn readiness(&self) -> Readiness {
+        if let Err(shortage) = self.crew.run.check_room() {
+            return Readiness::NotReady(shortage.to_string());
+        }
         match self.epoch() {
             None => Readiness::NotReady(self.published.missing.lock().clone()),
             Some(epoch) => match epoch.hold::<Held>().map(|held| held.0.workers_in_service()) {

@@ -4,6 +4,7 @@
 //! a scan there must be enough of it, during a scan each worker is held to its share, and the shares
 //! together never exceed what was free.
 
+use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, Mode, OFlags, StatVfs, flock, statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
+use thiserror::Error;
 
 const PREFIX: &str = "icapstan-scanner-";
 const LOCK: &str = "lock";
@@ -34,7 +36,8 @@ const MAX_ENTRIES: u64 = 50_000;
 pub(crate) struct RunFolder {
     // Dropped in this order: the folder is gone before its lock is.
     folder: TempDir,
-    _lock: File,
+    /// Of the file in it that tells other runs that it is in use.
+    lock: Mutex<File>,
     serial: AtomicU64,
     workers: u64,
     share: u64,
@@ -57,6 +60,17 @@ pub(crate) struct Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
+/// Why no scan could begin now.
+#[derive(Debug, Error)]
+pub(crate) enum Shortage {
+    #[error("temp folder {} has {} MiB free, {} are needed", .folder.display(), .free >> 20, .needed >> 20)]
+    Bytes { folder: PathBuf, free: u64, needed: u64 },
+    #[error("temp folder {} has room for {free} more files, {MIN_INODES} are needed", .folder.display())]
+    Inodes { folder: PathBuf, free: u64 },
+    #[error("temp folder {} cannot be looked at: {error}", .folder.display())]
+    Lost { folder: PathBuf, error: io::Error },
+}
+
 // === impl RunFolder ===
 
 impl RunFolder {
@@ -66,7 +80,8 @@ impl RunFolder {
         workers: usize,
         share: u64,
     ) -> Result<Self, (PathBuf, io::Error)> {
-        let base = base.map_or_else(default_base, Path::to_owned);
+        let workers = workers as u64;
+        let base = base.map_or_else(|| default_base(floor(workers)), Path::to_owned);
         let failed = |error| (base.clone(), error);
         remove_stale(&base);
         for _ in 0..16 {
@@ -81,8 +96,8 @@ impl RunFolder {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
                 && lock.metadata().map_err(failed)?.nlink() > 0
             {
-                let workers = workers as u64;
-                return Ok(Self { folder, _lock: lock, serial: AtomicU64::new(1), workers, share });
+                let lock = Mutex::new(lock);
+                return Ok(Self { folder, lock, serial: AtomicU64::new(1), workers, share });
             }
         }
         Err(failed(io::Error::from(io::ErrorKind::ResourceBusy)))
@@ -96,9 +111,61 @@ impl RunFolder {
     pub(crate) fn subfolder(&self, kind: &str) -> io::Result<WorkerFolder> {
         let number = self.serial.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("{kind}-{number}"));
-        // Recursive, since somebody who cleans up may have removed the folder of the run.
-        DirBuilder::new().mode(0o700).recursive(true).create(&path)?;
+        self.keep()?;
+        DirBuilder::new().mode(0o700).create(&path)?;
         Ok(WorkerFolder(path))
+    }
+
+    /// Makes a folder again if somebody who cleans up has removed it.
+    pub(crate) fn restore(&self, folder: &WorkerFolder) -> io::Result<()> {
+        self.keep()?;
+        match DirBuilder::new().mode(0o700).create(&folder.0) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Makes the folder of the run and its lock again if somebody who cleans up has removed them. Without
+    /// its lock the folder would be a dead run's to others.
+    pub(crate) fn keep(&self) -> io::Result<()> {
+        let path = self.folder.path();
+        let lock_path = path.join(LOCK);
+        let mut lock = self.lock.lock();
+        let held = lock.metadata()?;
+        let is_held = fs::symlink_metadata(&lock_path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()));
+        if is_held {
+            return Ok(());
+        }
+        tracing::warn!(folder = %path.display(), "The folder for temporary files was removed and is made again.");
+        DirBuilder::new().mode(0o700).recursive(true).create(path)?;
+        // The name is known by now, and what stands there may be somebody else's.
+        let found = fs::symlink_metadata(path)?;
+        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(&lock_path, flags, Mode::RUSR | Mode::WUSR)?);
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        *lock = file;
+        Ok(())
+    }
+
+    /// Whether there is room for a scan by each worker.
+    pub(crate) fn check_room(&self) -> Result<(), Shortage> {
+        let folder = self.folder.path().to_owned();
+        let found = match statvfs(&folder) {
+            Ok(found) => found,
+            Err(error) => return Err(Shortage::Lost { folder, error: error.into() }),
+        };
+        let (free, needed, inodes) = (bytes_free(&found), floor(self.workers), inodes_free(&found));
+        if free < needed {
+            return Err(Shortage::Bytes { folder, free, needed });
+        }
+        if inodes < MIN_INODES {
+            return Err(Shortage::Inodes { folder, free: inodes });
+        }
+        Ok(())
     }
 
     /// Removes the folder while this still lives. Nothing may be made in it any more.
@@ -109,8 +176,7 @@ impl RunFolder {
     /// What a scan that begins now may write.
     pub(crate) fn room(&self, folder: &WorkerFolder) -> Result<Room, NoRoom> {
         let found = statvfs(&folder.0).map_err(|_| NoRoom)?;
-        let margin = self.workers.saturating_mul(MARGIN_PER_WORKER);
-        room(bytes_free(&found), inodes_free(&found), self.workers, margin, self.share)
+        room(bytes_free(&found), inodes_free(&found), self.workers, margin(self.workers), self.share)
     }
 }
 
@@ -180,6 +246,15 @@ impl Usage {
     }
 }
 
+fn margin(workers: u64) -> u64 {
+    workers.saturating_mul(MARGIN_PER_WORKER)
+}
+
+/// With less, no scan begins.
+fn floor(workers: u64) -> u64 {
+    margin(workers).saturating_add(workers.saturating_mul(MIN_SHARE))
+}
+
 fn room(free: u64, inodes: u64, workers: u64, margin: u64, share: u64) -> Result<Room, NoRoom> {
     let share = share.min(free.saturating_sub(margin) / workers.max(1));
     if share < MIN_SHARE || inodes < MIN_INODES {
@@ -197,11 +272,11 @@ fn inodes_free(found: &StatVfs) -> u64 {
     if found.f_files == 0 { u64::MAX } else { found.f_favail }
 }
 
-fn default_base() -> PathBuf {
+fn default_base(needed: u64) -> PathBuf {
     let shared = Path::new(SHARED_MEMORY);
     let is_tmpfs = statfs(shared).is_ok_and(|found| found.f_type == TMPFS_MAGIC.into());
     let is_writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
-    let has_room = statvfs(shared).is_ok_and(|found| bytes_free(&found) >= WORTHWHILE);
+    let has_room = statvfs(shared).is_ok_and(|found| bytes_free(&found) >= WORTHWHILE.max(needed));
     if is_tmpfs && is_writable && has_room { shared.to_owned() } else { std::env::temp_dir() }
 }
 
@@ -276,6 +351,54 @@ mod tests {
         assert_eq!(run.room(&folder), Err(NoRoom));
         fs::remove_dir_all(run.path()).unwrap();
         assert!(run.room(&run.subfolder("w").unwrap()).is_ok(), "a lost run folder is made again");
+    }
+
+    #[test]
+    fn a_lost_run_folder_is_made_again_with_its_lock_and_never_where_a_stranger_waits() {
+        let base = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(Some(base.path()), 1, 256 * MIB).unwrap();
+        let is_locked = || {
+            let file = File::open(run.path().join(LOCK)).unwrap();
+            flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
+        };
+        let folder = run.subfolder("self-test").unwrap();
+        run.restore(&folder).unwrap();
+        assert!(is_locked());
+
+        fs::remove_dir_all(run.path()).unwrap();
+        run.restore(&folder).unwrap();
+        assert!(folder.path().is_dir() && is_locked());
+        assert_eq!(fs::metadata(run.path()).unwrap().permissions().mode() & 0o777, 0o700);
+
+        // A cleaner that takes old files only.
+        fs::remove_file(run.path().join(LOCK)).unwrap();
+        run.keep().unwrap();
+        assert!(is_locked());
+        remove_stale(base.path());
+        assert!(folder.path().is_dir());
+
+        fs::remove_dir_all(run.path()).unwrap();
+        let stranger = tempfile::tempdir().unwrap();
+        symlink(stranger.path(), run.path()).unwrap();
+        assert!(run.restore(&folder).is_err() && run.subfolder("w").is_err());
+        assert_eq!(fs::read_dir(stranger.path()).unwrap().count(), 0);
+        fs::remove_file(run.path()).unwrap();
+    }
+
+    #[test]
+    fn where_no_scan_could_begin_the_shortage_is_told_in_figures() {
+        let base = tempfile::tempdir().unwrap();
+        assert!(RunFolder::create(Some(base.path()), 1, MIB).unwrap().check_room().is_ok());
+        let greedy = RunFolder::create(Some(base.path()), 1 << 30, MIB).unwrap();
+        let text = greedy.check_room().unwrap_err().to_string();
+        assert!(text.contains(&format!("MiB free, {} are needed", 32_u64 << 30)), "{text}");
+        for workers in [1, 2, 34] {
+            let least = floor(workers);
+            assert!(room(least, u64::MAX, workers, margin(workers), 256 * MIB).is_ok());
+            assert!(room(least - 1, u64::MAX, workers, margin(workers), 256 * MIB).is_err());
+        }
+        fs::remove_dir_all(greedy.path()).unwrap();
+        assert!(matches!(greedy.check_room(), Err(Shortage::Lost { .. })));
     }
 
     #[test]

@@ -8,14 +8,16 @@
 //! ```
 
 use bytes::Bytes;
+use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanContext, Verdict};
 use icapstan_unpack::{
     Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
-    Spill, TransferEncoding, Transferred, Urlencoded, decode, sniff,
+    Spill, TransferEncoding, Transferred, Urlencoded, decode, looks_like_gzip, sniff,
 };
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::judge::MAX_RATIO;
@@ -45,6 +47,13 @@ const MAX_FIELDS: usize = 64 << 10;
 const MAX_FORMS: usize = 4;
 /// Commas in one line that are looked behind. Nobody has a use for more than one.
 const MAX_COMMAS: usize = 64;
+
+/// What the format of an object is told by.
+pub(crate) const HEAD: usize = 512;
+
+/// In front of objects of formats that libclamav leaves out altogether, or in part, so that it looks at
+/// their bytes. It knows one of these formats by what stands anywhere within the first 128 bytes.
+pub(crate) const COVER: &[u8] = &[b'\n'; 256];
 
 /// What is to be scanned, and what is known already.
 #[derive(Debug)]
@@ -77,9 +86,14 @@ impl Views {
         Codings::parse(&context.content_encoding).is_identity() && types.forms.is_empty() && !types.differ
     }
 
-    /// Decodes and splits. Takes time, up to the deadline, so it is not for async code unless the
-    /// object is small.
-    pub(crate) fn of(object: Source, context: &ScanContext, deadline: Instant) -> io::Result<Self> {
+    /// Decodes and splits. Takes time, up to the deadline or until `cancelled` is set, so it is not for
+    /// async code unless the object is small.
+    pub(crate) fn of(
+        object: Source,
+        context: &ScanContext,
+        deadline: Instant,
+        cancelled: Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         let mut builder = Builder {
             context,
             budget: Budget {
@@ -180,7 +194,7 @@ impl Builder<'_> {
     /// What a coding passes over is there all the same for whoever saves the body as it came, or undoes
     /// only some of its codings.
     fn with_skipped(&mut self, object: &Source, codings: &Codings) -> io::Result<()> {
-        self.push(object.clone());
+        self.passed_over(object.clone())?;
         for first in 1..codings.as_slice().len() {
             let (output, defect) =
                 self.decode(object, &Codings::new(&codings.as_slice()[first..]))?.into_parts();
@@ -188,8 +202,24 @@ impl Builder<'_> {
                 self.defect(defect);
             }
             if let Some(source) = output_source(output)? {
-                self.push(source);
+                self.passed_over(source)?;
             }
+        }
+        Ok(())
+    }
+
+    fn passed_over(&mut self, source: Source) -> io::Result<()> {
+        let head = source.head(HEAD)?;
+        // The engine takes gzip for what is packed in it, and leaves out the rest. What only looks like a
+        // format that it leaves out altogether is no reason to call the object that.
+        let is_left_out = layers::classify(b"", &head) == Kind::Ignored;
+        if is_left_out || looks_like_gzip(&head) {
+            let len = source.len() + COVER.len() as u64;
+            let covered = File::from(source.for_worker(COVER)?);
+            self.push(Source::File(Arc::new(covered), len));
+        }
+        if !is_left_out {
+            self.push(source);
         }
         Ok(())
     }

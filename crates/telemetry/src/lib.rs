@@ -1,7 +1,7 @@
 //! What the outside learns of a running process: its log, its metrics, and whether it is well.
 //!
 //! ```text
-//!  tracing events ──▶ standard error, as text or JSON
+//!  tracing events ──▶ bounded queue ──▶ icapstan-log (own thread) ──▶ standard error, as text or JSON
 //!  Registry, readiness, version ──▶ AdminServer (own thread): /livez /readyz /metrics /version
 //! ```
 //!
@@ -12,7 +12,8 @@
 //!    and waits for none of what it asks them longer than a second.
 //! 2. Clients of the endpoint, however many and however slow, take a bounded number of connections
 //!    for a bounded time; the newest is served.
-//! 3. A log that cannot be written is lost, and nothing else.
+//! 3. A log that cannot be written is lost, and nothing else: who logs never waits for standard error.
+//!    What is lost is counted.
 
 mod admin;
 mod build;
@@ -20,5 +21,5 @@ mod log;
 
 pub use admin::{AdminError, AdminServer, Check, Readiness, Ready, Version};
 pub use build::register_build_info;
-pub use log::{LogError, LogFormat, init_logging};
+pub use log::{LogError, LogFormat, LogGuard, init_logging, register_log_metrics};
 pub use prometheus::Registry;

@@ -1,9 +1,28 @@
-//! The log on standard error.
+//! The log on standard error, written by a thread of its own.
 
-use std::io;
+mod queue;
+mod writer;
+
+use prometheus::{IntCounter, Registry};
+use queue::Queue;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use std::{fmt, io};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// How long the end of the process waits for lines that are not written yet.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
+
+/// There is one log in a process, so there is one count.
+static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    IntCounter::new(
+        "icapstan_log_lines_dropped_total",
+        "Log lines that standard error took too slowly or not at all.",
+    )
+    .expect("the name is a valid one")
+});
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,24 +49,73 @@ pub enum LogError {
     /// The process has a log already.
     #[error("logging is already set up")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
+    /// No thread could be had. The process is left without a log.
+    #[error("cannot start the thread that writes the log")]
+    Thread(#[source] io::Error),
+}
+
+/// To be kept until the process ends. When it is dropped it waits until all lines that were logged
+/// before are written, but no longer than two seconds. Logging works after that as well; whether
+/// later lines are written before the process is gone is chance.
+#[must_use = "the last lines of the log are lost unless this is dropped at the very end"]
+pub struct LogGuard {
+    queue: Arc<Queue>,
 }
 
 /// Sends all events of this process to standard error. `filter` is a level, or filter directives.
 ///
-/// Nothing that happens to standard error disturbs who logs: what cannot be written is dropped.
-pub fn init_logging(filter: &str, format: LogFormat) -> Result<(), LogError> {
+/// Nothing that happens to standard error disturbs or delays who logs. Each event is one line, put
+/// into a queue of at most 8,192 lines and 4 MiB, from which the thread `icapstan-log` takes
+/// everything at once and writes it; as much again may thus be on its way. While the queue is full
+/// further lines are dropped. They are counted by [`register_log_metrics`], and where they are missing
+/// there is a line which says how many, whatever the filter. Lines which standard error refuses, for
+/// instance because it is closed, are lost and counted in the same way.
+///
+/// A process that crashes or is killed loses what its writer had no time to write. The message of a
+/// panic is not part of this log: the panic hook writes it by itself.
+pub fn init_logging(filter: &str, format: LogFormat) -> Result<LogGuard, LogError> {
     let filter = EnvFilter::builder()
         .parse(filter)
         .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
+    let queue = Arc::new(Queue::new(DROPPED.clone()));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Arc::clone(&queue))
         .with_ansi(false)
-        // Reports of a failed write would go to the same closed place, by a macro that panics then.
+        // Reports of a failed write would go to standard error, by a macro that blocks and panics.
         .log_internal_errors(false);
     match format {
         LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).finish().try_init(),
         LogFormat::Text => subscriber.finish().try_init(),
     }
-    .map_err(LogError::Twice)
+    .map_err(LogError::Twice)?;
+    writer::start(Arc::clone(&queue), format).map_err(LogError::Thread)?;
+    Ok(LogGuard { queue })
+}
+
+/// Registers `icapstan_log_lines_dropped_total`, which counts from the start of the process.
+pub fn register_log_metrics(registry: &Registry) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(DROPPED.clone()))
+}
+
+// === impl LogGuard ===
+
+impl LogGuard {
+    /// Waits until all lines that were logged before are written or lost. False if that takes longer
+    /// than `timeout`.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.queue.flush(timeout)
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.flush(LAST_FLUSH);
+    }
+}
+
+impl fmt::Debug for LogGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogGuard").finish_non_exhaustive()
+    }
 }

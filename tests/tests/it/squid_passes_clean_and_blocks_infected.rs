@@ -15,6 +15,10 @@ use std::thread;
 const SIZES: [usize; 5] = [0, 1, 65_535, 65_536, 20_000_000];
 const FRAMINGS: [(&str, Framing); 2] = [("length", Framing::KnownLength), ("chunks", Framing::Chunked(8000))];
 
+/// Squid 5.7 takes a full buffer for the end of a client that uploads faster than it can pass on: it then
+/// reads zero bytes, and closes ("request buffer full ... closed?" with `debug_options 33,5`).
+const ROOM_FOR_UPLOADS: &str = "client_request_buffer_max_size 64 MB";
+
 /// Origin, Squid and server, and a relay between the latter.
 struct Rig {
     origin: Origin,
@@ -28,7 +32,7 @@ impl Rig {
         let config = "policies:\n  - {name: default, scan: {maxObjectSize: 32Mi}}\n";
         let server = Standalone::with().config(config).start();
         let relay = Relay::start(server.icap());
-        let squid = Squid::start(relay.address());
+        let squid = Squid::start_with(relay.address(), ROOM_FOR_UPLOADS);
         Self { origin: Origin::start(), squid, relay, server }
     }
 

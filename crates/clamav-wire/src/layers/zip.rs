@@ -1,6 +1,9 @@
 //! The ways of packing and encrypting that the members of a zip file use.
 
-use super::{Kind, find, u16_at, u32_at};
+mod view;
+
+use super::{Kind, find, is_at, u16_at, u32_at};
+pub(super) use view::{structure, structure_behind};
 
 const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
@@ -37,19 +40,31 @@ pub(super) fn judge(bytes: &[u8]) -> Kind {
 
 /// Whether the bytes end as a zip file does: a reader that looks from the end takes them for one.
 pub(super) fn ends_as_one(bytes: &[u8]) -> bool {
-    let tail = bytes.len().saturating_sub(END_LEN + usize::from(u16::MAX));
-    let mut from = tail;
-    while let Some(at) = find(bytes, END, from) {
-        let comment = u16_at(bytes, at + 20).map(usize::from);
-        let directory = u32_at(bytes, at + 12).and_then(|size| at.checked_sub(size as usize));
-        if comment == Some(bytes.len().saturating_sub(at + END_LEN))
-            && directory.is_some_and(|start| start < at && bytes[start..].starts_with(CENTRAL))
-        {
-            return true;
+    ends(bytes).any(|end| end.is_last)
+}
+
+/// An end record close to the end of a file, with its directory right before it.
+struct End {
+    at: usize,
+    directory: usize,
+    /// Its comment reaches just to the end of the file.
+    is_last: bool,
+}
+
+fn ends(bytes: &[u8]) -> impl Iterator<Item = End> {
+    let mut from = bytes.len().saturating_sub(END_LEN + usize::from(u16::MAX));
+    std::iter::from_fn(move || {
+        while let Some(at) = find(bytes, END, from) {
+            from = at + 1;
+            let comment = u16_at(bytes, at + 20).map(usize::from);
+            let directory = u32_at(bytes, at + 12).and_then(|size| at.checked_sub(size as usize));
+            if let Some(directory) = directory.filter(|&start| start < at && is_at(bytes, start, CENTRAL)) {
+                let is_last = comment == Some(bytes.len().saturating_sub(at + END_LEN));
+                return Some(End { at, directory, is_last });
+            }
         }
-        from = at + 1;
-    }
-    false
+        None
+    })
 }
 
 /// Version, flags and method stand in a row in both headers; the length of the name and the name do not.

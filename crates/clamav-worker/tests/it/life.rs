@@ -1,6 +1,8 @@
 //! How zygotes and workers begin and end.
 
-use crate::support::{Folder, MEMORY, Worker, Zygote, eicar, ended, names, pair, receive, request, send};
+use crate::support::{
+    Folder, MEMORY, Worker, Zygote, eicar, ended, names, pair, receive, request, send, tell,
+};
 use icapstan_clamav_wire::{Command, Event};
 use std::fs;
 use std::os::fd::AsRawFd as _;
@@ -58,6 +60,29 @@ fn the_end_of_its_socket_ends_a_worker_and_it_is_reaped() {
     zygote.fork().scan(&eicar());
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", zygote.pid())).unwrap();
     assert!(!children.split_whitespace().any(|child| child == pid.to_string()), "{children}");
+}
+
+#[test]
+fn signals_to_stop_end_neither_zygote_nor_worker_and_closed_sockets_do() {
+    let (mut zygote, _database) = Zygote::ready();
+    let (worker, idle) = (zygote.fork(), zygote.fork());
+    worker.submit(&slow(), &request());
+    for pid in [zygote.pid(), worker.pid, idle.pid] {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            tell(pid, signal);
+        }
+    }
+    // The scan that was under way is answered, and the next one, and new workers are made.
+    let (bytes, _) = receive(&worker.socket);
+    assert!(icapstan_clamav_wire::Reply::decode(&bytes).is_ok());
+    for worker in [&worker, &idle, &zygote.fork()] {
+        assert_eq!(names(&worker.scan(&eicar())), ["Eicar.UNOFFICIAL"]);
+    }
+    let pidfd = idle.pidfd.try_clone().unwrap();
+    drop(idle);
+    assert!(ended(&pidfd));
+    assert!(zygote.end().success());
+    assert!(worker.ends());
 }
 
 #[test]

@@ -10,5 +10,7 @@ mod life;
 mod limits;
 mod load;
 mod objects;
+mod options;
 mod scan;
 mod support;
+mod zips;

@@ -230,6 +230,13 @@ impl Worker {
     }
 }
 
+/// Sends a signal to a process of this test.
+pub(crate) fn tell(pid: u32, signal: i32) {
+    // SAFETY: takes integers only.
+    let result = unsafe { libc::kill(pid.cast_signed(), signal) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 /// Whether the process ends before patience does.
 pub(crate) fn ended(pidfd: &OwnedFd) -> bool {
     let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };

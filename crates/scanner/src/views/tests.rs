@@ -19,7 +19,7 @@ fn context(content_encoding: &str, content_type: &str) -> ScanContext {
 
 fn views(body: &[u8], context: &ScanContext) -> (Vec<Vec<u8>>, Vec<Verdict>) {
     let deadline = Instant::now() + Duration::from_mins(1);
-    let views = Views::of(Source::Memory(body.to_vec().into()), context, deadline).unwrap();
+    let views = Views::of(Source::Memory(body.to_vec().into()), context, deadline, Arc::default()).unwrap();
     let sources = views.sources.iter().map(|source| source.read().unwrap().to_vec()).collect();
     (sources, views.findings.iter().cloned().collect())
 }
@@ -201,7 +201,8 @@ fn a_form_is_split_whichever_content_type_line_names_it_and_lines_that_differ_ar
         assert!(!Views::are_plain(&several(lines)));
         assert_eq!(views(body, &several(lines)), (vec![body.to_vec()], MALFORMED.to_vec()), "{lines:?}");
     }
-    for lines in [&[][..], &[""], &["text/plain"], &["text/plain", " TEXT/plain "], &["text/html, text/html"]] {
+    for lines in [&[][..], &[""], &["text/plain"], &["text/plain", " TEXT/plain "], &["text/html, text/html"]]
+    {
         assert!(Views::are_plain(&several(lines)), "{lines:?}");
     }
 }
@@ -212,4 +213,32 @@ fn hostile_content_types_read_a_body_a_few_times_at_most() {
     context.content_types = (0..1000).map(|i| format!("multipart/mixed; boundary=b{i}")).collect();
     let types = Types::of(&context.content_types);
     assert_eq!((types.forms.len(), types.differ), (MAX_FORMS, true));
+}
+
+#[test]
+fn what_a_coding_passes_over_is_scanned_as_it_came() {
+    let content = b"a body of some length".to_vec();
+    let mut named = gzip(&content);
+    named[3] = 8;
+    named.splice(10..10, *b"hidden\0");
+    // A skippable frame, and a raw block.
+    let frame = b"\x5e\x2a\x4d\x18\x06\x00\x00\x00hidden".as_slice();
+    let zstd = [frame, b"\x28\xb5\x2f\xfd\x20\x15\xa9\x00\x00", &content].concat();
+    // Metadata (RFC 7932 section 9.2), an uncompressed block, and an empty last one.
+    let brotli = [b"\xac\x02hidden".as_slice(), &[0xa0, 0, 0x08], &content, &[3]].concat();
+    let covered = |body: &[u8]| [COVER, body].concat();
+    let expected = vec![covered(&named), named.clone(), content.clone()];
+    assert_eq!(views(&named, &context("gzip", "")), (expected, CLEAN.to_vec()));
+    assert_eq!(views(&zstd, &context("zstd", "")), (vec![zstd.clone(), content.clone()], CLEAN.to_vec()));
+    let (sources, findings) = views(&brotli, &context("br", ""));
+    assert_eq!((sources, findings), (vec![brotli.clone(), content.clone()], CLEAN.to_vec()));
+
+    let twice = gzip(&named);
+    let (sources, findings) = views(&twice, &context("gzip, gzip", ""));
+    assert_eq!(findings, CLEAN);
+    assert_eq!(
+        sources,
+        [covered(&twice), twice, covered(&named), named, content],
+        "readers may undo one coding only"
+    );
 }

@@ -5,5 +5,6 @@
 mod deaths;
 mod generations;
 mod harness;
+mod recovery;
 mod temporary;
 mod verdicts;

@@ -1,8 +1,8 @@
 //! What objects are found to be.
 
 use crate::harness::{Bench, PATIENCE, context, eicar, names, object, text};
-use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::{Compression, Crc};
 use icapstan_model::{
     Content, FailedReason, NonScannedReason, Object, Readiness, ScanPort, ScanProfile, Verdict,
 };
@@ -105,6 +105,65 @@ async fn eicar_is_found_under_every_content_coding_that_readers_undo() {
     }
     let control = bench.scan(&zlib(&eicar())).await;
     assert!(names(&control).is_empty(), "without its label it cannot be found, so the label was followed");
+    bench.end().await;
+}
+
+/// An archive of one deflated file (APPNOTE.TXT 4.3).
+fn zip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).unwrap();
+    let packed = encoder.finish().unwrap();
+    let mut crc = Crc::new();
+    crc.update(content);
+    let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let common = [
+        &[20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..],
+        &crc.sum().to_le_bytes(),
+        &len(&packed),
+        &len(content),
+        &[1, 0, 0, 0],
+    ]
+    .concat();
+    let local = [b"PK\x03\x04", common.as_slice(), b"a", &packed].concat();
+    let central = [b"PK\x01\x02\x14\0", common.as_slice(), &[0; 14], b"a"].concat();
+    let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0".as_slice(), &len(&central), &len(&local), &[0, 0]].concat();
+    [local, central, end].concat()
+}
+
+#[tokio::test]
+async fn eicar_is_found_where_a_coding_passes_over_it() {
+    let bench = Bench::start(|_| {}).await;
+    let (hidden, shown) = (zip(&eicar()), b"harmless text".as_slice());
+    let len = u16::try_from(hidden.len()).unwrap().to_le_bytes();
+    let plain = gzip(shown);
+    let mut extra = plain.clone();
+    extra[3] = 4;
+    extra.splice(10..10, [&len, hidden.as_slice()].concat());
+    let mut comment = plain.clone();
+    comment[3] = 16;
+    // A comment ends with a zero, so that nothing packed fits in.
+    comment.splice(10..10, [eicar(), vec![0]].concat());
+    assert_eq!(names(&bench.scan(&hidden).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
+    assert!(bench.scan(&extra).await.is_clean(), "the engine leaves out an extra field");
+    let skippable = [b"\x50\x2a\x4d\x18".as_slice(), &len, &[0, 0], &hidden, &zstd(shown)].concat();
+    // Metadata of one meta-block (RFC 7932 section 9.2), with a window of 16 bits in front of it: bits 0 and
+    // 1 are 0, the kind 0b011, one byte of length from bit 7 on.
+    let bits = 0b0010_1100 | ((u16::try_from(hidden.len()).unwrap() - 1) << 7);
+    assert!(hidden.len() <= 256);
+    let block = (u32::try_from(shown.len()).unwrap() - 1) << 3 | 1 << 19;
+    let metadata = [&bits.to_le_bytes(), hidden.as_slice(), &block.to_le_bytes()[..3], shown, &[3]].concat();
+    for (coding, body) in [
+        ("gzip", extra),
+        ("gzip", comment),
+        ("zstd", skippable),
+        ("br", metadata.clone()),
+        ("br, gzip", gzip(&metadata)),
+    ] {
+        let mut context = context();
+        context.content_encoding = coding.to_owned();
+        let found = bench.try_scan(&body, context, PATIENCE).await.unwrap().findings;
+        assert_eq!(names(&found), ["Eicar-Test-Signature.UNOFFICIAL"], "{coding}");
+    }
     bench.end().await;
 }
 

@@ -4,5 +4,4 @@
 
 mod admin;
 mod client;
-mod log;
 mod stuck;

@@ -98,7 +98,7 @@ fn bytes(output: &Output, input: &[u8]) -> Vec<u8> {
 #[track_caller]
 fn complete(data: &[u8], codings: &[Coding]) -> Vec<u8> {
     match run(data, codings) {
-        Decoded::Complete { output, .. } => bytes(&output, data),
+        Decoded::Complete { output, first_len: None, .. } => bytes(&output, data),
         other => panic!("not complete: {other:?}"),
     }
 }
@@ -107,7 +107,7 @@ fn complete(data: &[u8], codings: &[Coding]) -> Vec<u8> {
 fn incomplete(data: &[u8], codings: &[Coding]) -> (Vec<u8>, Defect) {
     match run(data, codings) {
         Decoded::Incomplete { output, defect } => (bytes(&output, data), defect),
-        other => panic!("taken for complete: {other:?}"),
+        other @ Decoded::Complete { .. } => panic!("taken for complete: {other:?}"),
     }
 }
 

@@ -165,6 +165,21 @@ fn a_passed_deadline_stops_at_once() {
 }
 
 #[test]
+fn who_cancels_from_another_thread_stops_data_that_yields_nothing() {
+    let body = gzip(b"").repeat((100 << 20) / gzip(b"").len());
+    let budget = budget();
+    let cancelled = budget.cancelled.clone();
+    let begin = Instant::now();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(stopped(&body, &[Coding::Gzip], &budget), (0, Defect::Deadline));
+    assert!(begin.elapsed() < Duration::from_secs(30), "long before the deadline");
+    stopper.join().unwrap();
+}
+
+#[test]
 fn a_deadline_stops_data_that_yields_nothing() {
     let empty_member = gzip(b"");
     let skippable = b"\x50\x2a\x4d\x18\x00\x00\x00\x00";

@@ -267,3 +267,69 @@ fn gzip_headers_with_all_fields_are_read() {
     body.write_all(&data).unwrap();
     assert_eq!(complete(&body.finish().unwrap(), &[Coding::Gzip]), data);
 }
+
+/// A gzip member with these flags and what they announce.
+fn gzip_with(flags: u8, announced: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut body = gzip(data);
+    body[3] = flags;
+    body.splice(10..10, announced.iter().copied());
+    body
+}
+
+#[track_caller]
+fn skipped(body: &[u8], codings: &[Coding]) -> bool {
+    match run(body, codings) {
+        Decoded::Complete { skipped, .. } => skipped,
+        other @ Decoded::Incomplete { .. } => panic!("not complete: {other:?}"),
+    }
+}
+
+#[test]
+fn bytes_that_a_coding_passes_over_are_told() {
+    let data = text(400);
+    let plain = gzip(&data);
+    let frame = [b"\x5a\x2a\x4d\x18\x06\x00\x00\x00hidden".as_slice(), &zstd(&data)].concat();
+    let hiding = [
+        gzip_with(4, b"\x06\x00hidden", &data),
+        gzip_with(8, b"hidden\0", &data),
+        gzip_with(16, b"hidden\0", &data),
+        [plain.clone(), gzip_with(16, b"hidden\0", b"")].concat(),
+    ];
+    for body in &hiding {
+        assert!(skipped(body, &[Coding::Gzip]), "{body:?}");
+        assert!(skipped(&zlib(body), &[Coding::Gzip, Coding::Deflate]), "below another one");
+        assert_eq!(complete(body, &[Coding::Gzip]), data);
+    }
+    assert!(skipped(&frame, &[Coding::Zstd]));
+    assert!(skipped(&[zstd(&data), frame[..14].to_vec()].concat(), &[Coding::Zstd]), "at the end");
+    assert!(skipped(&brotli(&data), &[Coding::Brotli]), "metadata cannot be told");
+
+    for (coding, body) in [
+        (Coding::Gzip, plain.clone()),
+        (Coding::Gzip, [plain.as_slice(), &[0; 512]].concat()),
+        (Coding::Deflate, zlib(&data)),
+        (Coding::Zstd, zstd(&data)),
+        (Coding::Zstd, [b"\x50\x2a\x4d\x18\x00\x00\x00\x00".as_slice(), &zstd(&data)].concat()),
+    ] {
+        assert!(!skipped(&body, &[coding]), "{coding:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_flags_of_every_member_are_seen_however_the_input_is_cut(members in proptest::collection::vec(any::<bool>(), 1..5)) {
+        let mut body = Vec::new();
+        for named in &members {
+            body.extend(if *named { gzip_with(8, b"name\0", b"") } else { gzip(b"") });
+        }
+        // Stored blocks of one byte.
+        let mut cut = Vec::new();
+        for (at, byte) in body.iter().enumerate() {
+            cut.extend([u8::from(at + 1 == body.len()), 1, 0, 0xfe, 0xff, *byte]);
+        }
+        prop_assert_eq!(
+            skipped(&cut, &[Coding::Gzip, Coding::Deflate]),
+            members.iter().any(|named| *named)
+        );
+    }
+}

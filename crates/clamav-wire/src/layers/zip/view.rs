@@ -1,0 +1,230 @@
+//! Whether libclamav and every other reader see the same members in a zip file.
+//!
+//! libclamav 1.4 takes the last end record whose directory offset lies inside the file, reads the
+//! directory from there, and nothing else: it does not ask whether the offset leads to a directory,
+//! and then finds no members and calls the file clean. Others reckon the offset anew from the end
+//! record's place (zip files behind other data), go by the length of the comment, or read the local
+//! headers from the start. All of them agree about a file that is built as the writers build it, so
+//! such a file is what is asked for: members, one directory that names them all, one end record
+//! (APPNOTE.TXT 6.3.10, section 4.3.6). What the members hold is not searched: zip files inside
+//! zip files are common.
+
+use super::{CENTRAL, END, END_LEN, LAST_VERSION, LOCAL};
+use crate::layers::{Structure, find, is_at, u16_at, u32_at, u64_at};
+
+const LOCAL_LEN: usize = 30;
+const CENTRAL_LEN: usize = 46;
+/// The end record of the 64-bit extension and what leads to it.
+const END_64: &[u8] = b"PK\x06\x06";
+const LOCATOR_64: &[u8] = b"PK\x06\x07";
+const LOCATOR_64_LEN: usize = 20;
+/// The record that may follow the directory's headers.
+const SIGNATURE: &[u8] = b"PK\x05\x05";
+
+/// In place of a number that stands in the 64-bit extension.
+const IN_64: u32 = u32::MAX;
+const IN_64_SHORT: u16 = u16::MAX;
+
+/// Sizes follow the data. The local header has none.
+const SIZES_FOLLOW: u16 = 8;
+const ENCRYPTED: u16 = 1;
+/// The local header is masked: libclamav leaves the member out.
+const MASKED: u16 = 1 << 13;
+const STORED: u16 = 0;
+
+/// A member as libclamav sees it.
+struct Member {
+    start: usize,
+    end: usize,
+}
+
+/// Judges the bytes of a whole file.
+pub(in crate::layers) fn structure(bytes: &[u8]) -> Structure {
+    match members(bytes) {
+        Ok(()) => Structure::Plain,
+        Err(structure) => structure,
+    }
+}
+
+fn members(bytes: &[u8]) -> Result<(), Structure> {
+    let (at, start) = end_record(bytes)?;
+    let mut members = Vec::new();
+    let mut next = start;
+    let mut count: usize = 0;
+    while is_at(bytes, next, CENTRAL) {
+        let (member, len) = member(bytes, next, start)?;
+        members.push(member);
+        next += len;
+        count += 1;
+    }
+    agree(bytes, at, start, next, count)?;
+
+    members.sort_unstable_by_key(|member| member.start);
+    let mut end = 0;
+    for member in members {
+        if member.start > end {
+            nothing_between(&bytes[end..member.start])?;
+        }
+        end = end.max(member.end);
+    }
+    nothing_between(&bytes[end..start])?;
+    no_other_end(bytes, end..start, at)?;
+    no_other_end(bytes, next..at, at)?;
+    let tail = at + END_LEN;
+    nothing_between(&bytes[tail..])?;
+    no_other_end(bytes, tail..bytes.len(), at)
+}
+
+/// Judges the bytes of a file of another type, behind which a zip file may stand. libclamav comes upon
+/// its members one by one, by their local headers alone, so it cannot open those whose sizes stand
+/// elsewhere. `anywhere`: not only what reaches to the very end counts.
+pub(in crate::layers) fn structure_behind(bytes: &[u8], anywhere: bool) -> Structure {
+    // No file has room for more headers: if there are more, many end records share a directory.
+    let mut left = bytes.len() / CENTRAL_LEN;
+    let mut hides = |end: super::End| {
+        let start = u32_at(bytes, end.at + 16).map_or(0, |start| start as usize);
+        // As the readers do: what the offsets are short by is how much stands in front.
+        let Some(before) = end.directory.checked_sub(start) else { return false };
+        let mut at = end.directory;
+        while is_at(bytes, at, CENTRAL) && at < end.at {
+            if left == 0 {
+                return true;
+            }
+            left -= 1;
+            let number = |offset| u16_at(bytes, at + offset).map_or(0, usize::from);
+            let local = u32_at(bytes, at + 42).map_or(0, |offset| offset as usize).saturating_add(before);
+            let is_empty = u32_at(bytes, at + 20) == Some(0);
+            let follows =
+                u16_at(bytes, local.saturating_add(6)).is_some_and(|flags| flags & SIZES_FOLLOW != 0);
+            let in_64 = u32_at(bytes, local.saturating_add(18)) == Some(IN_64);
+            if is_at(bytes, local, LOCAL) && !is_empty && (follows || in_64) {
+                return true;
+            }
+            at += CENTRAL_LEN + number(28) + number(30) + number(32);
+        }
+        false
+    };
+    let found = super::ends(bytes).filter(|end| anywhere || end.is_last).any(&mut hides);
+    if found { Structure::Unsupported } else { Structure::Plain }
+}
+
+/// The end record that libclamav goes by, and where its directory starts.
+fn end_record(bytes: &[u8]) -> Result<(usize, usize), Structure> {
+    let mut upto = bytes.len().saturating_sub(END_LEN - END.len());
+    while let Some(at) = rfind(&bytes[..upto], END) {
+        let Some(start) = u32_at(bytes, at + 16) else { break };
+        if start == IN_64 && at.checked_sub(LOCATOR_64_LEN).is_some_and(|at| is_at(bytes, at, LOCATOR_64)) {
+            return Err(Structure::Unsupported);
+        }
+        let start = start as usize;
+        if start.saturating_add(CENTRAL_LEN) <= bytes.len() {
+            return if start < at && is_at(bytes, start, CENTRAL) {
+                Ok((at, start))
+            } else {
+                Err(Structure::Ambiguous)
+            };
+        }
+        upto = at;
+    }
+    Err(Structure::Ambiguous)
+}
+
+/// The member of a directory header, and the length of that header.
+fn member(bytes: &[u8], at: usize, directory: usize) -> Result<(Member, usize), Structure> {
+    let central16 = |offset| u16_at(bytes, at + offset).ok_or(Structure::Ambiguous);
+    let central32 = |offset| u32_at(bytes, at + offset).ok_or(Structure::Ambiguous);
+    let lens = [central16(28)?, central16(30)?, central16(32)?];
+    let len = CENTRAL_LEN + lens.into_iter().map(usize::from).sum::<usize>();
+
+    let offset = central32(42)?;
+    if offset == IN_64 {
+        return Err(Structure::Unsupported);
+    }
+    let start = offset as usize;
+    if !is_at(bytes, start, LOCAL) || start >= directory {
+        return Err(Structure::Ambiguous);
+    }
+    let local16 = |offset| u16_at(bytes, start + offset).ok_or(Structure::Ambiguous);
+    let local32 = |offset| u32_at(bytes, start + offset).ok_or(Structure::Ambiguous);
+    let (flags, method) = (local16(6)?, local16(8)?);
+    let (packed, unpacked) = (central32(20)?, central32(24)?);
+    // libclamav goes by the local header, except for sizes that follow the data; most go by the directory.
+    if flags & SIZES_FOLLOW == 0 {
+        let local_packed = local32(18)?;
+        if local_packed == IN_64 && packed != 0 {
+            return Err(Structure::Unsupported);
+        }
+        if local_packed != packed {
+            return Err(Structure::Ambiguous);
+        }
+    }
+    if packed == IN_64 {
+        return Err(Structure::Unsupported);
+    }
+    let is_odd_store = method == STORED && flags & ENCRYPTED == 0 && packed != unpacked;
+    if method != central16(10)? || flags & MASKED != 0 || is_odd_store {
+        return Err(Structure::Ambiguous);
+    }
+    let header = LOCAL_LEN + usize::from(local16(26)?) + usize::from(local16(28)?);
+    let end = start.saturating_add(header).saturating_add(packed as usize);
+    if end > directory {
+        return Err(Structure::Ambiguous);
+    }
+    Ok((Member { start, end }, len))
+}
+
+/// Whether the end record says of the directory what was found: `count` headers from `start` to `end`.
+fn agree(bytes: &[u8], at: usize, start: usize, end: usize, count: usize) -> Result<(), Structure> {
+    let is_64 = at.checked_sub(LOCATOR_64_LEN).filter(|&at| is_at(bytes, at, LOCATOR_64));
+    if let Some(locator) = is_64 {
+        let record = u64_at(bytes, locator + 8).and_then(|at| usize::try_from(at).ok());
+        let Some(record) = record.filter(|&record| is_at(bytes, record, END_64)) else {
+            return Err(Structure::Ambiguous);
+        };
+        let is = |offset, number: usize| u64_at(bytes, record.saturating_add(offset)) == Some(number as u64);
+        if record < end || !is(32, count) || !is(40, end - start) || !is(48, start) {
+            return Err(Structure::Ambiguous);
+        }
+    }
+    let told = u16_at(bytes, at + 10).ok_or(Structure::Ambiguous)?;
+    let size = u32_at(bytes, at + 12).ok_or(Structure::Ambiguous)?;
+    // Writers without the extension let the count run over.
+    let is_count = usize::from(told) == count & 0xffff || is_64.is_some() && told == IN_64_SHORT;
+    let is_size = size as usize == end - start || is_64.is_some() && size == IN_64;
+    let is_followed = end == at || end < at && (is_at(bytes, end, END_64) || is_at(bytes, end, SIGNATURE));
+    if is_count && is_size && is_followed { Ok(()) } else { Err(Structure::Ambiguous) }
+}
+
+/// Outside members and directory no header of a member may stand.
+fn nothing_between(gap: &[u8]) -> Result<(), Structure> {
+    let mut from = 0;
+    while let Some(at) = find(gap, LOCAL, from) {
+        let version = u16_at(gap, at + 4).unwrap_or(0);
+        if version & 0xff <= LAST_VERSION && u16_at(gap, at + 26).is_none_or(|len| len > 0) {
+            return Err(Structure::Ambiguous);
+        }
+        from = at + 1;
+    }
+    Ok(())
+}
+
+/// Nor another end record with a directory, counted from the start of the file or from its own place.
+fn no_other_end(bytes: &[u8], within: std::ops::Range<usize>, at: usize) -> Result<(), Structure> {
+    let mut from = within.start;
+    while let Some(other) = find(&bytes[..within.end], END, from) {
+        let start = u32_at(bytes, other + 16).is_some_and(|start| is_at(bytes, start as usize, CENTRAL));
+        let back = u32_at(bytes, other + 12)
+            .and_then(|size| other.checked_sub(size as usize))
+            .is_some_and(|start| is_at(bytes, start, CENTRAL));
+        let is_64 = other.checked_sub(LOCATOR_64_LEN).is_some_and(|at| is_at(bytes, at, LOCATOR_64));
+        if other != at && (start || back || is_64) {
+            return Err(Structure::Ambiguous);
+        }
+        from = other + 1;
+    }
+    Ok(())
+}
+
+fn rfind(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).rposition(|window| window == needle)
+}
