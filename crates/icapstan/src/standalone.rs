@@ -35,10 +35,14 @@ pub(crate) fn run(args: &Standalone) -> Exit {
         icapstan_api::LogFormat::Json => LogFormat::Json,
         icapstan_api::LogFormat::Text => LogFormat::Text,
     };
-    if let Err(error) = icapstan_telemetry::init_logging(settings.config.log.level.as_str(), format) {
-        eprintln!("icapstan: {}", chain(&error));
-        return Exit::Failure;
-    }
+    // Writes what is still queued when it is dropped.
+    let _log = match icapstan_telemetry::init_logging(settings.config.log.level.as_str(), format) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("icapstan: {}", chain(&error));
+            return Exit::Failure;
+        }
+    };
     for advice in settings.advice() {
         warn!(setting = advice.path, "{}", advice.message);
     }
@@ -90,6 +94,7 @@ struct Signals {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::new());
     icapstan_telemetry::register_build_info(&registry, env!("CARGO_PKG_VERSION"))?;
+    icapstan_telemetry::register_log_metrics(&registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
     let server = Server::bind(settings.config.listen, settings.server(), ServerMetrics::register(&registry)?)

@@ -240,6 +240,9 @@ impl Loader {
         self.seen = snapshot;
         self.look_for_workers();
         let is_loaded = self.seen == self.loaded && self.loaded.is_some() && self.serves();
+        if is_loaded {
+            self.crowded_since = None;
+        }
         if at_rest && !is_loaded && !self.is_rejected() {
             self.load_now();
         }
