@@ -19,8 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 /// How long requests that are under way may take after SIGTERM. Longer than the scan timeout,
-/// shorter than the 30 s after which Kubernetes kills.
-const GRACE: Duration = Duration::from_secs(25);
+/// and with what follows shorter than the 30 s after which Kubernetes kills.
+const GRACE: Duration = Duration::from_secs(22);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Standalone) -> Exit {
