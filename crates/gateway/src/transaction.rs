@@ -299,14 +299,3 @@ impl<'a> Transaction<'a> {
         exchange.answer(reply, &[]).await
     }
 }
-
-/// Makes reports of what no engine saw.
-trait Unscanned {
-    fn unscanned(findings: Findings) -> Self;
-}
-
-impl Unscanned for ScanReport {
-    fn unscanned(findings: Findings) -> Self {
-        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO }
-    }
-}

@@ -64,3 +64,12 @@ pub enum Readiness {
     /// No; the text says what is missing, for `/readyz`.
     NotReady(String),
 }
+
+// === impl ScanReport ===
+
+impl ScanReport {
+    /// Of what no engine saw.
+    pub fn unscanned(findings: Findings) -> Self {
+        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO }
+    }
+}
