@@ -1,0 +1,2 @@
+//! Generates ICAP load and measures what it costs the server.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Generates what is generated in this repository.
+fn main() {}
