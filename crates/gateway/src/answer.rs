@@ -1,11 +1,12 @@
 //! Answers: the message as it came, or a page in its place.
 
+use crate::metrics::Shortage;
 use crate::record;
 use crate::store::Store;
 use crate::transaction::{Out, Transaction};
 use icapstan_api::Template;
 use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
-use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
+use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{Findings, Mode, ThreatName, Verdict};
 use icapstan_policy::{Action, BlockPage, Decision, PageContext};
 use std::borrow::Cow;
@@ -58,10 +59,14 @@ pub(crate) async fn pass<I: Io>(
         return exchange.finish(Status::PARTIAL_CONTENT, Some(0)).await;
     }
     let mut preview = Vec::new();
+    let mut memory = Share::new(&transaction.gateway.store.memory);
     if store.is_none() && transaction.head.preview().is_some() {
         // The decoder bounds it.
         while let Body::Data(data) = exchange.next().await? {
             preview.extend_from_slice(data);
+            if !memory.grow_to(preview.capacity() as u64) {
+                return transaction.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
+            }
         }
     }
     let in_memory = store.map_or(Some(&preview[..]), Store::in_memory);
@@ -98,8 +103,7 @@ async fn complete<I: Io>(
         store.send(exchange, sent).await?;
     }
     exchange.chunk(rest).await?;
-    while exchange.relay().await? {}
-    exchange.finish(Status::OK, None).await
+    exchange.relay(Status::OK).await
 }
 
 /// Until its body is out, or its preview, a client may not look for an answer.

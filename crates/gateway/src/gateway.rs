@@ -1,14 +1,13 @@
 //! The ICAP services of one process.
 
 use crate::blocked::BlockedUrls;
-use crate::budget::Budget;
 use crate::metrics::GatewayMetrics;
 use crate::services::{Service as IcapService, Services};
 use crate::store::StoreConfig;
 use crate::transaction::Transaction;
 use icapstan_api as api;
-use icapstan_icap_server::proto::{IcapUri, Method, OptionsAnswer, RequestHead};
-use icapstan_icap_server::{Exchange, ExchangeError, Io, Service};
+use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
+use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
 use icapstan_policy::Policy;
 use std::collections::HashMap;
@@ -16,7 +15,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 use thiserror::Error;
 
 /// What a gateway is made from.
@@ -28,8 +26,8 @@ pub struct GatewayConfig {
     pub policies: Vec<api::ScanPolicy>,
     /// `Max-Connections`: what all replicas behind one address take together.
     pub max_connections: u32,
-    /// Bytes of bodies held in memory at once.
-    pub memory: u64,
+    /// What bodies that are held in memory take theirs from.
+    pub memory: Arc<Budget>,
     /// Bytes of bodies held in spool files at once.
     pub spool: u64,
     /// The folder for spool files.
@@ -64,13 +62,8 @@ pub struct Gateway {
 }
 
 /// One service of a gateway.
-#[derive(Clone, Debug)]
-pub struct Route(Arc<IcapService>);
-
-/// What OPTIONS asks clients to tell about themselves.
-const INCLUDE: &str = "X-Client-IP, X-Client-Username, X-Authenticated-User";
-/// What clients may look for in answers.
-const ALLOW_OUT: &str = "X-Infection-Found, X-Virus-ID, X-Response-Info, X-Icapstan-Reason";
+#[derive(Clone, Copy, Debug)]
+pub struct Route(usize);
 
 // === impl Gateway ===
 
@@ -88,7 +81,7 @@ impl Gateway {
         let services = Services::new(&config.services, |name| policies.get(name).map(Arc::clone))
             .map_err(GatewayError::NoPolicy)?;
         let store = StoreConfig {
-            memory: Budget::new(config.memory, metrics.memory.clone()),
+            memory: Arc::clone(&config.memory),
             spool: Budget::new(config.spool, metrics.spool.clone()),
             dir: config.temp_dir.clone(),
         };
@@ -111,8 +104,8 @@ impl Gateway {
         self.id_base.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    fn generation(&self) -> Option<GenerationId> {
-        self.port.epoch().map(|epoch| epoch.signatures.id)
+    fn service(&self, route: Route) -> Option<&IcapService> {
+        self.services.get(route.0)
     }
 }
 
@@ -120,16 +113,16 @@ impl Service for Gateway {
     type Route = Route;
 
     fn route(&self, uri: IcapUri<'_>) -> Option<Self::Route> {
-        self.services.find(uri.service()).map(|service| Route(Arc::clone(service)))
+        self.services.find(uri.service()).map(Route)
     }
 
-    fn methods<'a>(&self, route: &'a Route) -> &'a [Method] {
-        &route.0.methods
+    fn methods<'a>(&'a self, route: &'a Route) -> &'a [Method] {
+        self.service(*route).map_or(&[], |service| &service.methods)
     }
 
     fn istag(&self, route: Option<&Self::Route>) -> IsTag {
-        let service = route.map(|route| &route.0).or_else(|| self.services.first());
-        let generation = self.generation();
+        let service = route.and_then(|route| self.service(*route)).or_else(|| self.services.first());
+        let generation = self.port.generation();
         service.map_or_else(
             || IsTag::derive(&GenerationId([0; 32]), &[0; 32], ""),
             |service| service.istag(generation.as_ref()),
@@ -138,23 +131,8 @@ impl Service for Gateway {
 
     fn options(&self, route: &Self::Route, close: bool, out: &mut Vec<u8>) {
         let istag = self.istag(Some(route));
-        let route = &route.0;
-        OptionsAnswer {
-            methods: &route.methods,
-            service: concat!("icapstan ", env!("CARGO_PKG_VERSION")),
-            service_id: "icapstan",
-            istag: istag.as_str(),
-            max_connections: Some(self.max_connections),
-            ttl: route.options_ttl,
-            date: &httpdate::fmt_http_date(SystemTime::now()),
-            allow_no_content: route.allow_no_content,
-            allow_partial_content: route.allow_partial_content,
-            preview: route.preview,
-            include: INCLUDE,
-            allow_out: ALLOW_OUT,
-            close,
-        }
-        .write(out);
+        let Some(route) = self.service(*route) else { return };
+        route.options.write(route, istag, self.max_connections, close, out);
     }
 
     async fn serve<I: Io>(
@@ -163,6 +141,7 @@ impl Service for Gateway {
         head: &RequestHead,
         exchange: &mut Exchange<'_, I>,
     ) -> Result<(), ExchangeError> {
-        Transaction::new(self, &route.0, head).run(exchange).await
+        let service = self.service(*route).ok_or(ExchangeError::Aborted)?;
+        Transaction::new(self, service, head).run(exchange).await
     }
 }

@@ -27,11 +27,11 @@
 
 mod answer;
 mod blocked;
-mod budget;
 mod context;
 mod gateway;
 mod identity;
 mod metrics;
+mod options;
 mod record;
 mod services;
 mod spool;

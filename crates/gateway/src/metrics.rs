@@ -1,112 +1,138 @@
 //! What operators see of transactions.
 
-use icapstan_model::{Findings, Mode};
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use icapstan_metrics::{Counter, Counters, Families, Gauge, Histograms, Labels, label};
+use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Reason, VerdictKind};
+use prometheus::Registry;
 use std::time::Duration;
 
 /// Metrics of a [`Gateway`](crate::Gateway).
 #[derive(Clone, Debug)]
 pub struct GatewayMetrics {
-    verdicts: IntCounterVec,
-    reasons: IntCounterVec,
-    decisions: IntCounterVec,
-    refusals: IntCounterVec,
-    phases: HistogramVec,
-    released: IntCounter,
-    cut: IntCounter,
-    /// Bytes of bodies held in memory.
-    pub(crate) memory: IntGauge,
+    verdicts: Counters<(ByMode, ByVerdict)>,
+    reasons: Counters<ByReason>,
+    decisions: Counters<(ByMode, Done)>,
+    refusals: Counters<Shortage>,
+    phases: Histograms<Phase>,
+    released: Counter,
+    cut: Counter,
+    /// Bytes of heads, read buffers and bodies held in memory.
+    pub memory: Gauge,
     /// Bytes of bodies held in spool files.
-    pub(crate) spool: IntGauge,
+    pub(crate) spool: Gauge,
 }
 
-/// A part of a transaction's time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Phase {
-    /// From the heads to the last byte of the body.
-    Receive,
-    /// Between the hand-over to the scanner and the start of the scan.
-    Wait,
-    /// In engines.
-    Engine,
-    /// From the decision to the last byte of the answer.
-    Answer,
+label! {
+    /// A part of a transaction's time.
+    pub(crate) enum Phase as "phase" {
+        /// From the heads to the last byte of the body.
+        Receive = "receive",
+        /// Between the hand-over to the scanner and the start of the scan.
+        Wait = "wait",
+        /// In engines.
+        Engine = "engine",
+        /// From the decision to the last byte of the answer.
+        Answer = "answer",
+    }
 }
+
+label! {
+    /// What there was too little of.
+    pub(crate) enum Shortage as "cause" {
+        /// Memory or spool space.
+        Memory = "memory",
+        /// Places in the queue for a scan.
+        QueueFull = "queue-full",
+        /// Time until the deadline of the scan.
+        Hopeless = "hopeless",
+    }
+}
+
+label! {
+    /// What was done.
+    enum Done as "action" {
+        /// The message went on.
+        Pass = "pass",
+        /// It did not.
+        Block = "block",
+    }
+}
+
+label! {
+    /// By the method of the request.
+    struct ByMode(Mode) as "mode" { Reqmod, Respmod }
+}
+
+label! {
+    /// By the kind of the verdict.
+    struct ByVerdict(VerdictKind) as "verdict" { Clean, NonScanned, Failed, Macro, Phishing, Detect }
+}
+
+/// By the reason; the verdict follows from it.
+#[derive(Clone, Copy, Debug)]
+struct ByReason;
 
 /// From what a small body takes to what the slowest deadline allows.
-const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 15.0];
+const BUCKETS: [Duration; 12] = [
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
 
 // === impl GatewayMetrics ===
 
 impl GatewayMetrics {
     /// Makes them and adds them to `registry`.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counters =
-            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-                let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-                registry.register(Box::new(counters.clone()))?;
-                Ok(counters)
-            };
-        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let phases = HistogramVec::new(
-            HistogramOpts::new(
+        let make = Families::of(registry);
+        Ok(Self {
+            verdicts: make
+                .counters("icapstan_gateway_verdicts_total", "Transactions by the strongest verdict.")?,
+            reasons: make.counters(
+                "icapstan_gateway_reasons_total",
+                "Findings that are no statement about the content, by reason.",
+            )?,
+            decisions: make
+                .counters("icapstan_gateway_decisions_total", "Transactions by what policy did.")?,
+            refusals: make.counters(
+                "icapstan_gateway_refusals_total",
+                "Transactions refused with 500 or 503 because of overload.",
+            )?,
+            phases: make.histograms(
                 "icapstan_gateway_phase_seconds",
                 "Time of transactions with a body, by phase.",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["phase"],
-        )?;
-        registry.register(Box::new(phases.clone()))?;
-        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        Ok(Self {
-            released: counter(
+                &BUCKETS,
+            )?,
+            released: make.counter(
                 "icapstan_gateway_released_total",
                 "Answers begun before the verdict because the client waited for them.",
             )?,
-            cut: counter("icapstan_gateway_cut_total", "Begun answers that were cut because policy blocks.")?,
-            verdicts: counters(
-                "icapstan_gateway_verdicts_total",
-                "Transactions by the strongest verdict.",
-                &["mode", "verdict"],
+            cut: make.counter(
+                "icapstan_gateway_cut_total",
+                "Begun answers that were cut because policy blocks.",
             )?,
-            reasons: counters(
-                "icapstan_gateway_reasons_total",
-                "Findings that are no statement about the content, by reason.",
-                &["verdict", "reason"],
+            memory: make.gauge(
+                "icapstan_gateway_memory_bytes",
+                "Bytes of heads, read buffers and bodies held in memory.",
             )?,
-            decisions: counters(
-                "icapstan_gateway_decisions_total",
-                "Transactions by what policy did.",
-                &["mode", "action"],
-            )?,
-            refusals: counters(
-                "icapstan_gateway_refusals_total",
-                "Transactions refused with 500 or 503 because of overload.",
-                &["cause"],
-            )?,
-            phases,
-            memory: gauge("icapstan_gateway_memory_bytes", "Bytes of bodies held in memory.")?,
-            spool: gauge("icapstan_gateway_spool_bytes", "Bytes of bodies held in spool files.")?,
+            spool: make.gauge("icapstan_gateway_spool_bytes", "Bytes of bodies held in spool files.")?,
         })
     }
 
     pub(crate) fn decided(&self, mode: Mode, findings: &Findings, blocked: bool) {
-        let mode = mode.as_str();
-        self.verdicts.with_label_values(&[mode, findings.kind().as_str()]).inc();
-        for finding in findings {
-            if let Some(reason) = finding.reason() {
-                self.reasons.with_label_values(&[finding.kind().as_str(), reason.as_str()]).inc();
-            }
+        self.verdicts.inc((mode, findings.kind()));
+        for reason in findings.iter().filter_map(icapstan_model::Verdict::reason) {
+            self.reasons.inc(reason);
         }
-        self.decisions.with_label_values(&[mode, if blocked { "block" } else { "pass" }]).inc();
+        self.decisions.inc((mode, if blocked { Done::Block } else { Done::Pass }));
     }
 
     pub(crate) fn released(&self) {
@@ -117,17 +143,55 @@ impl GatewayMetrics {
         self.cut.inc();
     }
 
-    pub(crate) fn refused(&self, cause: &'static str) {
-        self.refusals.with_label_values(&[cause]).inc();
+    pub(crate) fn refused(&self, cause: Shortage) {
+        self.refusals.inc(cause);
     }
 
     pub(crate) fn took(&self, phase: Phase, time: Duration) {
-        let phase = match phase {
-            Phase::Receive => "receive",
-            Phase::Wait => "wait",
-            Phase::Engine => "engine",
-            Phase::Answer => "answer",
-        };
-        self.phases.with_label_values(&[phase]).observe(time.as_secs_f64());
+        self.phases.observe(phase, time);
+    }
+}
+
+// === impl ByReason ===
+
+impl ByReason {
+    const NON_SCANNED: usize = NonScannedReason::ALL.len();
+
+    fn at(index: usize) -> Reason {
+        match NonScannedReason::ALL.get(index) {
+            Some(reason) => Reason::NonScanned(*reason),
+            None => Reason::Failed(FailedReason::ALL[index - Self::NON_SCANNED]),
+        }
+    }
+}
+
+impl Labels for ByReason {
+    type Values = Reason;
+    const LEN: usize = Self::NON_SCANNED + FailedReason::ALL.len();
+
+    fn index(reason: Reason) -> Option<usize> {
+        match reason {
+            Reason::NonScanned(reason) => NonScannedReason::ALL.iter().position(|known| *known == reason),
+            Reason::Failed(reason) => {
+                let place = FailedReason::ALL.iter().position(|known| *known == reason)?;
+                Some(Self::NON_SCANNED + place)
+            }
+        }
+    }
+
+    fn names() -> Vec<&'static str> {
+        vec!["verdict", "reason"]
+    }
+
+    fn words(index: usize) -> Vec<&'static str> {
+        match Self::at(index) {
+            Reason::NonScanned(reason) => vec![VerdictKind::NonScanned.as_str(), reason.as_str()],
+            Reason::Failed(reason) => vec![VerdictKind::Failed.as_str(), reason.as_str()],
+        }
+    }
+
+    fn check() -> Result<(), prometheus::Error> {
+        let misplaced = (0..Self::LEN).find(|index| Self::index(Self::at(*index)) != Some(*index));
+        misplaced.map_or(Ok(()), |index| Err(prometheus::Error::Msg(format!("reason {index} is misplaced"))))
     }
 }

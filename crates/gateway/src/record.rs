@@ -10,7 +10,7 @@ use tracing::info;
 
 /// The transaction's id as logs and pages show it.
 pub(crate) fn id(transaction: &Transaction<'_>) -> String {
-    format!("{:016x}", transaction.id)
+    format!("{:016x}", transaction.id())
 }
 
 /// The URL that the message is about, if it says.

@@ -1,10 +1,11 @@
 //! Which service a path names, and how it treats messages.
 
+use crate::options::OptionsCache;
+use arc_swap::ArcSwap;
 use icapstan_api::{IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
 use icapstan_model::{GenerationId, IsTag};
 use icapstan_policy::Policy;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,16 +23,17 @@ pub(crate) struct Service {
     pub(crate) allow_partial_content: bool,
     /// Seconds.
     pub(crate) options_ttl: u32,
+    /// What OPTIONS is answered.
+    pub(crate) options: OptionsCache,
     /// The tag of the generation that was asked for last.
-    tag: Mutex<(GenerationId, IsTag)>,
+    tag: ArcSwap<(GenerationId, IsTag)>,
 }
 
 /// Services by path.
 #[derive(Debug)]
 pub(crate) struct Services {
-    by_path: HashMap<String, Arc<Service>>,
-    /// Answers to messages that name no service carry its tag.
-    first: Option<Arc<Service>>,
+    by_path: HashMap<String, usize>,
+    all: Vec<Service>,
 }
 
 /// Stands in the tag while no signatures are loaded.
@@ -54,7 +56,8 @@ impl Service {
             allow_no_content: spec.allow204,
             allow_partial_content: spec.allow206,
             options_ttl: u32::try_from(spec.options_ttl.as_secs()).unwrap_or(u32::MAX),
-            tag: Mutex::new((NO_SIGNATURES, tag)),
+            options: OptionsCache::new(),
+            tag: ArcSwap::from_pointee((NO_SIGNATURES, tag)),
             policy,
             id,
         }
@@ -63,11 +66,13 @@ impl Service {
     /// The tag of answers that were judged by these signatures.
     pub(crate) fn istag(&self, generation: Option<&GenerationId>) -> IsTag {
         let generation = *generation.unwrap_or(&NO_SIGNATURES);
-        let mut known = self.tag.lock();
-        if known.0 != generation {
-            *known = (generation, IsTag::derive(&generation, self.policy.hash(), &self.id));
+        let known = self.tag.load();
+        if known.0 == generation {
+            return known.1;
         }
-        known.1
+        let tag = IsTag::derive(&generation, self.policy.hash(), &self.id);
+        self.tag.store(Arc::new((generation, tag)));
+        tag
     }
 }
 
@@ -79,23 +84,28 @@ impl Services {
         specs: &[IcapService],
         policy: impl Fn(&str) -> Option<Arc<Policy>>,
     ) -> Result<Self, String> {
-        let mut services = Self { by_path: HashMap::new(), first: None };
+        let mut services = Self { by_path: HashMap::new(), all: Vec::new() };
         for spec in specs {
             let policy = policy(&spec.policy).ok_or_else(|| spec.policy.clone())?;
-            let service = Arc::new(Service::new(spec, policy));
-            services.first.get_or_insert_with(|| Arc::clone(&service));
             for path in spec.paths() {
-                services.by_path.insert(path.trim_matches('/').to_owned(), Arc::clone(&service));
+                services.by_path.insert(path.trim_matches('/').to_owned(), services.all.len());
             }
+            services.all.push(Service::new(spec, policy));
         }
         Ok(services)
     }
 
-    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Service>> {
-        self.by_path.get(path)
+    /// The number of the service at `path`, for [`Services::get`].
+    pub(crate) fn find(&self, path: &str) -> Option<usize> {
+        self.by_path.get(path).copied()
     }
 
-    pub(crate) fn first(&self) -> Option<&Arc<Service>> {
-        self.first.as_ref()
+    pub(crate) fn get(&self, number: usize) -> Option<&Service> {
+        self.all.get(number)
+    }
+
+    /// Answers to messages that name no service carry its tag.
+    pub(crate) fn first(&self) -> Option<&Service> {
+        self.all.first()
     }
 }

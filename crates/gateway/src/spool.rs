@@ -16,20 +16,25 @@ pub(crate) const BLOCK: usize = 256 * 1024;
 pub(crate) struct Spool {
     file: Arc<File>,
     written: u64,
-    /// What has not been written yet: less than a block.
+    /// What has not been written yet: a block at most, unless it cannot be written.
     pending: Vec<u8>,
 }
 
 // === impl Spool ===
 
 impl Spool {
-    /// A spool in the folder `dir` that begins with `bytes`.
-    pub(crate) async fn create(dir: &Path, bytes: Vec<u8>) -> io::Result<Self> {
+    /// An empty spool in the folder `dir`.
+    pub(crate) async fn create(dir: &Path) -> io::Result<Self> {
         let dir = dir.to_owned();
         let file = blocking(move || tempfile::tempfile_in(dir)).await?;
-        let mut spool = Self { file: Arc::new(file), written: 0, pending: bytes };
-        spool.flush().await?;
-        Ok(spool)
+        Ok(Self { file: Arc::new(file), written: 0, pending: Vec::new() })
+    }
+
+    /// Begins with `bytes`, which are not copied. They are kept, whatever is returned.
+    pub(crate) async fn adopt(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        debug_assert_eq!(self.len(), 0);
+        self.pending = bytes;
+        self.flush().await
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -38,21 +43,18 @@ impl Spool {
 
     /// Takes `data`, or nothing of it.
     pub(crate) async fn push(&mut self, data: &[u8]) -> io::Result<()> {
-        let before = self.pending.len();
+        if self.pending.len() + data.len() > BLOCK {
+            self.flush().await?;
+        }
         self.pending.extend_from_slice(data);
-        if self.pending.len() < BLOCK {
-            return Ok(());
-        }
-        let flushed = self.flush().await;
-        if flushed.is_err() {
-            self.pending.truncate(before);
-        }
-        flushed
+        Ok(())
     }
 
     /// Writes what is pending, and hands out the file.
     pub(crate) async fn file(&mut self) -> io::Result<Arc<File>> {
         self.flush().await?;
+        // What reads it back needs a block of its own.
+        self.pending = Vec::new();
         Ok(Arc::clone(&self.file))
     }
 
@@ -104,7 +106,8 @@ mod tests {
     async fn what_goes_in_comes_out_whether_written_or_pending() {
         let dir = tempfile::tempdir().unwrap();
         let bytes: Vec<u8> = (0..=255u8).cycle().take(3 * BLOCK + 77).collect();
-        let mut spool = Spool::create(dir.path(), bytes[..1000].to_vec()).await.unwrap();
+        let mut spool = Spool::create(dir.path()).await.unwrap();
+        spool.adopt(bytes[..1000].to_vec()).await.unwrap();
         for part in bytes[1000..].chunks(10_007) {
             spool.push(part).await.unwrap();
         }
@@ -132,6 +135,7 @@ mod tests {
         let mut spool = Spool { file: Arc::new(full), written: 0, pending: vec![7; BLOCK - 10] };
         spool.push(&[8; 9]).await.unwrap();
         assert!(spool.push(&[9; 100]).await.is_err());
+        assert!(spool.file().await.is_err());
         assert_eq!(spool.len(), BLOCK as u64 - 1);
         let kept = spool.read(0, Vec::new()).await.unwrap();
         assert!(kept.ends_with(&[7, 8, 8, 8, 8, 8, 8, 8, 8, 8]));
@@ -140,6 +144,6 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_is_gone_is_an_error() {
         let dir = tempfile::tempdir().unwrap().path().join("gone");
-        assert!(Spool::create(&dir, vec![1]).await.is_err());
+        assert!(Spool::create(&dir).await.is_err());
     }
 }

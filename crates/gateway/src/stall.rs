@@ -64,8 +64,8 @@ impl Stall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Budget;
     use crate::store::StoreConfig;
+    use icapstan_icap_server::Budget;
     use icapstan_icap_server::proto::{Decoder, Event, Limits};
 
     fn head() -> Box<RequestHead> {

@@ -1,9 +1,8 @@
 //! Where a body is kept while it is scanned.
 
-use crate::budget::{Budget, Share};
-use crate::spool::Spool;
+use crate::spool::{self, Spool};
 use bytes::Bytes;
-use icapstan_icap_server::{Exchange, ExchangeError, Io};
+use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Share};
 use icapstan_model::{Content, Object};
 use std::io;
 use std::path::PathBuf;
@@ -104,12 +103,19 @@ impl Store {
                 if !self.spool.grow_to(len) {
                     return Err(StoreError::Spent);
                 }
-                // Not moved out before the file is there: a failure must leave the bytes in place.
-                let mut spool = Spool::create(&self.config.dir, bytes.clone()).await?;
-                spool.push(data).await?;
+                let mut spool = Spool::create(&self.config.dir).await?;
+                let moved = spool.adopt(std::mem::take(bytes)).await;
+                // What was taken stays, in the file or in front of it.
                 self.place = Place::File(spool);
-                self.memory.release();
-                Ok(())
+                moved?;
+                // From now on there is one block in front of the file.
+                if !self.memory.resize(spool::BLOCK as u64) {
+                    return Err(StoreError::Spent);
+                }
+                match &mut self.place {
+                    Place::File(spool) => Ok(spool.push(data).await?),
+                    _ => Err(StoreError::TooLarge),
+                }
             }
             Place::File(spool) => {
                 if !self.spool.grow_to(len) {
@@ -219,7 +225,7 @@ mod tests {
         assert_eq!((config.memory.taken(), config.spool.taken()), (1 << 20, 0));
         store.push(&piece).await.unwrap();
         assert!(matches!(store.object().await.unwrap().content, Content::File(_)));
-        assert_eq!((config.memory.taken(), config.spool.taken()), (0, 1_100_000));
+        assert_eq!((config.memory.taken(), config.spool.taken()), (spool::BLOCK as u64, 1_100_000));
         drop(store);
         assert_eq!(config.spool.taken(), 0);
     }
@@ -243,5 +249,6 @@ mod tests {
         store.push(&vec![1; 1 << 20]).await.unwrap();
         assert!(matches!(store.push(&[2]).await, Err(StoreError::Io(_))));
         assert_eq!(store.len(), 1 << 20);
+        assert_eq!(store.in_memory().unwrap().len(), 1 << 20);
     }
 }

@@ -3,19 +3,19 @@
 use crate::answer::{Outcome, begin_unchanged, block, pass};
 use crate::context;
 use crate::gateway::Gateway;
-use crate::metrics::Phase;
+use crate::metrics::{Phase, Shortage};
 use crate::record;
 use crate::services::Service;
 use crate::stall::Stall;
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
-use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply};
+use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
     Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Refusal,
     ScanContext, ScanReport, Verdict, VerdictKind,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::error;
@@ -26,12 +26,13 @@ pub(crate) struct Transaction<'a> {
     pub(crate) service: &'a Service,
     pub(crate) head: &'a RequestHead,
     pub(crate) mode: Mode,
-    pub(crate) id: u64,
     pub(crate) istag: IsTag,
     /// The signatures that the tag stands for.
     pub(crate) generation: Option<GenerationId>,
     /// Pinned until there is a verdict; a long answer must not keep old signatures in memory.
     epoch: Option<Arc<Epoch>>,
+    /// Given when something is told about it.
+    id: OnceLock<u64>,
 }
 
 /// What of the answer is out before there is a verdict.
@@ -62,19 +63,28 @@ const PREVIEW_ROOM: u64 = 64 * 1024;
 
 impl<'a> Transaction<'a> {
     pub(crate) fn new(gateway: &'a Gateway, service: &'a Service, head: &'a RequestHead) -> Self {
-        let epoch = gateway.port.epoch();
-        let generation = epoch.as_ref().map(|epoch| epoch.signatures.id);
+        // Only what is scanned needs the signatures themselves.
+        let epoch = if service.scope.content() && head.has_body() { gateway.port.epoch() } else { None };
+        let generation = match &epoch {
+            Some(epoch) => Some(epoch.signatures.id),
+            None => gateway.port.generation(),
+        };
         let istag = service.istag(generation.as_ref());
         Self {
             gateway,
             service,
             head,
             mode: context::mode(head),
-            id: gateway.next_id(),
             istag,
             generation,
             epoch,
+            id: OnceLock::new(),
         }
+    }
+
+    /// To find it in logs by.
+    pub(crate) fn id(&self) -> u64 {
+        *self.id.get_or_init(|| self.gateway.next_id())
     }
 
     pub(crate) async fn run<I: Io>(&mut self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
@@ -95,7 +105,7 @@ impl<'a> Transaction<'a> {
         let limit = self.service.policy.profile().max_object_size.max(PREVIEW_ROOM);
         let claimed = context::claimed_len(self.head);
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
-            return self.refuse(exchange, Status::UNAVAILABLE, "memory").await;
+            return self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
         };
         let mut out = Out::Nothing;
         let received = self.receive(exchange, &mut store, &mut out, claimed).await?;
@@ -103,7 +113,7 @@ impl<'a> Transaction<'a> {
         match received {
             Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
             Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
-            Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, "memory").await,
+            Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await,
             Received::Part(verdict, rest) => {
                 self.conclude(exchange, &ScanReport::unscanned(verdict.into()), Some((store, out)), &rest)
                     .await
@@ -111,8 +121,12 @@ impl<'a> Transaction<'a> {
             Received::Whole => match self.scan(exchange, &mut store).await? {
                 Ok(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
                 Err(_) if out != Out::Nothing => Err(ExchangeError::Aborted),
-                Err(Refusal::QueueFull) => self.refuse(exchange, Status::SERVER_ERROR, "queue-full").await,
-                Err(Refusal::Hopeless) => self.refuse(exchange, Status::SERVER_ERROR, "hopeless").await,
+                Err(Refusal::QueueFull) => {
+                    self.refuse(exchange, Status::SERVER_ERROR, Shortage::QueueFull).await
+                }
+                Err(Refusal::Hopeless) => {
+                    self.refuse(exchange, Status::SERVER_ERROR, Shortage::Hopeless).await
+                }
             },
         }
     }
@@ -168,6 +182,10 @@ impl<'a> Transaction<'a> {
         /// The user is waiting.
         const PATIENCE: Duration = Duration::from_secs(1);
         let (epoch, bytes) = (self.epoch.as_ref()?, store.in_memory()?);
+        let mut copy = Share::new(&self.gateway.store.memory);
+        if !copy.grow_to(bytes.len() as u64) {
+            return None;
+        }
         let object =
             Object { len: bytes.len() as u64, content: Content::Memory(Bytes::copy_from_slice(bytes)) };
         let context =
@@ -287,14 +305,14 @@ impl<'a> Transaction<'a> {
     }
 
     /// Turns the request down for want of room.
-    async fn refuse<I: Io>(
+    pub(crate) async fn refuse<I: Io>(
         &self,
         exchange: &mut Exchange<'_, I>,
         status: Status,
-        cause: &'static str,
+        cause: Shortage,
     ) -> Result<(), ExchangeError> {
         self.gateway.metrics.refused(cause);
-        let fields = [("X-Icapstan-Reason", cause)];
+        let fields = [("X-Icapstan-Reason", cause.as_str())];
         let reply = Reply { status, istag: &self.istag, fields: &fields, parts: Parts::Nothing };
         exchange.answer(reply, &[]).await
     }

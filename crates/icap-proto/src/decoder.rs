@@ -108,6 +108,11 @@ impl Decoder {
         }
     }
 
+    /// Bytes that heads take: the one that is coming in, and the buffers of one that was given back.
+    pub fn held(&self) -> usize {
+        self.head.held() + self.spare.as_ref().map_or(0, |spare| spare.held())
+    }
+
     /// Takes the buffers of a head that is no longer needed.
     pub fn recycle(&mut self, head: Box<RequestHead>) {
         if head.is_small() {

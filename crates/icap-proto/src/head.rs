@@ -111,9 +111,14 @@ impl RequestHead {
         self.http.get(range).map(HttpHead::new)
     }
 
+    /// Bytes that its buffers take.
+    pub fn held(&self) -> usize {
+        self.icap.capacity() + self.http.capacity() + self.fields.capacity() * size_of::<FieldSpan>()
+    }
+
     /// Whether its buffers are worth keeping for an idle connection.
     pub(crate) fn is_small(&self) -> bool {
-        self.icap.capacity() + self.http.capacity() <= 32 * 1024
+        self.held() <= 16 * 1024
     }
 
     /// Parses an ICAP head, without its closing empty line.

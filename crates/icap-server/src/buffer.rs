@@ -1,6 +1,9 @@
 //! The bytes that were read and not yet used.
 
+use crate::{Budget, Share};
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A read buffer that grows with the traffic and shrinks when there is none, so that thousands of
@@ -12,6 +15,8 @@ pub(crate) struct Buffer {
     end: usize,
     /// It is full when it holds this much.
     most: usize,
+    /// What it takes beyond [`SMALL`], which every connection may have.
+    share: Share,
 }
 
 const SMALL: usize = 4 * 1024;
@@ -21,9 +26,9 @@ const LARGE: usize = 64 * 1024;
 
 impl Buffer {
     /// For connections whose largest ICAP head has `head` bytes: that fits, with bytes of a body
-    /// behind it.
-    pub(crate) fn new(head: usize) -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, most: head + LARGE }
+    /// behind it. What it grows by is taken from `memory`.
+    pub(crate) fn new(head: usize, memory: &Arc<Budget>) -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, most: head + LARGE, share: Share::new(memory) }
     }
 
     pub(crate) fn filled(&self) -> &[u8] {
@@ -32,8 +37,14 @@ impl Buffer {
 
     /// The bytes at `range` of what [`Buffer::filled`] returned before the last `consume`, which
     /// stay in place until the next read.
-    pub(crate) fn at(&self, range: std::ops::Range<usize>) -> &[u8] {
+    pub(crate) fn at(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
+    }
+
+    /// Moves the bytes at `range`, which were consumed, down to `to`, which lies in front of them.
+    pub(crate) fn move_down(&mut self, range: Range<usize>, to: usize) {
+        debug_assert!(to <= range.start && range.end <= self.start);
+        self.bytes.copy_within(range, to);
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -58,10 +69,12 @@ impl Buffer {
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() {
             (self.bytes, self.start, self.end) = (Vec::new(), 0, 0);
+            self.share.release();
         }
     }
 
-    /// Reads once; 0 bytes mean that the peer sends no more.
+    /// Reads once; 0 bytes mean that the peer sends no more. [`io::ErrorKind::OutOfMemory`]: what
+    /// is here needs more room to be understood, and there is none.
     pub(crate) async fn read(&mut self, io: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
         self.make_room();
         // Reading into nothing would look like the peer's end.
@@ -79,8 +92,8 @@ impl Buffer {
             let grow = self.end == self.bytes.len() && self.bytes.len() < LARGE;
             (self.start, self.end) = (0, 0);
             if grow {
-                let len = if self.bytes.is_empty() { SMALL } else { LARGE };
-                self.bytes.resize(len, 0);
+                // Without room a small buffer does as well, only slower.
+                self.grow_to(if self.bytes.is_empty() { SMALL } else { LARGE });
             }
         } else if self.end == self.bytes.len() {
             if self.start > 0 {
@@ -89,8 +102,15 @@ impl Buffer {
                 self.start = 0;
             }
             if self.bytes.len() - self.end < SMALL {
-                self.bytes.resize((self.bytes.len() * 2).clamp(LARGE, self.most + SMALL), 0);
+                self.grow_to((self.bytes.len() * 2).clamp(LARGE, self.most + SMALL));
             }
+        }
+    }
+
+    fn grow_to(&mut self, len: usize) {
+        if len <= SMALL || self.share.grow_to((len - SMALL) as u64) {
+            self.bytes.reserve_exact(len.saturating_sub(self.bytes.len()));
+            self.bytes.resize(len, 0);
         }
     }
 }
@@ -103,7 +123,7 @@ mod tests {
     async fn bytes_come_out_as_they_went_in_however_they_are_consumed() {
         let sent: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         let mut io = &sent[..];
-        let (mut buffer, mut seen) = (Buffer::new(LARGE), Vec::new());
+        let (mut buffer, mut seen) = (Buffer::new(LARGE, &Budget::unwatched(u64::MAX)), Vec::new());
         let mut take = 1;
         loop {
             while !buffer.is_full() && buffer.read(&mut io).await.unwrap() > 0 {}
@@ -121,7 +141,7 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_its_bound_and_gives_memory_back() {
-        let mut buffer = Buffer::new(LARGE);
+        let mut buffer = Buffer::new(LARGE, &Budget::unwatched(u64::MAX));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut endless = tokio::io::repeat(7);
@@ -133,5 +153,40 @@ mod tests {
         buffer.consume(buffer.filled().len());
         buffer.shrink();
         assert_eq!(buffer.bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn without_memory_it_goes_on_small_and_fails_only_if_it_cannot() {
+        let memory = Budget::unwatched(1000);
+        let mut buffer = Buffer::new(LARGE, &memory);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut endless = tokio::io::repeat(7);
+            for _ in 0..5 {
+                assert_eq!(buffer.read(&mut endless).await.unwrap(), SMALL);
+                buffer.consume(SMALL);
+            }
+            buffer.read(&mut endless).await.unwrap();
+            let error = buffer.read(&mut endless).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        });
+        assert_eq!(memory.taken(), 0);
+    }
+
+    #[test]
+    fn what_it_grows_by_is_taken_from_the_budget_and_given_back() {
+        let memory = Budget::unwatched(10 << 20);
+        let mut buffer = Buffer::new(LARGE, &memory);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut endless = tokio::io::repeat(7);
+            while !buffer.is_full() {
+                buffer.read(&mut endless).await.unwrap();
+            }
+        });
+        assert_eq!(memory.taken(), (buffer.bytes.capacity() - SMALL) as u64);
+        buffer.consume(buffer.filled().len());
+        buffer.shrink();
+        assert_eq!(memory.taken(), 0);
     }
 }

@@ -1,6 +1,8 @@
 //! How many connections there may be, and how long each state of one may last.
 
+use crate::Budget;
 use icapstan_icap_proto::Limits;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of a [`Server`](crate::Server).
@@ -16,6 +18,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// How long each state may last.
     pub timeouts: Timeouts,
+    /// What unusually large heads and busy read buffers take their memory from.
+    pub memory: Arc<Budget>,
 }
 
 /// How long each state of a connection may last.
@@ -28,7 +32,8 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between two pieces of a body.
     pub body_idle: Duration,
-    /// Bytes a second that a body must make on average, once `body_idle` has passed since its start.
+    /// Bytes a second that a body must make on average, once `body_idle` has passed since its start;
+    /// and that a client must take of an answer, once it was waited for longer than `write`.
     pub body_rate: u64,
     /// Without any progress while an answer is written.
     pub write: Duration,
@@ -50,6 +55,7 @@ impl Default for ServerConfig {
             keep_alive: true,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            memory: Budget::unwatched(1 << 30),
         }
     }
 }

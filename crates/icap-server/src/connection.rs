@@ -1,14 +1,18 @@
 //! One connection's bytes, with a deadline on each wait.
 
+use crate::alarm::{Alarm, Deadline};
 use crate::buffer::Buffer;
-use crate::config::Timeouts;
+use crate::config::{ServerConfig, Timeouts};
 use crate::exchange::ExchangeError;
-use icapstan_icap_proto::{ChunkHead, Decoder};
+use crate::{Budget, Share};
+use icapstan_icap_proto::{ChunkHead, Decoder, LAST_CHUNK};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// What a connection runs on: TCP, or TLS over it.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -18,7 +22,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 /// The two directions of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection<I> {
-    pub(crate) io: I,
     pub(crate) peer: SocketAddr,
     pub(crate) input: Buffer,
     pub(crate) decoder: Decoder,
@@ -27,26 +30,92 @@ pub(crate) struct Connection<I> {
     pub(crate) timeouts: Timeouts,
     /// The peer has closed its sending side.
     pub(crate) ended: bool,
+    /// Bytes since the last look.
+    pub(crate) traffic: Traffic,
+    io: I,
+    alarm: Alarm,
+    pace: Pace,
+    /// What unusually large heads take.
+    heads: Share,
+}
+
+/// Bytes that went through a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
     pub(crate) received: u64,
     pub(crate) sent: u64,
 }
 
+/// How fast the peer takes an answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    bytes: u64,
+    /// Time spent waiting for the peer.
+    waited: Duration,
+}
+
+/// Pieces of the input that are passed on by one call to the system.
+pub(crate) struct Pieces {
+    ranges: [Range<usize>; Self::MOST],
+    count: usize,
+}
+
+/// What the heads of any request may take without being counted, in bytes.
+const FREE_HEADS: usize = 16 * 1024;
+
 // === impl Connection ===
 
 impl<I: Io> Connection<I> {
+    pub(crate) fn new(io: I, peer: SocketAddr, config: &ServerConfig, memory: &Arc<Budget>) -> Self {
+        Self {
+            peer,
+            input: Buffer::new(config.limits.icap_head, memory),
+            decoder: Decoder::new(config.limits),
+            output: Vec::new(),
+            timeouts: config.timeouts,
+            ended: false,
+            traffic: Traffic::default(),
+            io,
+            alarm: Alarm::default(),
+            pace: Pace::default(),
+            heads: Share::new(memory),
+        }
+    }
+
     /// Reads more input by `deadline`.
-    pub(crate) async fn fill(&mut self, deadline: Instant) -> Result<(), ExchangeError> {
+    pub(crate) async fn fill(&mut self, deadline: Deadline) -> Result<(), ExchangeError> {
         if self.ended {
             return Err(ExchangeError::Gone);
         }
-        let read = timeout_at(deadline, self.input.read(&mut self.io)).await;
-        let count = read.map_err(|_| ExchangeError::ReadTimeout)?.map_err(|_| ExchangeError::Gone)?;
-        self.received += count as u64;
+        let read = self.alarm.by(deadline, self.input.read(&mut self.io)).await;
+        let count = match read.map_err(|_| ExchangeError::ReadTimeout)? {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(ExchangeError::Spent),
+            Err(_) => return Err(ExchangeError::Gone),
+        };
+        self.traffic.received += count as u64;
         if count == 0 {
             self.ended = true;
             return Err(ExchangeError::Gone);
         }
         Ok(())
+    }
+
+    /// Takes memory for heads of `bytes`, or gives back what former ones took.
+    pub(crate) fn charge_heads(&mut self, bytes: usize) -> Result<(), ExchangeError> {
+        let bytes = bytes.saturating_sub(FREE_HEADS) as u64;
+        if self.heads.resize(bytes) { Ok(()) } else { Err(ExchangeError::Spent) }
+    }
+
+    /// Gives back what an idle connection does not need.
+    pub(crate) fn shrink(&mut self) {
+        self.input.shrink();
+        self.output = Vec::new();
+    }
+
+    /// A new answer: the peer's pace is measured anew.
+    pub(crate) fn restart_pace(&mut self) {
+        self.pace = Pace::default();
     }
 
     /// Ends when the peer is gone: at once if it reset the connection, after a while if it merely
@@ -59,7 +128,8 @@ impl<I: Io> Connection<I> {
             }
             match self.input.read(&mut self.io).await {
                 Ok(0) => self.ended = true,
-                Ok(count) => self.received += count as u64,
+                Ok(count) => self.traffic.received += count as u64,
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => std::future::pending().await,
                 Err(_) => return,
             }
         }
@@ -74,9 +144,11 @@ impl<I: Io> Connection<I> {
         for (slot, bytes) in slices[1..].iter_mut().zip(more) {
             *slot = IoSlice::new(bytes);
         }
-        let written = write_all(&mut self.io, &mut slices[..=more.len()], self.timeouts.write).await;
+        let sink =
+            Sink { io: &mut self.io, alarm: &mut self.alarm, pace: &mut self.pace, timeouts: &self.timeouts };
+        let written = sink.write_all(&mut slices[..=more.len()]).await;
         self.output.clear();
-        self.sent += written?;
+        self.traffic.sent += written?;
         Ok(())
     }
 
@@ -100,9 +172,38 @@ impl<I: Io> Connection<I> {
         }
         let (chunk, rest) = left.split_at(CHUNK);
         slices.extend([chunk, b"\r\n", last.as_bytes(), rest, b"\r\n0\r\n\r\n"].map(IoSlice::new));
-        let written = write_all(&mut self.io, &mut slices, self.timeouts.write).await;
+        let sink =
+            Sink { io: &mut self.io, alarm: &mut self.alarm, pace: &mut self.pace, timeouts: &self.timeouts };
+        let written = sink.write_all(&mut slices).await;
         self.output.clear();
-        self.sent += written?;
+        self.traffic.sent += written?;
+        Ok(())
+    }
+
+    /// Writes the pending output and behind it `pieces` as one chunk; with the last chunk, if it is
+    /// `last`.
+    pub(crate) async fn flush_pieces(&mut self, pieces: &Pieces, last: bool) -> Result<(), ExchangeError> {
+        let len = pieces.iter().map(ExactSizeIterator::len).sum();
+        if len > 0 {
+            self.output.extend_from_slice(ChunkHead::new(len).as_bytes());
+        }
+        let mut slices = [IoSlice::new(&[]); Pieces::MOST + 2];
+        slices[0] = IoSlice::new(&self.output);
+        for (slot, range) in slices[1..].iter_mut().zip(pieces.iter()) {
+            *slot = IoSlice::new(self.input.at(range.clone()));
+        }
+        let tail: &[u8] = match (len > 0, last) {
+            (true, true) => b"\r\n0\r\n\r\n",
+            (true, false) => b"\r\n",
+            (false, true) => LAST_CHUNK,
+            (false, false) => b"",
+        };
+        slices[pieces.count + 1] = IoSlice::new(tail);
+        let sink =
+            Sink { io: &mut self.io, alarm: &mut self.alarm, pace: &mut self.pace, timeouts: &self.timeouts };
+        let written = sink.write_all(&mut slices[..pieces.count + 2]).await;
+        self.output.clear();
+        self.traffic.sent += written?;
         Ok(())
     }
 
@@ -115,44 +216,83 @@ impl<I: Io> Connection<I> {
         if !matches!(shut, Ok(Ok(()))) {
             return;
         }
-        let most = self.received + MOST;
-        while self.received < most {
+        let most = self.traffic.received + MOST;
+        while self.traffic.received < most {
             self.input.consume(self.input.filled().len());
-            if self.fill(deadline).await.is_err() {
+            if self.fill(Deadline::At(deadline)).await.is_err() {
                 return;
             }
         }
     }
 }
 
-/// Writes `first` and then `second`. Returns the number of bytes.
-pub(crate) async fn write_pair(
-    io: &mut (impl AsyncWrite + Unpin),
-    first: &[u8],
-    second: &[u8],
-    stall: Duration,
-) -> Result<u64, ExchangeError> {
-    write_all(io, &mut [IoSlice::new(first), IoSlice::new(second)], stall).await
+/// The sending side, apart from what is sent.
+struct Sink<'c, I> {
+    io: &'c mut I,
+    alarm: &'c mut Alarm,
+    pace: &'c mut Pace,
+    timeouts: &'c Timeouts,
 }
 
-/// Writes everything, waiting at most `stall` for each piece. Returns the number of bytes.
-async fn write_all(
-    io: &mut (impl AsyncWrite + Unpin),
-    mut slices: &mut [IoSlice<'_>],
-    stall: Duration,
-) -> Result<u64, ExchangeError> {
-    let mut written = 0;
-    IoSlice::advance_slices(&mut slices, 0);
-    while !slices.is_empty() {
-        let write = timeout(stall, io.write_vectored(slices)).await;
-        let count = match write.map_err(|_| ExchangeError::WriteTimeout)? {
-            Ok(0) => return Err(ExchangeError::Gone),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(_) => return Err(ExchangeError::Gone),
-        };
-        written += count as u64;
-        IoSlice::advance_slices(&mut slices, count);
+impl<I: AsyncWrite + Unpin> Sink<'_, I> {
+    /// Writes everything, to a peer that takes a piece now and then and enough on average. Returns
+    /// the number of bytes.
+    async fn write_all(self, mut slices: &mut [IoSlice<'_>]) -> Result<u64, ExchangeError> {
+        let Timeouts { write: stall, body_rate: rate, .. } = *self.timeouts;
+        let mut written = 0;
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            let write = self.alarm.by(Deadline::In(stall), self.io.write_vectored(slices)).await;
+            let count = match write.map_err(|_| ExchangeError::WriteTimeout)? {
+                Ok(0) => return Err(ExchangeError::Gone),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(_) => return Err(ExchangeError::Gone),
+            };
+            written += count as u64;
+            self.pace.bytes += count as u64;
+            self.pace.waited += self.alarm.waited();
+            if self.pace.waited > stall && self.pace.bytes < rate * self.pace.waited.as_secs() {
+                return Err(ExchangeError::WriteTimeout);
+            }
+            IoSlice::advance_slices(&mut slices, count);
+        }
+        Ok(written)
     }
-    Ok(written)
+}
+
+// === impl Pieces ===
+
+impl Pieces {
+    pub(crate) const MOST: usize = 16;
+    /// Smaller ones are moved together: a slice of its own costs more than the copy.
+    const SMALL: usize = 2048;
+
+    pub(crate) fn new() -> Self {
+        Self { ranges: [const { 0..0 }; Self::MOST], count: 0 }
+    }
+
+    /// Adds a piece that lies behind all others. `false`: one more may not fit.
+    pub(crate) fn push(&mut self, input: &mut Buffer, range: Range<usize>) -> bool {
+        match self.ranges[..self.count].last_mut() {
+            Some(last) if range.len() <= Self::SMALL => {
+                let end = last.end;
+                last.end += range.len();
+                input.move_down(range, end);
+            }
+            _ => {
+                self.ranges[self.count] = range;
+                self.count += 1;
+            }
+        }
+        self.count < Self::MOST
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.ranges[..self.count].iter()
+    }
 }

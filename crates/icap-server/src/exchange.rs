@@ -1,12 +1,14 @@
 //! One request and its answer, as a service sees them.
 
-use crate::connection::{Connection, Io};
+use crate::alarm::Deadline;
+use crate::connection::{Connection, Io, Pieces};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
     last_chunk_with_original,
 };
 use icapstan_model::IsTag;
 use std::net::SocketAddr;
+use std::ops::Range;
 use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +66,9 @@ pub enum ExchangeError {
     /// The client is gone.
     #[error("the client is gone")]
     Gone,
+    /// The request needs more memory than all connections together may still take.
+    #[error("there is no memory for the request")]
+    Spent,
     /// The service gave up after it began to answer: the connection is aborted.
     #[error("the answer was given up")]
     Aborted,
@@ -93,6 +98,7 @@ impl<'c, I: Io> Exchange<'c, I> {
         stop: &'c CancellationToken,
     ) -> Self {
         let body = if head.has_body() { BodyState::Coming } else { BodyState::Ended };
+        connection.restart_pace();
         Self {
             connection,
             rights: Rights::of(head, false),
@@ -134,26 +140,8 @@ impl<'c, I: Io> Exchange<'c, I> {
             BodyState::Coming => {}
         }
         loop {
-            let start = self.connection.input.position();
-            let step = self.connection.decoder.step(self.connection.input.filled())?;
-            let consumed = step.consumed;
-            let data = match step.event {
-                Some(Event::Data(data)) => Some(data.len()),
-                Some(Event::PreviewEnd) => {
-                    self.body = BodyState::Undecided;
-                    None
-                }
-                Some(Event::End) => {
-                    self.body = BodyState::Ended;
-                    None
-                }
-                Some(Event::Head(_)) | None => None,
-            };
-            self.connection.input.consume(consumed);
-            if let Some(len) = data {
-                self.body_bytes += len as u64;
-                let end = start + consumed;
-                return Ok(Body::Data(self.connection.input.at(end - len..end)));
+            if let Some(range) = self.step()? {
+                return Ok(Body::Data(self.connection.input.at(range)));
             }
             match self.body {
                 BodyState::Ended => return Ok(Body::End),
@@ -161,6 +149,32 @@ impl<'c, I: Io> Exchange<'c, I> {
                 BodyState::Coming => self.fill().await?,
             }
         }
+    }
+
+    /// Where in the input the next body bytes lie. `None`: there are none for now, and the state says
+    /// why.
+    fn step(&mut self) -> Result<Option<Range<usize>>, ExchangeError> {
+        let start = self.connection.input.position();
+        let step = self.connection.decoder.step(self.connection.input.filled())?;
+        let consumed = step.consumed;
+        let data = match step.event {
+            Some(Event::Data(data)) => Some(data.len()),
+            Some(Event::PreviewEnd) => {
+                self.body = BodyState::Undecided;
+                None
+            }
+            Some(Event::End) => {
+                self.body = BodyState::Ended;
+                None
+            }
+            Some(Event::Head(_)) | None => None,
+        };
+        self.connection.input.consume(consumed);
+        let end = start + consumed;
+        Ok(data.map(|len| {
+            self.body_bytes += len as u64;
+            end - len..end
+        }))
     }
 
     /// Sends 100, so that the client sends the rest of the body.
@@ -228,18 +242,41 @@ impl<'c, I: Io> Exchange<'c, I> {
         self.connection.flush_with(&[]).await
     }
 
-    /// Passes the next piece of the request's body on as a piece of the answer's, without a copy.
-    /// `false`: that was all.
-    pub async fn relay(&mut self) -> Result<bool, ExchangeError> {
+    /// Passes what is left of the request's body on as that of the answer, without a copy, and ends
+    /// the answer.
+    pub async fn relay(&mut self, status: Status) -> Result<(), ExchangeError> {
         debug_assert_eq!(self.answer, AnswerState::Begun);
-        let Body::Data(data) = self.next().await? else { return Ok(false) };
-        let (len, end) = (data.len(), self.connection.input.position());
-        self.connection.output.extend_from_slice(ChunkHead::new(len).as_bytes());
-        let Connection { io, input, output, timeouts, sent, .. } = &mut *self.connection;
-        *sent += crate::connection::write_pair(io, output, input.at(end - len..end), timeouts.write).await?;
-        output.clear();
-        output.extend_from_slice(b"\r\n");
-        Ok(true)
+        loop {
+            let pieces = self.pieces()?;
+            match self.body {
+                // Nobody can send 100 in the midst of an answer.
+                BodyState::Undecided => return Err(ExchangeError::Aborted),
+                BodyState::Ended => {
+                    self.connection.flush_pieces(&pieces, true).await?;
+                    self.answer = AnswerState::Done(status);
+                    return Ok(());
+                }
+                BodyState::Coming => {
+                    self.connection.flush_pieces(&pieces, false).await?;
+                    if self.connection.input.is_empty() || pieces.is_empty() {
+                        self.fill().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What of the body is here.
+    fn pieces(&mut self) -> Result<Pieces, ExchangeError> {
+        let mut pieces = Pieces::new();
+        let mut room = true;
+        while room && self.body == BodyState::Coming {
+            match self.step()? {
+                Some(range) => room = pieces.push(&mut self.connection.input, range),
+                None => break,
+            }
+        }
+        Ok(pieces)
     }
 
     /// Ends an answer that was begun; a 206 names the `offset` from which the client goes on with
@@ -282,7 +319,7 @@ impl<'c, I: Io> Exchange<'c, I> {
         if elapsed > timeouts.body_idle && self.body_bytes < timeouts.body_rate * elapsed.as_secs() {
             return Err(ExchangeError::ReadTimeout);
         }
-        let deadline = now + timeouts.body_idle;
+        let deadline = Deadline::At(now + timeouts.body_idle);
         self.connection.fill(deadline).await
     }
 }

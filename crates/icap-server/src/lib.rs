@@ -18,7 +18,10 @@
 //!    dropped for a while.
 //! 3. An answer that cannot be completed ends in an aborted connection, never in a last chunk.
 //! 4. No state waits without a deadline.
+//! 5. What connections hold beyond a few KiB each comes out of one [`Budget`].
 
+mod alarm;
+mod budget;
 mod buffer;
 mod config;
 mod connection;
@@ -28,6 +31,7 @@ mod server;
 mod service;
 mod session;
 
+pub use budget::{Budget, Share};
 pub use config::{ServerConfig, Timeouts};
 pub use connection::Io;
 pub use exchange::{Body, Exchange, ExchangeError, Reply};

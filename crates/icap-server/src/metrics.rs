@@ -1,119 +1,189 @@
 //! What operators see of connections and requests.
 
 use icapstan_icap_proto::{DecodeError, Method, Status};
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use icapstan_metrics::{Counter, Counters, Families, Gauge, Gauges, Histograms, label};
+use prometheus::Registry;
 use std::time::Duration;
 
 /// Metrics of a [`Server`](crate::Server).
 #[derive(Clone, Debug)]
 pub struct ServerMetrics {
-    pub(crate) connections: IntCounter,
-    pub(crate) refused: IntCounter,
-    pub(crate) sessions: IntGauge,
-    pub(crate) received: IntCounter,
-    pub(crate) sent: IntCounter,
-    pub(crate) panics: IntCounter,
-    requests: IntCounterVec,
-    malformed: IntCounterVec,
-    ended: IntCounterVec,
-    seconds: HistogramVec,
+    pub(crate) connections: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) sessions: Gauge,
+    pub(crate) states: Gauges<State>,
+    pub(crate) received: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) panics: Counter,
+    requests: Counters<(ByMethod, Code)>,
+    malformed: Counters<ByError>,
+    ended: Counters<Cause>,
+    seconds: Histograms<ByMethod>,
+}
+
+label! {
+    /// Where a connection's conversation stands.
+    pub(crate) enum State as "state" {
+        /// No byte of a request is here.
+        Idle = "idle",
+        /// A part of a request's heads is here.
+        Head = "head",
+        /// From the end of the heads to the end of the answer.
+        Request = "request",
+    }
+}
+
+label! {
+    /// Why a session ended in the midst of a request.
+    pub(crate) enum Cause as "cause" {
+        /// What came is no ICAP.
+        Malformed = "malformed",
+        /// The client did not go on sending.
+        ReadTimeout = "read-timeout",
+        /// The client did not go on reading.
+        WriteTimeout = "write-timeout",
+        /// The client left.
+        Gone = "gone",
+        /// There was no memory for the request.
+        Memory = "memory",
+        /// A begun answer could not be completed, or was cut.
+        Aborted = "aborted",
+    }
+}
+
+label! {
+    /// By method.
+    struct ByMethod(Method) as "method" { Reqmod, Respmod, Options, Other }
+}
+
+label! {
+    /// By what is wrong.
+    struct ByError(DecodeError) as "error" {
+        NotIcap, EmptyLines, RequestLineTooLong, RequestLine, Version, IcapHeadTooLarge, Field, Contradiction,
+        PreviewField, EncapsulatedMissing, Encapsulated, HttpHeadTooLarge, HttpHead, Chunk, ChunkLineTooLong,
+        Ieof, PreviewTooLarge, Trailer, TrailerTooLarge
+    }
+}
+
+label! {
+    /// The status codes that can be answered.
+    enum Code as "status" {
+        Ok = "200",
+        NoContent = "204",
+        PartialContent = "206",
+        BadRequest = "400",
+        Forbidden = "403",
+        NotFound = "404",
+        MethodNotAllowed = "405",
+        RequestTimeout = "408",
+        TooLarge = "413",
+        UriTooLong = "414",
+        TooManyRequests = "429",
+        ServerError = "500",
+        NotImplemented = "501",
+        Unavailable = "503",
+        Version = "505",
+        Other = "other",
+    }
 }
 
 /// From a tenth of a millisecond, what a request without a body takes, to the scan timeout and
 /// beyond.
-const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 15.0];
+const BUCKETS: [Duration; 12] = [
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+];
 
 // === impl ServerMetrics ===
 
 impl ServerMetrics {
     /// Makes them and adds them to `registry`.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let counters =
-            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-                let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-                registry.register(Box::new(counters.clone()))?;
-                Ok(counters)
-            };
-        let sessions = IntGauge::new("icapstan_icap_sessions", "ICAP connections open now.")?;
-        registry.register(Box::new(sessions.clone()))?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "icapstan_icap_transaction_seconds",
-                "From the end of a request's heads to the end of its answer.",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["method"],
-        )?;
-        registry.register(Box::new(seconds.clone()))?;
+        let make = Families::of(registry);
         Ok(Self {
-            connections: counter("icapstan_icap_connections_total", "ICAP connections accepted.")?,
-            refused: counter(
+            connections: make.counter("icapstan_icap_connections_total", "ICAP connections accepted.")?,
+            refused: make.counter(
                 "icapstan_icap_connections_refused_total",
                 "ICAP connections closed or answered 429 because of the session limit.",
             )?,
-            sessions,
-            received: counter("icapstan_icap_received_bytes_total", "Bytes received from ICAP clients.")?,
-            sent: counter("icapstan_icap_sent_bytes_total", "Bytes sent to ICAP clients.")?,
-            panics: counter(
-                "icapstan_icap_session_panics_total",
-                "Sessions ended by a fault of the program.",
+            sessions: make.gauge("icapstan_icap_sessions", "ICAP connections open now.")?,
+            states: make.gauges(
+                "icapstan_icap_connections",
+                "ICAP connections open now, by where their conversation stands.",
             )?,
-            requests: counters(
+            received: make
+                .counter("icapstan_icap_received_bytes_total", "Bytes received from ICAP clients.")?,
+            sent: make.counter("icapstan_icap_sent_bytes_total", "Bytes sent to ICAP clients.")?,
+            panics: make
+                .counter("icapstan_icap_session_panics_total", "Sessions ended by a fault of the program.")?,
+            requests: make.sparse_counters(
                 "icapstan_icap_requests_total",
                 "ICAP requests answered, by method and status.",
-                &["method", "status"],
             )?,
-            malformed: counters(
+            malformed: make.counters(
                 "icapstan_icap_malformed_requests_total",
                 "Requests that are no ICAP, by what is wrong.",
-                &["error"],
             )?,
-            ended: counters(
+            ended: make.counters(
                 "icapstan_icap_sessions_ended_total",
                 "ICAP sessions that ended in the midst of a request, by cause.",
-                &["cause"],
             )?,
-            seconds,
+            seconds: make.histograms(
+                "icapstan_icap_transaction_seconds",
+                "From the end of a request's heads to the end of its answer.",
+                &BUCKETS,
+            )?,
         })
     }
 
     pub(crate) fn answered(&self, method: Method, status: Status) {
-        let status = match status.0 {
-            200 => "200",
-            204 => "204",
-            206 => "206",
-            400 => "400",
-            403 => "403",
-            404 => "404",
-            405 => "405",
-            408 => "408",
-            413 => "413",
-            414 => "414",
-            429 => "429",
-            500 => "500",
-            501 => "501",
-            502 => "502",
-            503 => "503",
-            505 => "505",
-            _ => "other",
-        };
-        self.requests.with_label_values(&[method.as_str(), status]).inc();
+        self.requests.inc((method, Code::of(status)));
     }
 
     pub(crate) fn malformed(&self, error: DecodeError) {
-        self.malformed.with_label_values(&[error.as_str()]).inc();
+        self.malformed.inc(error);
     }
 
-    pub(crate) fn ended(&self, cause: &'static str) {
-        self.ended.with_label_values(&[cause]).inc();
+    pub(crate) fn ended(&self, cause: Cause) {
+        self.ended.inc(cause);
     }
 
     pub(crate) fn took(&self, method: Method, time: Duration) {
-        self.seconds.with_label_values(&[method.as_str()]).observe(time.as_secs_f64());
+        self.seconds.observe(method, time);
+    }
+}
+
+// === impl Code ===
+
+impl Code {
+    const fn of(status: Status) -> Self {
+        match status {
+            Status::OK => Self::Ok,
+            Status::NO_CONTENT => Self::NoContent,
+            Status::PARTIAL_CONTENT => Self::PartialContent,
+            Status::BAD_REQUEST => Self::BadRequest,
+            Status::FORBIDDEN => Self::Forbidden,
+            Status::NOT_FOUND => Self::NotFound,
+            Status::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            Status::REQUEST_TIMEOUT => Self::RequestTimeout,
+            Status::TOO_LARGE => Self::TooLarge,
+            Status::URI_TOO_LONG => Self::UriTooLong,
+            Status::TOO_MANY_REQUESTS => Self::TooManyRequests,
+            Status::SERVER_ERROR => Self::ServerError,
+            Status::NOT_IMPLEMENTED => Self::NotImplemented,
+            Status::UNAVAILABLE => Self::Unavailable,
+            Status::VERSION => Self::Version,
+            _ => Self::Other,
+        }
     }
 }

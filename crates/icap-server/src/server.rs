@@ -1,7 +1,7 @@
 //! The listener, and what its sessions share.
 
 use crate::session::Session;
-use crate::{ServerConfig, ServerMetrics, Service};
+use crate::{Budget, ServerConfig, ServerMetrics, Service};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +34,8 @@ pub(crate) struct Shared<S> {
     pub(crate) service: S,
     pub(crate) config: ServerConfig,
     pub(crate) metrics: ServerMetrics,
+    /// For heads and read buffers that are larger than usual.
+    pub(crate) memory: Arc<Budget>,
     stop: CancellationToken,
     slots: Arc<AtomicUsize>,
 }
@@ -69,12 +71,14 @@ impl Server {
     /// Accepts and serves connections until it is shut down.
     pub fn start<S: Service>(self, service: S) -> io::Result<Shutdown> {
         let listener = self.socket.listen(4096)?;
+        let memory = Arc::clone(&self.config.memory);
         let stop = CancellationToken::new();
         let sessions = TaskTracker::new();
         let shared = Arc::new(Shared {
             service,
             config: self.config,
             metrics: self.metrics,
+            memory,
             stop: stop.clone(),
             slots: Arc::new(AtomicUsize::new(0)),
         });
@@ -112,28 +116,30 @@ async fn accept<S: Service>(listener: &TcpListener, shared: &Arc<Shared<S>>, tra
         };
         prepare(&stream);
         let slot = shared.take_slot();
-        let session = Session::new(Arc::clone(shared), stream, peer, slot);
-        let (sessions, panics) = (shared.metrics.sessions.clone(), shared.metrics.panics.clone());
+        let shared = Arc::clone(shared);
         tracker.spawn(async move {
             let _seat = seat;
-            let guard = SessionGuard { sessions, panics };
-            guard.sessions.inc();
-            session.run().await;
+            let _guard = SessionGuard::new(&shared.metrics);
+            Session::new(&*shared, stream, peer, slot).run().await;
         });
     }
 }
 
 /// Counts a session's end, however it comes.
-struct SessionGuard {
-    sessions: prometheus::IntGauge,
-    panics: prometheus::IntCounter,
+struct SessionGuard<'s>(&'s ServerMetrics);
+
+impl<'s> SessionGuard<'s> {
+    fn new(metrics: &'s ServerMetrics) -> Self {
+        metrics.sessions.inc();
+        Self(metrics)
+    }
 }
 
-impl Drop for SessionGuard {
+impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
-        self.sessions.dec();
+        self.0.sessions.dec();
         if std::thread::panicking() {
-            self.panics.inc();
+            self.0.panics.inc();
         }
     }
 }

@@ -14,7 +14,7 @@ pub trait Service: Send + Sync + 'static {
     fn route(&self, uri: IcapUri<'_>) -> Option<Self::Route>;
 
     /// REQMOD, RESPMOD or both.
-    fn methods<'a>(&self, route: &'a Self::Route) -> &'a [Method];
+    fn methods<'a>(&'a self, route: &'a Self::Route) -> &'a [Method];
 
     /// The tag for answers that the server makes itself.
     fn istag(&self, route: Option<&Self::Route>) -> IsTag;

@@ -1,24 +1,32 @@
 //! One connection from its first byte to its last.
 
-use crate::buffer::Buffer;
-use crate::connection::{Connection, Io};
+use crate::alarm::Deadline;
+use crate::connection::{Connection, Io, Traffic};
 use crate::exchange::{AnswerState, ExchangeError};
+use crate::metrics::{Cause, State};
 use crate::server::{Shared, Slot};
 use crate::{Body, Exchange, Reply, Service};
-use icapstan_icap_proto::{Answer, DecodeError, Decoder, Event, Method, Parts, RequestHead, Status};
+use icapstan_icap_proto::{Answer, DecodeError, Event, Method, Parts, RequestHead, Status};
+use icapstan_metrics::Gauges;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::debug;
 
 /// Serves the requests of one connection.
-pub(crate) struct Session<S: Service, I> {
-    shared: Arc<Shared<S>>,
+pub(crate) struct Session<'s, S: Service, I> {
+    shared: &'s Shared<S>,
     connection: Connection<I>,
     /// Empty while the server is over its session limit: then only OPTIONS is served.
     slot: Option<Slot>,
     requests: u64,
+    standing: Standing<'s>,
+}
+
+/// Counts a connection among those of its state as long as it lives.
+struct Standing<'s> {
+    states: &'s Gauges<State>,
+    state: State,
 }
 
 /// What nobody reads of a body of OPTIONS, in bytes; more ends the connection.
@@ -34,26 +42,21 @@ enum NoHead {
 
 // === impl Session ===
 
-impl<S: Service, I: Io> Session<S, I> {
-    pub(crate) fn new(shared: Arc<Shared<S>>, io: I, peer: SocketAddr, slot: Option<Slot>) -> Self {
-        let connection = Connection {
-            io,
-            peer,
-            input: Buffer::new(shared.config.limits.icap_head),
-            decoder: Decoder::new(shared.config.limits),
-            output: Vec::new(),
-            timeouts: shared.config.timeouts,
-            ended: false,
-            received: 0,
-            sent: 0,
-        };
-        Self { shared, connection, slot, requests: 0 }
+impl<'s, S: Service, I: Io> Session<'s, S, I> {
+    pub(crate) fn new(shared: &'s Shared<S>, io: I, peer: SocketAddr, slot: Option<Slot>) -> Self {
+        let connection = Connection::new(io, peer, &shared.config, &shared.memory);
+        Self { shared, connection, slot, requests: 0, standing: Standing::new(&shared.metrics.states) }
     }
 
     pub(crate) async fn run(mut self) {
         self.serve().await;
-        self.shared.metrics.received.inc_by(self.connection.received);
-        self.shared.metrics.sent.inc_by(self.connection.sent);
+        self.count_traffic();
+    }
+
+    fn count_traffic(&mut self) {
+        let Traffic { received, sent } = std::mem::take(&mut self.connection.traffic);
+        self.shared.metrics.received.inc_by(received);
+        self.shared.metrics.sent.inc_by(sent);
     }
 
     async fn serve(&mut self) {
@@ -63,6 +66,7 @@ impl<S: Service, I: Io> Session<S, I> {
                 Err(NoHead::Idle) => return,
                 Err(NoHead::Failed(error)) => return self.give_up(None, error, false).await,
             };
+            self.standing.enter(State::Request);
             let method = head.method();
             let started = Instant::now();
             self.requests += 1;
@@ -75,10 +79,12 @@ impl<S: Service, I: Io> Session<S, I> {
                 self.serve_modification(&head).await
             };
             self.shared.metrics.took(method, started.elapsed());
+            self.count_traffic();
             self.connection.decoder.recycle(head);
             if !goes_on {
                 return;
             }
+            self.standing.enter(State::Idle);
         }
     }
 
@@ -102,6 +108,9 @@ impl<S: Service, I: Io> Session<S, I> {
             let consumed = step.consumed;
             let event = step.event.map(|event| if let Event::Head(head) = event { Some(head) } else { None });
             self.connection.input.consume(consumed);
+            let done = event.as_ref().and_then(Option::as_ref).map_or(0, |head| head.held());
+            let heads = self.connection.decoder.held() + done;
+            self.connection.charge_heads(heads).map_err(NoHead::Failed)?;
             match event {
                 Some(Some(head)) => return Ok(head),
                 // The end of the request before.
@@ -111,9 +120,10 @@ impl<S: Service, I: Io> Session<S, I> {
             if self.connection.decoder.is_idle() && self.connection.input.is_empty() {
                 self.wait_for_request().await?;
             } else {
+                self.standing.enter(State::Head);
                 let deadline =
                     *deadline.get_or_insert_with(|| Instant::now() + self.connection.timeouts.head);
-                self.connection.fill(deadline).await.map_err(NoHead::Failed)?;
+                self.connection.fill(Deadline::At(deadline)).await.map_err(NoHead::Failed)?;
             }
         }
     }
@@ -121,28 +131,27 @@ impl<S: Service, I: Io> Session<S, I> {
     /// Waits for the first byte of a request. Ends with [`NoHead::Idle`] at the idle deadline, when
     /// the client closes, and soon after the server is told to stop.
     async fn wait_for_request(&mut self) -> Result<(), NoHead> {
-        /// After this long without a request the read buffer is given back.
+        /// So long the next request of a busy connection is waited for by the shortest way: with no
+        /// look at whether the server stops, and with buffers that are kept. Longer than
+        /// [`Timeouts::stop_idle`](crate::Timeouts::stop_idle).
         const BUSY: Duration = Duration::from_secs(1);
-        let timeouts = self.connection.timeouts;
-        let deadline = Instant::now() + timeouts.idle;
+        let Self { connection, shared, .. } = self;
+        let idle = connection.timeouts.idle;
+        match connection.fill(Deadline::In(BUSY.min(idle))).await {
+            Err(ExchangeError::ReadTimeout) if idle > BUSY => {}
+            read => return read.map_err(|_| NoHead::Idle),
+        }
+        connection.shrink();
+        let stop_idle = connection.timeouts.stop_idle;
         // A server that stops may have told the client so already, or never: what is on its way is
         // still answered.
         let stopping = async {
-            self.shared.stopping().await;
-            tokio::time::sleep(timeouts.stop_idle).await;
-        };
-        let connection = &mut self.connection;
-        let wait = async {
-            if let Ok(read) = timeout(BUSY, connection.fill(deadline)).await {
-                return read;
-            }
-            connection.input.shrink();
-            connection.output = Vec::new();
-            connection.fill(deadline).await
+            shared.stopping().await;
+            tokio::time::sleep(stop_idle).await;
         };
         tokio::select! {
             biased;
-            read = wait => read.map_err(|_| NoHead::Idle),
+            read = connection.fill(Deadline::In(idle.saturating_sub(BUSY))) => read.map_err(|_| NoHead::Idle),
             () = stopping => Err(NoHead::Idle),
         }
     }
@@ -151,7 +160,7 @@ impl<S: Service, I: Io> Session<S, I> {
     async fn serve_options(&mut self, head: &RequestHead) -> bool {
         let close = self.closes(head);
         let route = self.shared.service.route(head.uri());
-        let shared = Arc::clone(&self.shared);
+        let shared = self.shared;
         let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         let mut left = OPTIONS_BODY;
         loop {
@@ -185,7 +194,7 @@ impl<S: Service, I: Io> Session<S, I> {
 
     /// `false`: the connection is over.
     async fn serve_modification(&mut self, head: &RequestHead) -> bool {
-        let shared = Arc::clone(&self.shared);
+        let shared = self.shared;
         let method = head.method();
         if self.slot.is_none() {
             shared.metrics.refused.inc();
@@ -243,20 +252,22 @@ impl<S: Service, I: Io> Session<S, I> {
     /// Ends the connection after a failure, with a status if none was sent.
     async fn give_up(&mut self, head: Option<&RequestHead>, error: ExchangeError, answering: bool) {
         let cause = match error {
-            ExchangeError::Decode(_) => "malformed",
-            ExchangeError::ReadTimeout => "read-timeout",
-            ExchangeError::WriteTimeout => "write-timeout",
-            ExchangeError::Gone => "gone",
-            ExchangeError::Aborted => "aborted",
+            ExchangeError::Decode(_) => Cause::Malformed,
+            ExchangeError::ReadTimeout => Cause::ReadTimeout,
+            ExchangeError::WriteTimeout => Cause::WriteTimeout,
+            ExchangeError::Gone => Cause::Gone,
+            ExchangeError::Spent => Cause::Memory,
+            ExchangeError::Aborted => Cause::Aborted,
         };
         self.shared.metrics.ended(cause);
-        debug!(peer = %self.connection.peer, cause, %error, answering, "The session ended in the midst of a request.");
+        debug!(peer = %self.connection.peer, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
         let status = match error {
             ExchangeError::Decode(error) => {
                 self.shared.metrics.malformed(error);
                 error.status()
             }
             ExchangeError::ReadTimeout => Status::REQUEST_TIMEOUT,
+            ExchangeError::Spent => Status::UNAVAILABLE,
             ExchangeError::WriteTimeout | ExchangeError::Gone | ExchangeError::Aborted => return,
         };
         if answering {
@@ -278,5 +289,28 @@ impl<S: Service, I: Io> Session<S, I> {
         let istag = self.shared.service.istag(None);
         let answer = Answer { status, istag: istag.as_str(), fields: &[], parts: Parts::Nothing, close };
         answer.write(&mut self.connection.output);
+    }
+}
+
+// === impl Standing ===
+
+impl<'s> Standing<'s> {
+    fn new(states: &'s Gauges<State>) -> Self {
+        states.inc(State::Idle);
+        Self { states, state: State::Idle }
+    }
+
+    fn enter(&mut self, state: State) {
+        if self.state != state {
+            self.states.dec(self.state);
+            self.states.inc(state);
+            self.state = state;
+        }
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.states.dec(self.state);
     }
 }

@@ -4,9 +4,10 @@ use crate::cli::Standalone;
 use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
 use icapstan_gateway::GatewayConfig;
 use icapstan_icap_server::proto::Limits;
-use icapstan_icap_server::{ServerConfig, Timeouts};
+use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// All that a process is started with, decided and checked.
@@ -61,10 +62,12 @@ impl Settings {
         self.config.advice(&self.sizing)
     }
 
-    pub(crate) fn server(&self) -> ServerConfig {
+    /// `memory` is what heads, read buffers and bodies share.
+    pub(crate) fn server(&self, memory: &Arc<Budget>) -> ServerConfig {
         let Config { limits, keep_alive, timeouts, .. } = &self.config;
         ServerConfig {
             sessions: limits.sessions as usize,
+            memory: Arc::clone(memory),
             max_requests: keep_alive.max_requests.into(),
             keep_alive: keep_alive.enabled,
             limits: Limits {
@@ -83,12 +86,16 @@ impl Settings {
         }
     }
 
-    pub(crate) fn gateway(&self) -> GatewayConfig {
+    pub(crate) fn memory(&self) -> u64 {
+        self.sizing.memory.bytes()
+    }
+
+    pub(crate) fn gateway(&self, memory: &Arc<Budget>) -> GatewayConfig {
         GatewayConfig {
             services: self.config.services.clone(),
             policies: self.config.policies.clone(),
             max_connections: self.config.limits.sessions,
-            memory: self.sizing.memory.bytes(),
+            memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),
             temp_dir: self.sizing.spool_dir.clone(),
         }

@@ -5,7 +5,7 @@ use crate::exit::{Exit, chain};
 use crate::settings::{self, Settings};
 use anyhow::{Context, anyhow};
 use icapstan_gateway::{Gateway, GatewayMetrics};
-use icapstan_icap_server::{Server, ServerMetrics};
+use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
 use icapstan_telemetry::{AdminServer, LogFormat, Ready};
@@ -97,8 +97,11 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     icapstan_telemetry::register_log_metrics(&registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
-    let server = Server::bind(settings.config.listen, settings.server(), ServerMetrics::register(&registry)?)
-        .with_context(|| format!("{} cannot be listened on", settings.config.listen))?;
+    let metrics = GatewayMetrics::register(&registry)?;
+    let memory = Budget::new(settings.memory(), metrics.memory.clone());
+    let server =
+        Server::bind(settings.config.listen, settings.server(&memory), ServerMetrics::register(&registry)?)
+            .with_context(|| format!("{} cannot be listened on", settings.config.listen))?;
     let worker = find_worker().ok_or_else(|| {
         anyhow!(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
@@ -106,11 +109,8 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     })?;
     let scanner =
         Scanner::start(settings.scanner(worker), &registry).await.context("the scanner cannot be started")?;
-    let gateway = Gateway::new(
-        &settings.gateway(),
-        Arc::clone(&scanner) as Arc<dyn ScanPort>,
-        GatewayMetrics::register(&registry)?,
-    )?;
+    let gateway =
+        Gateway::new(&settings.gateway(&memory), Arc::clone(&scanner) as Arc<dyn ScanPort>, metrics)?;
     let result = serve_with(settings, &registry, &scanner, server, gateway, &mut signals).await;
     // Also after a failure: processes end and temporary files go.
     scanner.shutdown().await;

@@ -1,6 +1,6 @@
 //! The seam between a gateway and its scanners: in one process a method call, over the network gRPC.
 
-use crate::{Epoch, Findings, Object, ScanContext, Sha256};
+use crate::{Epoch, Findings, GenerationId, Object, ScanContext, Sha256};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +14,11 @@ pub type ScanFuture<'a> = Pin<Box<dyn Future<Output = Result<ScanReport, Refusal
 pub trait ScanPort: Send + Sync + 'static {
     /// The signatures that transactions starting now are judged by. `None` until some are loaded.
     fn epoch(&self) -> Option<Arc<Epoch>>;
+
+    /// Which signatures these are, without pinning them.
+    fn generation(&self) -> Option<GenerationId> {
+        self.epoch().map(|epoch| epoch.signatures.id)
+    }
 
     /// Scans `object` with the signatures of `epoch`.
     ///

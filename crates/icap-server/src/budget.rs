@@ -1,12 +1,12 @@
-//! How many bytes all transactions together may hold.
+//! How many bytes all connections together may hold.
 
 use prometheus::IntGauge;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A bound on bytes, shared by all transactions.
+/// A bound on bytes, shared by all connections and their transactions.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     limit: u64,
     taken: AtomicU64,
     gauge: IntGauge,
@@ -14,7 +14,7 @@ pub(crate) struct Budget {
 
 /// A part of a budget; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     budget: Arc<Budget>,
     bytes: u64,
 }
@@ -22,21 +22,18 @@ pub(crate) struct Share {
 // === impl Budget ===
 
 impl Budget {
-    /// `gauge` shows how many bytes are taken.
-    pub(crate) fn new(limit: u64, gauge: IntGauge) -> Arc<Self> {
+    /// At most `limit` bytes; `gauge` shows how many are taken.
+    pub fn new(limit: u64, gauge: IntGauge) -> Arc<Self> {
         Arc::new(Self { limit, taken: AtomicU64::new(0), gauge })
     }
 
-    /// One that nobody watches.
-    #[cfg(test)]
-    pub(crate) fn unwatched(limit: u64) -> Arc<Self> {
+    /// One without a gauge of its own in any registry.
+    pub fn unwatched(limit: u64) -> Arc<Self> {
         Self::new(limit, IntGauge::new("bytes", "Bytes.").expect("a valid name"))
     }
 
     /// Bytes that are taken now.
-    #[cfg(test)]
-    pub(crate) fn taken(&self) -> u64 {
-        assert_eq!(u64::try_from(self.gauge.get()), Ok(self.taken.load(Ordering::Relaxed)));
+    pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
@@ -54,13 +51,13 @@ impl Budget {
 
 impl Share {
     /// A share of nothing.
-    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+    pub fn new(budget: &Arc<Budget>) -> Self {
         Self { budget: Arc::clone(budget), bytes: 0 }
     }
 
     /// Grows to at least `bytes`; `false`: the budget is spent.
     #[must_use]
-    pub(crate) fn grow_to(&mut self, bytes: u64) -> bool {
+    pub fn grow_to(&mut self, bytes: u64) -> bool {
         if bytes <= self.bytes {
             return true;
         }
@@ -71,11 +68,27 @@ impl Share {
         fits
     }
 
+    /// Grows or shrinks to `bytes`; `false`: the budget is spent, and nothing has changed.
+    #[must_use]
+    pub fn resize(&mut self, bytes: u64) -> bool {
+        if bytes >= self.bytes {
+            return self.grow_to(bytes);
+        }
+        self.give(self.bytes - bytes);
+        true
+    }
+
     /// Gives everything back.
-    pub(crate) fn release(&mut self) {
-        self.budget.taken.fetch_sub(self.bytes, Ordering::AcqRel);
-        self.budget.gauge.sub(i64::try_from(self.bytes).unwrap_or(i64::MAX));
-        self.bytes = 0;
+    pub fn release(&mut self) {
+        if self.bytes > 0 {
+            self.give(self.bytes);
+        }
+    }
+
+    fn give(&mut self, bytes: u64) {
+        self.budget.taken.fetch_sub(bytes, Ordering::AcqRel);
+        self.budget.gauge.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.bytes -= bytes;
     }
 }
 
@@ -99,7 +112,8 @@ mod tests {
         assert_eq!(budget.taken(), 100);
         drop(one);
         assert_eq!(budget.taken(), 40);
-        assert!(two.grow_to(100));
+        assert!(two.resize(100) && !two.resize(101) && two.resize(30));
+        assert_eq!(budget.taken(), 30);
         two.release();
         assert_eq!(budget.taken(), 0);
     }

@@ -1,0 +1,75 @@
+//! Answers to OPTIONS, written once a second.
+
+use crate::services::Service;
+use arc_swap::ArcSwap;
+use icapstan_icap_server::proto::OptionsAnswer;
+use icapstan_model::IsTag;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The answer that was written last.
+#[derive(Debug)]
+pub(crate) struct OptionsCache(ArcSwap<Written>);
+
+/// An answer, and what it was made from besides the settings.
+#[derive(Debug, Default)]
+struct Written {
+    second: u64,
+    istag: Option<IsTag>,
+    answer: Vec<u8>,
+}
+
+/// What OPTIONS asks clients to tell about themselves.
+const INCLUDE: &str = "X-Client-IP, X-Client-Username, X-Authenticated-User";
+/// What clients may look for in answers.
+const ALLOW_OUT: &str = "X-Infection-Found, X-Virus-ID, X-Response-Info, X-Icapstan-Reason";
+
+// === impl OptionsCache ===
+
+impl OptionsCache {
+    pub(crate) fn new() -> Self {
+        Self(ArcSwap::from_pointee(Written::default()))
+    }
+
+    /// Appends the answer of `service` to `out`.
+    pub(crate) fn write(
+        &self,
+        service: &Service,
+        istag: IsTag,
+        max_connections: u32,
+        close: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if close {
+            return write(service, istag, max_connections, second, true, out);
+        }
+        let known = self.0.load();
+        if (known.second, known.istag) == (second, Some(istag)) {
+            return out.extend_from_slice(&known.answer);
+        }
+        let mut answer = Vec::new();
+        write(service, istag, max_connections, second, false, &mut answer);
+        out.extend_from_slice(&answer);
+        self.0.store(Arc::new(Written { second, istag: Some(istag), answer }));
+    }
+}
+
+fn write(service: &Service, istag: IsTag, max_connections: u32, second: u64, close: bool, out: &mut Vec<u8>) {
+    OptionsAnswer {
+        methods: &service.methods,
+        service: concat!("icapstan ", env!("CARGO_PKG_VERSION")),
+        service_id: "icapstan",
+        istag: istag.as_str(),
+        max_connections: Some(max_connections),
+        ttl: service.options_ttl,
+        date: &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)),
+        allow_no_content: service.allow_no_content,
+        allow_partial_content: service.allow_partial_content,
+        preview: service.preview,
+        include: INCLUDE,
+        allow_out: ALLOW_OUT,
+        close,
+    }
+    .write(out);
+}
