@@ -44,6 +44,9 @@ impl Config {
         if self.signatures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             root.report("signatures", "names no folder");
         }
+        if self.log.access.as_ref().is_some_and(|path| path.as_os_str() != "-" && !path.is_absolute()) {
+            root.report("log.access", "neither an absolute path nor - for standard output");
+        }
         self.check_services(&mut root);
         self.check_policies(&mut root);
         self.limits.check(&mut root.at("limits"));

@@ -76,7 +76,7 @@ pub struct Timeouts {
     pub write: Duration,
 }
 
-/// The log on standard error (`log`).
+/// The log on standard error, and the access log (`log`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogSettings {
@@ -84,6 +84,9 @@ pub struct LogSettings {
     pub level: LogLevel,
     /// How lines look.
     pub format: LogFormat,
+    /// Where one line for each transaction goes: a file, or `-` for standard output. Default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<PathBuf>,
 }
 
 /// The least important messages that are written.

@@ -32,7 +32,7 @@ impl Outcome {
 /// Gives the message back: by 204 where that is legal, else byte for byte. `body` and then `rest`
 /// hold what of the body has been received; what is still to come is passed through.
 pub(crate) async fn pass<I: Io>(
-    transaction: &Transaction<'_>,
+    transaction: &mut Transaction<'_>,
     exchange: &mut Exchange<'_, I>,
     findings: &Findings,
     body: Option<(&Store, Out)>,
@@ -42,20 +42,20 @@ pub(crate) async fn pass<I: Io>(
         return complete(exchange, Some(store), sent, rest).await;
     }
     let store = body.map(|(store, _)| store);
-    let Transaction { service, istag, .. } = transaction;
+    let (service, istag) = (transaction.service, transaction.istag);
     let reason = reason_text(findings);
     let fields = [("X-Icapstan-Reason", reason.as_str())];
     let fields = if findings.is_clean() { &[][..] } else { &fields[..] };
     if service.allow_no_content && exchange.rights().no_content {
         finish_sending(exchange).await?;
-        let reply = Reply { status: Status::NO_CONTENT, istag, fields, parts: Parts::Nothing };
+        let reply = Reply { status: Status::NO_CONTENT, istag: &istag, fields, parts: Parts::Nothing };
         return exchange.answer(reply, &[]).await;
     }
-    let head = unchanged_head(transaction);
-    let parts = unchanged_parts(transaction, head.as_deref());
     if service.allow_partial_content && exchange.rights().partial_content && transaction.head.has_body() {
         finish_sending(exchange).await?;
-        exchange.begin(Reply { status: Status::PARTIAL_CONTENT, istag, fields, parts });
+        let head = unchanged_head(transaction);
+        let parts = unchanged_parts(transaction, head.as_deref());
+        exchange.begin(Reply { status: Status::PARTIAL_CONTENT, istag: &istag, fields, parts });
         return exchange.finish(Status::PARTIAL_CONTENT, Some(0)).await;
     }
     let mut preview = Vec::new();
@@ -69,9 +69,11 @@ pub(crate) async fn pass<I: Io>(
             }
         }
     }
+    let head = unchanged_head(transaction);
+    let parts = unchanged_parts(transaction, head.as_deref());
     let in_memory = store.map_or(Some(&preview[..]), Store::in_memory);
     if let Some(bytes) = in_memory.filter(|_| exchange.body_ended() && rest.is_empty()) {
-        return exchange.answer(Reply { status: Status::OK, istag, fields, parts }, bytes).await;
+        return exchange.answer(Reply { status: Status::OK, istag: &istag, fields, parts }, bytes).await;
     }
     if exchange.is_undecided() {
         exchange.proceed().await?;

@@ -2,6 +2,7 @@
 
 use crate::blocked::BlockedUrls;
 use crate::metrics::GatewayMetrics;
+use crate::record;
 use crate::services::{Service as IcapService, Services};
 use crate::store::StoreConfig;
 use crate::transaction::Transaction;
@@ -10,11 +11,13 @@ use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
 use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
 use icapstan_policy::Policy;
+use icapstan_telemetry::AccessLog;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use thiserror::Error;
 
 /// What a gateway is made from.
@@ -32,6 +35,8 @@ pub struct GatewayConfig {
     pub spool: u64,
     /// The folder for spool files.
     pub temp_dir: PathBuf,
+    /// What takes a line for each transaction.
+    pub access_log: Option<AccessLog>,
 }
 
 /// Why a gateway cannot be made.
@@ -55,6 +60,7 @@ pub struct Gateway {
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) blocked: BlockedUrls,
+    access_log: Option<AccessLog>,
     max_connections: u32,
     /// Differs from process to process, so that transaction ids do.
     id_base: u64,
@@ -91,6 +97,7 @@ impl Gateway {
             store,
             metrics,
             blocked: BlockedUrls::default(),
+            access_log: config.access_log.clone(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),
             transactions: AtomicU64::new(0),
@@ -142,6 +149,11 @@ impl Service for Gateway {
         exchange: &mut Exchange<'_, I>,
     ) -> Result<(), ExchangeError> {
         let service = self.service(*route).ok_or(ExchangeError::Aborted)?;
-        Transaction::new(self, service, head).run(exchange).await
+        let mut transaction = Transaction::new(self, service, head);
+        let Some(log) = &self.access_log else { return transaction.run(exchange).await };
+        let started = Instant::now();
+        let served = transaction.run(exchange).await;
+        record::access(&transaction, log, exchange, started);
+        served
     }
 }

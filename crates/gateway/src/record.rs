@@ -1,11 +1,15 @@
-//! The log line of a decision.
+//! The lines of logs: of a decision, and of each transaction.
 
 use crate::answer::reason_text;
-use crate::transaction::Transaction;
+use crate::transaction::{Conclusion, Transaction};
 use crate::{identity, url};
+use icapstan_icap_server::{Exchange, Io};
 use icapstan_model::{ScanReport, ThreatName};
 use icapstan_policy::{Action, Decision};
+use icapstan_telemetry::{AccessLog, AccessRecord, AccessUrl};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 use tracing::info;
 
 /// The transaction's id as logs and pages show it.
@@ -36,7 +40,7 @@ pub(crate) fn decision(
     info!(
         transaction = id(transaction),
         mode = transaction.mode.as_str(),
-        service = transaction.service.id,
+        service = &*transaction.service.id,
         verdict = report.findings.kind().as_str(),
         reason = reason_text(&report.findings),
         threat = threats.join(", "),
@@ -54,4 +58,32 @@ pub(crate) fn decision(
         istag = transaction.istag.as_str(),
         "An object was not found clean."
     );
+}
+
+/// Writes the line of the access log, if there is one.
+pub(crate) fn access<I: Io>(
+    transaction: &Transaction<'_>,
+    log: &AccessLog,
+    exchange: &Exchange<'_, I>,
+    started: Instant,
+) {
+    let Conclusion { verdict, reason, action } = transaction.conclusion;
+    let (duration, traffic) = (started.elapsed(), exchange.traffic());
+    let now = SystemTime::now();
+    log.write(AccessRecord {
+        time: now.checked_sub(duration).unwrap_or(now),
+        transaction: transaction.id(),
+        peer: exchange.peer(),
+        client: identity::client(transaction.head),
+        method: transaction.head.method().as_str(),
+        service: Arc::clone(&transaction.service.id),
+        status: exchange.answered().map_or(0, |status| status.0),
+        verdict,
+        reason,
+        action,
+        received: traffic.received,
+        sent: traffic.sent,
+        duration,
+        url: url(transaction).map(|url| AccessUrl::of(&url)),
+    });
 }

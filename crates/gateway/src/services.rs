@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Service {
     /// Its path without slashes; names it in tags and logs.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     pub(crate) methods: Vec<Method>,
     pub(crate) scope: ScanScope,
     pub(crate) policy: Arc<Policy>,
@@ -43,7 +43,7 @@ const NO_SIGNATURES: GenerationId = GenerationId([0; 32]);
 
 impl Service {
     fn new(spec: &IcapService, policy: Arc<Policy>) -> Self {
-        let id = spec.path.trim_matches('/').to_owned();
+        let id: Arc<str> = spec.path.trim_matches('/').into();
         let methods = spec.modes.iter().map(|mode| match mode {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,

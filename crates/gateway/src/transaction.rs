@@ -12,8 +12,8 @@ use bytes::Bytes;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
-    Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Refusal,
-    ScanContext, ScanReport, Verdict, VerdictKind,
+    Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Reason,
+    Refusal, ScanContext, ScanReport, Verdict, VerdictKind,
 };
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -33,6 +33,15 @@ pub(crate) struct Transaction<'a> {
     epoch: Option<Arc<Epoch>>,
     /// Given when something is told about it.
     id: OnceLock<u64>,
+    pub(crate) conclusion: Conclusion,
+}
+
+/// What the access log says of a transaction. Words are empty while there is nothing to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Conclusion {
+    pub(crate) verdict: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) action: &'static str,
 }
 
 /// What of the answer is out before there is a verdict.
@@ -79,6 +88,7 @@ impl<'a> Transaction<'a> {
             generation,
             epoch,
             id: OnceLock::new(),
+            conclusion: Conclusion::default(),
         }
     }
 
@@ -92,7 +102,7 @@ impl<'a> Transaction<'a> {
             // The administrator has decided; no rule is asked.
             self.epoch = None;
             let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
-            self.gateway.metrics.decided(self.mode, &skipped, false);
+            self.decided(&skipped, false);
             return pass(self, exchange, &skipped, None, &[]).await;
         }
         if let Some(verdict) = self.known_verdict() {
@@ -261,7 +271,7 @@ impl<'a> Transaction<'a> {
         let findings = &report.findings;
         let decision = self.service.policy.decide(self.mode, findings);
         let outcome = Outcome::of(&decision);
-        self.gateway.metrics.decided(self.mode, findings, matches!(outcome, Outcome::Block(_)));
+        self.decided(findings, matches!(outcome, Outcome::Block(_)));
         if decision.log {
             record::decision(self, report, &decision, exchange.peer(), body.map(|(store, _)| store.len()));
         }
@@ -276,6 +286,15 @@ impl<'a> Transaction<'a> {
         };
         self.gateway.metrics.took(Phase::Answer, started.elapsed());
         answered
+    }
+
+    fn decided(&mut self, findings: &Findings, blocked: bool) {
+        self.gateway.metrics.decided(self.mode, findings, blocked);
+        self.conclusion = Conclusion {
+            verdict: findings.kind().as_str(),
+            reason: findings.iter().find_map(Verdict::reason).map_or("", Reason::as_str),
+            action: if blocked { "block" } else { "pass" },
+        };
     }
 
     /// What these signatures said of this URL before, when it was too late for a page.
@@ -306,12 +325,13 @@ impl<'a> Transaction<'a> {
 
     /// Turns the request down for want of room.
     pub(crate) async fn refuse<I: Io>(
-        &self,
+        &mut self,
         exchange: &mut Exchange<'_, I>,
         status: Status,
         cause: Shortage,
     ) -> Result<(), ExchangeError> {
         self.gateway.metrics.refused(cause);
+        self.conclusion = Conclusion { action: "refuse", reason: cause.as_str(), ..self.conclusion };
         let fields = [("X-Icapstan-Reason", cause.as_str())];
         let reply = Reply { status, istag: &self.istag, fields: &fields, parts: Parts::Nothing };
         exchange.answer(reply, &[]).await

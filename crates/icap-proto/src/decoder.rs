@@ -217,7 +217,7 @@ impl Decoder {
     /// The length of the ICAP head without the empty line that ends it, once all of it is here.
     fn find_head_end(&mut self, input: &[u8]) -> Result<Option<usize>, DecodeError> {
         let from = self.searched.saturating_sub(3);
-        let end = memchr::memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at);
+        let end = crate::head::head_end(input, from);
         self.searched = input.len();
         if end.is_none() {
             self.check_unfinished(input)?;

@@ -188,10 +188,25 @@ fn lines(head: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut rest = Some(0);
     std::iter::from_fn(move || {
         let start = rest?;
-        let end = memchr::memmem::find(&head[start..], b"\r\n").map(|len| start + len);
+        let end = line_end(head, start);
         rest = end.map(|end| end + 2);
         Some((start, &head[start..end.unwrap_or(head.len())]))
     })
+}
+
+/// Where the next CRLF begins, at `from` or behind it.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut feeds = memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at);
+    feeds.find(|&feed| feed > from && bytes[feed - 1] == b'\r').map(|feed| feed - 1)
+}
+
+/// Where the empty line that ends a head begins, with the CRLF before it, at `from` or behind it.
+/// Heads are short: a search for one byte at a time beats one that prepares for four.
+pub(crate) fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut feeds = memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at);
+    feeds
+        .find(|&feed| feed > from && bytes[feed - 1] == b'\r' && bytes[feed + 1..].starts_with(b"\r\n"))
+        .map(|feed| feed - 1)
 }
 
 fn parse_preview(value: &[u8]) -> Result<u64, DecodeError> {

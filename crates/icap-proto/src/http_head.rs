@@ -119,7 +119,7 @@ impl<'a> HttpHead<'a> {
     }
 
     fn ends(&self) -> bool {
-        memchr::memmem::find(self.bytes, b"\r\n\r\n").is_some_and(|at| at + 4 == self.bytes.len())
+        crate::head::head_end(self.bytes, 0).is_some_and(|at| at + 4 == self.bytes.len())
     }
 
     /// `METHOD target HTTP/d.d`. A target may hold spaces: browsers and origins have sent worse.

@@ -101,7 +101,9 @@ impl RequestLine {
         if !uri.iter().all(u8::is_ascii_graphic) {
             return Err(DecodeError::RequestLine);
         }
-        let scheme = memchr::memmem::find(uri, b"://").ok_or(DecodeError::RequestLine)?;
+        let scheme = memchr::memchr(b':', uri)
+            .filter(|&at| uri[at..].starts_with(b"://"))
+            .ok_or(DecodeError::RequestLine)?;
         let known =
             uri[..scheme].eq_ignore_ascii_case(b"icap") || uri[..scheme].eq_ignore_ascii_case(b"icaps");
         if !known {

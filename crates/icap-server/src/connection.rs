@@ -30,7 +30,7 @@ pub(crate) struct Connection<I> {
     pub(crate) timeouts: Timeouts,
     /// The peer has closed its sending side.
     pub(crate) ended: bool,
-    /// Bytes since the last look.
+    /// Since the last request.
     pub(crate) traffic: Traffic,
     io: I,
     alarm: Alarm,
@@ -41,9 +41,11 @@ pub(crate) struct Connection<I> {
 
 /// Bytes that went through a connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
+pub struct Traffic {
+    /// From the client.
+    pub received: u64,
+    /// To the client.
+    pub sent: u64,
 }
 
 /// How fast the peer takes an answer.
@@ -59,6 +61,9 @@ pub(crate) struct Pieces {
     ranges: [Range<usize>; Self::MOST],
     count: usize,
 }
+
+/// The longest chunk that is sent, in bytes: what all clients take.
+const CHUNK: usize = 64 * 1024;
 
 /// What the heads of any request may take without being counted, in bytes.
 const FREE_HEADS: usize = 16 * 1024;
@@ -155,7 +160,6 @@ impl<I: Io> Connection<I> {
     /// Writes the pending output and `body` behind it as chunks, with the last chunk: all by one
     /// call to the system unless the peer is slow. `body` is not empty.
     pub(crate) async fn flush_chunked(&mut self, body: &[u8]) -> Result<(), ExchangeError> {
-        const CHUNK: usize = 64 * 1024;
         const BETWEEN: &[u8] = b"\r\n10000\r\n";
         let head = ChunkHead::new(body.len().min(CHUNK));
         let last = ChunkHead::new(body.len() - (body.len() - 1) / CHUNK * CHUNK);
@@ -180,28 +184,38 @@ impl<I: Io> Connection<I> {
         Ok(())
     }
 
-    /// Writes the pending output and behind it `pieces` as one chunk; with the last chunk, if it is
+    /// Writes the pending output and behind it `pieces` as chunks; with the last chunk, if they are the
     /// `last`.
     pub(crate) async fn flush_pieces(&mut self, pieces: &Pieces, last: bool) -> Result<(), ExchangeError> {
-        let len = pieces.iter().map(ExactSizeIterator::len).sum();
-        if len > 0 {
-            self.output.extend_from_slice(ChunkHead::new(len).as_bytes());
+        const FULL: &[u8] = b"10000\r\n";
+        let len: usize = pieces.iter().map(ExactSizeIterator::len).sum();
+        let rest = len % CHUNK;
+        let rest_head = (rest > 0).then(|| ChunkHead::new(rest));
+        let mut slices = Vec::with_capacity(pieces.count + 3 * len.div_ceil(CHUNK) + 2);
+        slices.push(IoSlice::new(&self.output));
+        let mut ranges = pieces.iter().cloned();
+        let mut range = ranges.next().unwrap_or_default();
+        let full = std::iter::repeat_n((CHUNK, FULL), len / CHUNK);
+        for (size, head) in full.chain(rest_head.iter().map(|head| (rest, head.as_bytes()))) {
+            slices.push(IoSlice::new(head));
+            let mut left = size;
+            while left > 0 {
+                let taken = range.len().min(left);
+                slices.push(IoSlice::new(self.input.at(range.start..range.start + taken)));
+                range.start += taken;
+                left -= taken;
+                if range.is_empty() {
+                    range = ranges.next().unwrap_or_default();
+                }
+            }
+            slices.push(IoSlice::new(b"\r\n"));
         }
-        let mut slices = [IoSlice::new(&[]); Pieces::MOST + 2];
-        slices[0] = IoSlice::new(&self.output);
-        for (slot, range) in slices[1..].iter_mut().zip(pieces.iter()) {
-            *slot = IoSlice::new(self.input.at(range.clone()));
+        if last {
+            slices.push(IoSlice::new(LAST_CHUNK));
         }
-        let tail: &[u8] = match (len > 0, last) {
-            (true, true) => b"\r\n0\r\n\r\n",
-            (true, false) => b"\r\n",
-            (false, true) => LAST_CHUNK,
-            (false, false) => b"",
-        };
-        slices[pieces.count + 1] = IoSlice::new(tail);
         let sink =
             Sink { io: &mut self.io, alarm: &mut self.alarm, pace: &mut self.pace, timeouts: &self.timeouts };
-        let written = sink.write_all(&mut slices[..pieces.count + 2]).await;
+        let written = sink.write_all(&mut slices).await;
         self.output.clear();
         self.traffic.sent += written?;
         Ok(())
@@ -264,7 +278,7 @@ impl<I: AsyncWrite + Unpin> Sink<'_, I> {
 // === impl Pieces ===
 
 impl Pieces {
-    pub(crate) const MOST: usize = 16;
+    const MOST: usize = 16;
     /// Smaller ones are moved together: a slice of its own costs more than the copy.
     const SMALL: usize = 2048;
 

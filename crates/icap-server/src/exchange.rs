@@ -1,7 +1,7 @@
 //! One request and its answer, as a service sees them.
 
 use crate::alarm::Deadline;
-use crate::connection::{Connection, Io, Pieces};
+use crate::connection::{Connection, Io, Pieces, Traffic};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
     last_chunk_with_original,
@@ -115,6 +115,20 @@ impl<'c, I: Io> Exchange<'c, I> {
     /// Who sent the request.
     pub fn peer(&self) -> SocketAddr {
         self.connection.peer
+    }
+
+    /// The status that was answered, once the answer is out.
+    pub fn answered(&self) -> Option<Status> {
+        match self.answer {
+            AnswerState::Done(status) => Some(status),
+            AnswerState::None | AnswerState::Begun => None,
+        }
+    }
+
+    /// Bytes of this request and of its answer so far. What a client sends ahead of its next request
+    /// counts as well.
+    pub fn traffic(&self) -> Traffic {
+        self.connection.traffic
     }
 
     /// Which answers the client can take now.

@@ -33,7 +33,7 @@ mod session;
 
 pub use budget::{Budget, Share};
 pub use config::{ServerConfig, Timeouts};
-pub use connection::Io;
+pub use connection::{Io, Traffic};
 pub use exchange::{Body, Exchange, ExchangeError, Reply};
 pub use icapstan_icap_proto as proto;
 pub use metrics::ServerMetrics;

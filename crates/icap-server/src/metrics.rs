@@ -118,8 +118,8 @@ impl ServerMetrics {
             )?,
             sessions: make.gauge("icapstan_icap_sessions", "ICAP connections open now.")?,
             states: make.gauges(
-                "icapstan_icap_connections",
-                "ICAP connections open now, by where their conversation stands.",
+                "icapstan_icap_session_states",
+                "ICAP sessions open now, by where their conversation stands.",
             )?,
             received: make
                 .counter("icapstan_icap_received_bytes_total", "Bytes received from ICAP clients.")?,

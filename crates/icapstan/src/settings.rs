@@ -6,6 +6,7 @@ use icapstan_gateway::GatewayConfig;
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
+use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
@@ -90,7 +91,21 @@ impl Settings {
         self.sizing.memory.bytes()
     }
 
-    pub(crate) fn gateway(&self, memory: &Arc<Budget>) -> GatewayConfig {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self.config.log.format {
+            icapstan_api::LogFormat::Json => LogFormat::Json,
+            icapstan_api::LogFormat::Text => LogFormat::Text,
+        }
+    }
+
+    /// Where the access log goes, if anywhere.
+    pub(crate) fn access_target(&self) -> Option<AccessTarget> {
+        let path = self.config.log.access.as_ref()?;
+        let standard = path.as_os_str() == "-";
+        Some(if standard { AccessTarget::StandardOutput } else { AccessTarget::File(path.clone()) })
+    }
+
+    pub(crate) fn gateway(&self, memory: &Arc<Budget>, access_log: Option<AccessLog>) -> GatewayConfig {
         GatewayConfig {
             services: self.config.services.clone(),
             policies: self.config.policies.clone(),
@@ -98,6 +113,7 @@ impl Settings {
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),
             temp_dir: self.sizing.spool_dir.clone(),
+            access_log,
         }
     }
 

@@ -8,7 +8,7 @@ use icapstan_gateway::{Gateway, GatewayMetrics};
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
-use icapstan_telemetry::{AdminServer, LogFormat, Ready};
+use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready};
 use prometheus::Registry;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -31,15 +31,20 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Usage;
         }
     };
-    let format = match settings.config.log.format {
-        icapstan_api::LogFormat::Json => LogFormat::Json,
-        icapstan_api::LogFormat::Text => LogFormat::Text,
-    };
     // Writes what is still queued when it is dropped.
-    let _log = match icapstan_telemetry::init_logging(settings.config.log.level.as_str(), format) {
-        Ok(log) => log,
+    let _log =
+        match icapstan_telemetry::init_logging(settings.config.log.level.as_str(), settings.log_format()) {
+            Ok(log) => log,
+            Err(error) => {
+                eprintln!("icapstan: {}", chain(&error));
+                return Exit::Failure;
+            }
+        };
+    // The same for the lines of the access log.
+    let (access_log, _access_log) = match open_access_log(&settings) {
+        Ok(opened) => opened.unzip(),
         Err(error) => {
-            eprintln!("icapstan: {}", chain(&error));
+            error!(error = chain(&error), "icapstan ends.");
             return Exit::Failure;
         }
     };
@@ -53,7 +58,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
         .enable_all()
         .build();
     let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(&settings));
+        let result = runtime.block_on(serve(&settings, access_log));
         // What still blocks has no one left to wait for it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -65,6 +70,10 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             Exit::Failure
         }
     }
+}
+
+fn open_access_log(settings: &Settings) -> Result<Option<(AccessLog, AccessLogGuard)>, AccessLogError> {
+    settings.access_target().map(|target| AccessLog::start(&target, settings.log_format())).transpose()
 }
 
 /// Raises the soft limit on open files to the hard one, which is the system's real limit: the soft
@@ -91,7 +100,7 @@ struct Signals {
     hangup: Signal,
 }
 
-async fn serve(settings: &Settings) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, access_log: Option<AccessLog>) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::new());
     icapstan_telemetry::register_build_info(&registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(&registry)?;
@@ -109,8 +118,11 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     })?;
     let scanner =
         Scanner::start(settings.scanner(worker), &registry).await.context("the scanner cannot be started")?;
-    let gateway =
-        Gateway::new(&settings.gateway(&memory), Arc::clone(&scanner) as Arc<dyn ScanPort>, metrics)?;
+    let gateway = Gateway::new(
+        &settings.gateway(&memory, access_log),
+        Arc::clone(&scanner) as Arc<dyn ScanPort>,
+        metrics,
+    )?;
     let result = serve_with(settings, &registry, &scanner, server, gateway, &mut signals).await;
     // Also after a failure: processes end and temporary files go.
     scanner.shutdown().await;

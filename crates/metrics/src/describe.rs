@@ -17,6 +17,10 @@ pub struct Description {
     pub labels: Vec<LabelDescription>,
     /// The upper bounds of a histogram's buckets, without the last one, which has none.
     pub bounds: Vec<f64>,
+    /// How many lines a scrape has of it once all of it was counted.
+    pub lines: usize,
+    /// Whether there are series that a scrape would not show at this moment.
+    pub is_sparse: bool,
 }
 
 /// A label of a family.
@@ -52,11 +56,16 @@ struct Describing;
 /// Describes all families of `registry`, in the order of their names. Those of the crate prometheus
 /// itself are described by the series that they have at this moment, and not at all without one.
 pub fn describe(registry: &Registry) -> Vec<Description> {
+    let shown = registry.gather();
     let families = {
         let _describing = Describing::begin();
         registry.gather()
     };
-    families.iter().map(Description::of).collect()
+    let describe = |family: &MetricFamily| {
+        let now = shown.iter().find(|shown| shown.name() == family.name());
+        Description::of(family, now.map_or(0, |now| now.get_metric().len()))
+    };
+    families.iter().map(describe).collect()
 }
 
 /// Whether series are to be shown that were never counted.
@@ -82,7 +91,7 @@ impl Drop for Describing {
 // === impl Description ===
 
 impl Description {
-    fn of(family: &MetricFamily) -> Self {
+    fn of(family: &MetricFamily, shown: usize) -> Self {
         let kind = match family.get_field_type() {
             MetricType::COUNTER => Kind::Counter,
             MetricType::GAUGE => Kind::Gauge,
@@ -96,6 +105,8 @@ impl Description {
             }
             _ => Vec::new(),
         };
+        // Those of a histogram are its buckets with the last one, its sum and its count.
+        let each = if kind == Kind::Histogram { bounds.len() + 3 } else { 1 };
         let mut labels: Vec<LabelDescription> = Vec::new();
         for pair in series.iter().flat_map(Metric::get_label) {
             add(&mut labels, pair);
@@ -104,7 +115,15 @@ impl Description {
             label.values.sort_unstable();
         }
         labels.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { name: family.name().to_owned(), kind, help: family.help().to_owned(), labels, bounds }
+        Self {
+            name: family.name().to_owned(),
+            kind,
+            help: family.help().to_owned(),
+            labels,
+            bounds,
+            lines: series.len() * each,
+            is_sparse: shown < series.len(),
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 mod answer;
 mod connections;
 
+use crate::process::register_process_metrics;
 use answer::Answers;
 use connections::Connections;
 use prometheus::Registry;
-use prometheus::process_collector::ProcessCollector;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -79,10 +79,7 @@ impl AdminServer {
         readiness: Readiness,
         version: Version,
     ) -> Result<Self, AdminError> {
-        match registry.register(Box::new(ProcessCollector::for_self())) {
-            Ok(()) | Err(prometheus::Error::AlreadyReg) => {}
-            Err(error) => return Err(AdminError::Metrics(error)),
-        }
+        register_process_metrics(&registry).map_err(AdminError::Metrics)?;
         let listen = |source| AdminError::Listen { addr, source };
         let listener = TcpListener::bind(addr).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;

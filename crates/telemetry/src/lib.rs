@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  tracing events ──▶ bounded queue ──▶ icapstan-log (own thread) ──▶ standard error, as text or JSON
+//!  AccessRecord ──▶ bounded queue ──▶ icapstan-access (own thread) ──▶ standard output or a file
 //!  Registry, readiness, version ──▶ AdminServer (own thread): /livez /readyz /metrics /version
 //! ```
 //!
@@ -12,14 +13,20 @@
 //!    and waits for none of what it asks them longer than a second.
 //! 2. Clients of the endpoint, however many and however slow, take a bounded number of connections
 //!    for a bounded time; the newest is served.
-//! 3. A log that cannot be written is lost, and nothing else: who logs never waits for standard error.
-//!    What is lost is counted.
+//! 3. A log that cannot be written is lost, and nothing else: who logs never waits for standard error
+//!    nor for a disk. What is lost is counted.
 
+mod access;
 mod admin;
 mod build;
 mod log;
+mod output;
+mod process;
+mod queue;
 
+pub use access::{AccessLog, AccessLogError, AccessLogGuard, AccessRecord, AccessTarget, AccessUrl};
 pub use admin::{AdminError, AdminServer, Check, Readiness, Ready, Version};
 pub use build::register_build_info;
 pub use log::{LogError, LogFormat, LogGuard, init_logging, register_log_metrics};
+pub use process::register_process_metrics;
 pub use prometheus::Registry;

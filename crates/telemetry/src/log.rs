@@ -1,10 +1,12 @@
 //! The log on standard error, written by a thread of its own.
 
-mod queue;
+mod lines;
 mod writer;
 
+use crate::access;
+use crate::queue::Queue;
+use lines::Lines;
 use prometheus::{IntCounter, Registry};
-use queue::Queue;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use std::{fmt, io};
@@ -59,7 +61,7 @@ pub enum LogError {
 /// later lines are written before the process is gone is chance.
 #[must_use = "the last lines of the log are lost unless this is dropped at the very end"]
 pub struct LogGuard {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Lines>>,
 }
 
 /// Sends all events of this process to standard error. `filter` is a level, or filter directives.
@@ -77,7 +79,7 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<LogGuard, LogErro
     let filter = EnvFilter::builder()
         .parse(filter)
         .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
-    let queue = Arc::new(Queue::new(DROPPED.clone()));
+    let queue = Arc::new(Queue::<Lines>::new(Duration::ZERO, DROPPED.clone()));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Arc::clone(&queue))
@@ -93,9 +95,11 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<LogGuard, LogErro
     Ok(LogGuard { queue })
 }
 
-/// Registers `icapstan_log_lines_dropped_total`, which counts from the start of the process.
+/// Registers `icapstan_log_lines_dropped_total` and `icapstan_access_log_lines_dropped_total`, which
+/// count from the start of the process.
 pub fn register_log_metrics(registry: &Registry) -> Result<(), prometheus::Error> {
-    registry.register(Box::new(DROPPED.clone()))
+    registry.register(Box::new(DROPPED.clone()))?;
+    access::register(registry)
 }
 
 // === impl LogGuard ===

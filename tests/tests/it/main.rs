@@ -4,6 +4,7 @@
 //! `rfc3507_<section>_c<number>_<promise>` after the numbered list of promises that they check.
 
 mod a_failed_scan_is_never_clean;
+mod access_log_tells_each_transaction;
 mod c_icap_client_agrees;
 mod chromium_shows_the_block_page;
 mod clamav_test_files_are_never_clean;
@@ -12,6 +13,7 @@ mod command_line_tells_the_verdict;
 mod common;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;
+mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
 mod rfc3507;
 mod squid_passes_clean_and_blocks_infected;

@@ -100,6 +100,7 @@ fn the_page_has_each_setting_and_no_other() {
     let page = page();
     let whole = "
         signatures: /x
+        log: {access: /x}
         policies: [{name: default, rules: [{verdict: FAILED, reason: time, action: none}]}]
         limits: {queueLength: 1, memory: 1Gi}
         scanner: {workers: 1, inFlight: 2, tempDir: /x}";

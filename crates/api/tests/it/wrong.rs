@@ -49,6 +49,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["a number of bytes"],
     ),
     ("limits: {sessions: 1, sessions: 2}", "limits: ", &["duplicate field `sessions`"]),
+    ("log: {access: access.log}", "log.access: ", &["an absolute path nor -"]),
     ("12: x", "1:1: 12: ", &["unknown field"]),
     // Values that are no values of their field.
     ("listen: 1344", "1:9: listen: ", &["an IP address and a port, such as 0.0.0.0:1344"]),

@@ -100,6 +100,7 @@ fn a_sparse_family_shows_what_was_counted_and_is_described_wholly() {
         described[0].labels,
         [label("colour", &["blue", "green", "red"]), label("way", &["in", "out"])]
     );
+    assert_eq!((described[0].lines, described[0].is_sparse), (6, true));
     assert_eq!(text(&registry), seen, "describing leaves nothing behind");
 }
 
@@ -108,4 +109,6 @@ fn histograms_are_described_with_their_bounds() {
     let described = describe(&ours());
     let times = described.iter().find(|family| family.name == "d_seconds").unwrap();
     assert_eq!((times.kind, times.bounds.as_slice()), (Kind::Histogram, &BOUNDS[..]));
+    let lines = text(&ours()).lines().filter(|line| line.starts_with("d_seconds")).count();
+    assert_eq!((times.lines, times.is_sparse), (lines, false));
 }

@@ -1,0 +1,201 @@
+//! How a line of the access log looks.
+
+use super::AccessRecord;
+use crate::log::LogFormat;
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The value of a field.
+enum Value<'a> {
+    /// As it is.
+    Number(u64),
+    /// Left out if empty.
+    Text(&'a str),
+}
+
+/// Adds `record` as one line.
+pub(super) fn line(format: LogFormat, record: &AccessRecord, out: &mut Vec<u8>) {
+    let time = timestamp(record.time);
+    let transaction = format!("{:016x}", record.transaction);
+    let peer = record.peer.to_string();
+    let client = record.client.map(|client| client.to_string()).unwrap_or_default();
+    let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
+    let fields = [
+        ("time", Value::Text(&time)),
+        ("transaction", Value::Text(&transaction)),
+        ("peer", Value::Text(&peer)),
+        ("client", Value::Text(&client)),
+        ("method", Value::Text(record.method)),
+        ("service", Value::Text(&record.service)),
+        ("status", Value::Number(record.status.into())),
+        ("verdict", Value::Text(record.verdict)),
+        ("reason", Value::Text(record.reason)),
+        ("action", Value::Text(record.action)),
+        ("received_bytes", Value::Number(record.received)),
+        ("sent_bytes", Value::Number(record.sent)),
+        ("duration_us", Value::Number(micros)),
+        ("url", Value::Text(record.url.as_ref().map_or("", |url| &url.0))),
+    ];
+    let shown = fields.into_iter().filter(|(_, value)| !matches!(value, Value::Text("")));
+    match format {
+        LogFormat::Json => json(shown, out),
+        LogFormat::Text => text(shown, out),
+    }
+    out.push(b'\n');
+}
+
+fn json<'a>(fields: impl Iterator<Item = (&'static str, Value<'a>)>, out: &mut Vec<u8>) {
+    let mut before = '{';
+    for (name, value) in fields {
+        put(out, format_args!("{before}\"{name}\":"));
+        match value {
+            Value::Number(number) => put(out, format_args!("{number}")),
+            Value::Text(text) => quoted(text, out),
+        }
+        before = ',';
+    }
+    out.push(b'}');
+}
+
+fn text<'a>(fields: impl Iterator<Item = (&'static str, Value<'a>)>, out: &mut Vec<u8>) {
+    let mut before = "";
+    for (name, value) in fields {
+        put(out, format_args!("{before}{name}="));
+        match value {
+            Value::Number(number) => put(out, format_args!("{number}")),
+            Value::Text(text) if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => {
+                out.extend_from_slice(text.as_bytes());
+            }
+            Value::Text(text) => quoted(text, out),
+        }
+        before = " ";
+    }
+}
+
+/// In quotation marks, with control characters escaped, those of terminals beyond ASCII as well.
+fn quoted(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => put(out, format_args!("\\{c}")),
+            c if c.is_control() => put(out, format_args!("\\u{:04x}", u32::from(c))),
+            c => put(out, format_args!("{c}")),
+        }
+    }
+    out.push(b'"');
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("memory takes everything");
+}
+
+/// `time` in UTC (RFC 3339), with microseconds.
+fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = date(days);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        since.subsec_micros()
+    )
+}
+
+/// Year, month and day of a number of days since 1970-01-01. Counts years from March, so that the day
+/// that only some years have is the last one; 400 years have 146,097 days.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = 400 * era + year_of_era + u64::from(month >= 10);
+    (year, if month < 10 { month + 3 } else { month - 9 }, day)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::access::AccessUrl;
+    use std::time::Duration;
+
+    pub(in crate::access) fn record() -> AccessRecord {
+        AccessRecord {
+            time: UNIX_EPOCH + Duration::from_micros(1_709_210_096_000_042),
+            transaction: 0xab,
+            peer: "[::1]:50000".parse().unwrap(),
+            client: Some("192.0.2.7".parse().unwrap()),
+            method: "RESPMOD",
+            service: "respmod".into(),
+            status: 200,
+            verdict: "detect",
+            reason: "",
+            action: "block",
+            received: 1234,
+            sent: 567,
+            duration: Duration::from_micros(2345),
+            url: Some(AccessUrl::of("http://o.test/a%20b")),
+        }
+    }
+
+    fn shown(format: LogFormat, record: &AccessRecord) -> String {
+        let mut out = Vec::new();
+        line(format, record, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_json_line_is_one_object_with_all_that_is_known() {
+        let line = shown(LogFormat::Json, &record());
+        assert_eq!(
+            line,
+            "{\"time\":\"2024-02-29T12:34:56.000042Z\",\"transaction\":\"00000000000000ab\",\
+             \"peer\":\"[::1]:50000\",\"client\":\"192.0.2.7\",\"method\":\"RESPMOD\",\"service\":\"respmod\",\
+             \"status\":200,\"verdict\":\"detect\",\"action\":\"block\",\"received_bytes\":1234,\
+             \"sent_bytes\":567,\"duration_us\":2345,\"url\":\"http://o.test/a%20b\"}\n"
+        );
+        serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    }
+
+    #[test]
+    fn a_text_line_is_words_and_values() {
+        let mut record = record();
+        (record.client, record.url) = (None, None);
+        assert_eq!(
+            shown(LogFormat::Text, &record),
+            "time=2024-02-29T12:34:56.000042Z transaction=00000000000000ab peer=[::1]:50000 method=RESPMOD \
+             service=respmod status=200 verdict=detect action=block received_bytes=1234 sent_bytes=567 \
+             duration_us=2345\n"
+        );
+    }
+
+    #[test]
+    fn whatever_is_in_a_value_a_line_is_one_line_of_printable_text() {
+        let mut record = record();
+        record.url = Some(AccessUrl::of("http://o.test/\r\n\"a\\ \u{1b}[31m\u{9b}ä"));
+        let json = shown(LogFormat::Json, &record);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["url"], "http://o.test/\r\n\"a\\ \u{1b}[31m\u{9b}ä");
+        for line in [json, shown(LogFormat::Text, &record)] {
+            assert!(line.ends_with('\n') && !line.trim_end_matches('\n').chars().any(char::is_control));
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(timestamp(before), "1970-01-01T00:00:00.000000Z");
+    }
+}
