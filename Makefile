@@ -13,6 +13,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES := build-essential pkg-config libclamav-dev
 # To test as well: the peers that the end-to-end tests talk to.
 TEST_PACKAGES := squid-openssl c-icap chromium clamav-testfiles
+# To measure: what it is compared with.
+BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan clamav-daemon
 
 # $(call install,PACKAGES): installs those that are missing; asks the archive only then.
 # RUNLEVEL keeps packages of servers from starting one where there is no systemd.
@@ -50,7 +52,7 @@ setup-test: setup ## Installs the Debian packages that the tests need, where mis
 
 .PHONY: build
 build: setup ## Builds the two programs, optimised.
-	$(CARGO) build --release --locked --bins
+	$(CARGO) build --release --locked
 	@echo "built $(TARGET)/release/icapstan and $(TARGET)/release/icapstan-clamav-worker"
 
 .PHONY: run
@@ -61,6 +63,15 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+.PHONY: setup-bench
+setup-bench: setup
+	@$(call install,$(BENCH_PACKAGES))
+
+.PHONY: bench
+bench: build setup-bench ## Measures beside c-icap and clamd (40 minutes; BENCH="--only echo" for less).
+	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
+	$(TARGET)/release/icapstan-bench compare --json $(TARGET)/bench.json $(BENCH)
 
 .PHONY: lint
 lint: setup ## Checks format, lints, documentation and licences.

@@ -24,6 +24,8 @@ pub enum Event {
         signatures: u64,
         /// What `cl_retver` says, such as `1.4.6`.
         engine: Vec<u8>,
+        /// What the kernel will keep its workers from. A worker that is not kept from it does not serve.
+        confinement: Confinement,
     },
     /// The database cannot be used. The zygote ends after this.
     LoadFailed {
@@ -41,6 +43,10 @@ pub enum Event {
         errno: u32,
     },
 }
+
+/// A set of the constants below: what a worker cannot do, whatever took it over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confinement(pub u32);
 
 const MAX_TEXT: usize = 4096;
 
@@ -81,9 +87,10 @@ impl Event {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer;
         match self {
-            Self::Ready { signatures, engine } => {
+            Self::Ready { signatures, engine, confinement } => {
                 writer = Writer::new(17);
                 writer.u64(*signatures);
+                writer.u32(confinement.0);
                 writer.bytes(engine, MAX_TEXT);
             }
             Self::LoadFailed { message } => {
@@ -107,8 +114,8 @@ impl Event {
         let (kind, mut reader) = Reader::new(record)?;
         let event = match kind {
             17 => {
-                let signatures = reader.u64()?;
-                Self::Ready { signatures, engine: reader.bytes()?.to_vec() }
+                let (signatures, confinement) = (reader.u64()?, Confinement(reader.u32()?));
+                Self::Ready { signatures, confinement, engine: reader.bytes()?.to_vec() }
             }
             18 => Self::LoadFailed { message: reader.bytes()?.to_vec() },
             19 => Self::Forked { pid: reader.u32()? },
@@ -117,6 +124,32 @@ impl Event {
         };
         reader.finish()?;
         Ok(event)
+    }
+}
+
+// === impl Confinement ===
+
+impl Confinement {
+    /// Files: it opens, makes and removes none but in its own temporary folder (Landlock, Linux 5.13).
+    pub const FILES: Self = Self(1);
+    /// The network: it binds and connects no TCP socket (Landlock, Linux 6.7).
+    pub const NETWORK: Self = Self(2);
+    /// Other processes: it sends them no signal and reaches none of their abstract sockets (Landlock,
+    /// Linux 6.12).
+    pub const PROCESSES: Self = Self(4);
+    /// System calls: it makes none but those that scanning takes (seccomp). This alone keeps it from the
+    /// network and from other processes as well.
+    pub const CALLS: Self = Self(8);
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 }
 
@@ -129,7 +162,11 @@ mod tests {
         let command = Command::Fork { temp_dir: b"/tmp/w1".to_vec(), memory: 1 << 40 };
         assert_eq!(Command::decode(&command.encode()), Ok(command));
         for event in [
-            Event::Ready { signatures: 7, engine: b"1.4.6".to_vec() },
+            Event::Ready {
+                signatures: 7,
+                engine: b"1.4.6".to_vec(),
+                confinement: Confinement::FILES.with(Confinement::CALLS),
+            },
             Event::LoadFailed { message: b"broken.ndb: malformed".to_vec() },
             Event::Forked { pid: 4_000_000 },
             Event::ForkFailed { errno: 11 },
@@ -140,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_record_cut_anywhere_or_too_long_is_an_error() {
-        let whole = Event::Ready { signatures: 7, engine: b"1.4.6".to_vec() }.encode();
+        let confinement = Confinement::default();
+        let whole = Event::Ready { signatures: 7, engine: b"1.4.6".to_vec(), confinement }.encode();
         for end in 0..whole.len() {
             assert!(Event::decode(&whole[..end]).is_err(), "cut at {end}");
         }

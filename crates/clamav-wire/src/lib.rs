@@ -18,7 +18,7 @@ pub mod layers;
 mod scan;
 
 pub use codec::WireError;
-pub use control::{Command, Event};
+pub use control::{Command, Confinement, Event};
 pub use scan::{Limits, Options, Reply, ReplyFlags, Request};
 
 /// First word of each record.

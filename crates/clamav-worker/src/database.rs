@@ -9,7 +9,7 @@
 mod census;
 
 use crate::args::Settings;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{self, Engine, EngineError};
 use crate::{messages, sys};
 use census::Census;
 use std::ffi::{CStr, CString, OsStr};
@@ -35,6 +35,8 @@ pub(crate) enum LoadError {
     Engine(Option<String>, EngineError, String),
     /// The call succeeded, but libclamav complained.
     Warned(String, String),
+    /// Hash signatures would find nothing.
+    NoHashes,
     /// No signature at all.
     Empty,
     /// Fewer signatures than the files hold.
@@ -47,6 +49,9 @@ pub(crate) fn load(settings: &Settings) -> Result<Database, LoadError> {
         return Err(LoadError::path(&settings.temp_dir, "not a folder in which files can be made"));
     }
     let engine = quiet(None, Engine::new)?;
+    if !engine::has_hashes() {
+        return Err(LoadError::NoHashes);
+    }
     quiet(None, || engine.set_temp_dir(&settings.temp_dir))?;
     let mut census = Census::default();
     let mut loaded: u64 = 0;
@@ -112,6 +117,7 @@ impl fmt::Display for LoadError {
                 if said.is_empty() { Ok(()) } else { write!(f, " ({said})") }
             }
             Self::Warned(folder, said) => write!(f, "{folder}: {said}"),
+            Self::NoHashes => f.write_str("libclamav cannot compute SHA-256"),
             Self::Empty => f.write_str("the folders hold no signature"),
             Self::Short { expected, loaded } => {
                 write!(f, "only {loaded} of {expected} signatures were loaded")

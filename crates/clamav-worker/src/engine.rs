@@ -188,6 +188,17 @@ pub(crate) fn unpack(file: &CStr, folder: &CStr) -> Result<(), EngineError> {
     check("cl_cvdunpack", unsafe { ffi::cl_cvdunpack(file.as_ptr(), folder.as_ptr(), true) })
 }
 
+/// Whether hashes can be computed. The first one makes OpenSSL read its settings, which a worker cannot.
+pub(crate) fn has_hashes() -> bool {
+    // SHA-256 of nothing, by FIPS 180-4.
+    const BEGINNING: [u8; 8] = [0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14];
+    let (mut digest, mut length) = ([0_u8; 32], 0);
+    // SAFETY: of no data nothing is read; the digest has the length of a SHA-256.
+    let result =
+        unsafe { ffi::cl_sha256(BEGINNING.as_ptr().cast(), 0, digest.as_mut_ptr(), &raw mut length) };
+    !result.is_null() && length == 32 && digest.starts_with(&BEGINNING)
+}
+
 /// The level of functions of this libclamav, which signatures may ask for.
 pub(crate) fn functionality_level() -> u32 {
     ffi::cl_retflevel()

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, reason = "foreign functions are declared here")]
 
-use std::ffi::{c_char, c_int, c_longlong, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_uint, c_ulong, c_void};
 
 /// `cl_error_t`.
 pub(crate) type ClError = c_uint;
@@ -139,6 +139,13 @@ unsafe extern "C" {
     pub(crate) safe fn cl_retver() -> *const c_char;
     pub(crate) safe fn cl_retflevel() -> c_uint;
     pub(crate) safe fn cl_strerror(code: ClError) -> *const c_char;
+
+    pub(crate) fn cl_sha256(
+        data: *const c_void,
+        length: usize,
+        digest: *mut c_uchar,
+        digest_length: *mut c_uint,
+    ) -> *mut c_uchar;
 
     pub(crate) safe fn cl_engine_new() -> *mut ClEngine;
     pub(crate) fn cl_engine_set_num(engine: *mut ClEngine, field: Field, value: c_longlong) -> ClError;

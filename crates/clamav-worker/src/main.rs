@@ -16,6 +16,8 @@
 //! 2. A worker holds no descriptor but its object socket, the null device and the log.
 //! 3. A worker that cannot keep the protocol ends; it never guesses.
 //! 4. No panic crosses into C: an unwinding callback ends the process.
+//! 5. From its first object on a worker can reach nothing but its temporary folder, its socket and the
+//!    log, as far as the kernel can see to that; what it cannot, the zygote tells.
 
 mod args;
 mod callbacks;
@@ -23,6 +25,8 @@ mod database;
 mod engine;
 mod ffi;
 mod messages;
+mod preload;
+mod sandbox;
 mod socket;
 mod sys;
 mod worker;

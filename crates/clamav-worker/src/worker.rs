@@ -1,7 +1,7 @@
 //! A worker: one object at a time until its socket is closed.
 
 use crate::engine::Engine;
-use crate::{socket, sys};
+use crate::{sandbox, socket, sys};
 use icapstan_clamav_wire::Request;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -59,7 +59,8 @@ fn confine(object: OwnedFd, start: &Start) -> io::Result<OwnedFd> {
     if start.memory > 0 {
         sys::set_limit(libc::RLIMIT_AS, sys::address_space()?.saturating_add(start.memory))?;
     }
-    // A filter of system calls and of paths belongs here, behind all that needs more.
+    // Behind all that needs more.
+    sandbox::enter(&start.temp_dir)?;
     Ok(object)
 }
 

@@ -4,7 +4,7 @@ use crate::args::Settings;
 use crate::database::{self, Database};
 use crate::sys::{self, Fork};
 use crate::worker::{self, Start};
-use crate::{messages, socket};
+use crate::{messages, preload, sandbox, socket};
 use icapstan_clamav_wire::{CONTROL_FD, Command, Event};
 use std::ffi::CString;
 use std::io;
@@ -40,21 +40,23 @@ fn prepare(settings: &Settings, parent: libc::pid_t) -> io::Result<OwnedFd> {
 
 fn lead(settings: &Settings, control: OwnedFd) -> io::Result<ExitCode> {
     messages::install();
-    let database = match database::load(settings) {
+    let loaded = preload::load()
+        .map_err(|error| format!("converters of charsets: {error}"))
+        .and_then(|()| database::load(settings).map_err(|error| error.to_string()));
+    let database = match loaded {
         Ok(database) => database,
-        Err(error) => {
-            let message = error.to_string();
+        Err(message) => {
             crate::log(&format!("the databases cannot be used: {message}"));
-            socket::send(
-                control.as_fd(),
-                &Event::LoadFailed { message: message.into_bytes() }.encode(),
-                None,
-            )?;
+            let event = Event::LoadFailed { message: message.into_bytes() };
+            socket::send(control.as_fd(), &event.encode(), None)?;
             return Ok(ExitCode::FAILURE);
         }
     };
-    let ready =
-        Event::Ready { signatures: database.signatures, engine: crate::engine::version().into_bytes() };
+    let ready = Event::Ready {
+        signatures: database.signatures,
+        engine: crate::engine::version().into_bytes(),
+        confinement: sandbox::offered(),
+    };
     let ended = sys::child_signal()?;
     socket::send(control.as_fd(), &ready.encode(), None)?;
     serve(&database, control, ended)

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use icapstan_icap_server::proto::RequestHead;
+use icapstan_policy::is_deceptive;
 use std::net::IpAddr;
 
 /// No name is kept longer, in characters.
@@ -26,11 +27,11 @@ pub(crate) fn user(head: &RequestHead) -> Option<String> {
     STANDARD.decode(encoded).ok().map(|name| printable(&name))
 }
 
-/// Without control characters, and cut.
+/// Without characters that are invisible or change how others are arranged, and cut.
 fn printable(name: &[u8]) -> String {
     String::from_utf8_lossy(name)
         .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_deceptive(c) { '\u{fffd}' } else { c })
         .take(MAX)
         .collect()
 }
@@ -72,6 +73,8 @@ mod tests {
             user(&head("X-Authenticated-User: V2luTlQ6Ly8ACg==\r\n")).as_deref(),
             Some("WinNT://\u{fffd}\u{fffd}")
         );
+        let deceptive = "X-Client-Username: \u{202e}txt.exe\u{2066}\u{200b}\u{2028}\r\n";
+        assert_eq!(user(&head(deceptive)).as_deref(), Some("\u{fffd}txt.exe\u{fffd}\u{fffd}\u{fffd}"));
         assert_eq!(user(&head("X-Authenticated-User: ***\r\n")), None);
         assert_eq!(user(&head(&format!("X-Client-Username: {}\r\n", "a".repeat(9000)))).unwrap().len(), MAX);
     }

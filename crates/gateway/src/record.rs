@@ -17,9 +17,9 @@ pub(crate) fn id(transaction: &Transaction<'_>) -> String {
     format!("{:016x}", transaction.id())
 }
 
-/// The URL that the message is about, if it says.
+/// The URL that the message is about, if it says; for people.
 pub(crate) fn url(transaction: &Transaction<'_>) -> Option<String> {
-    transaction.head.http_request().map(url::of)
+    transaction.head.http_request().map(url::shown)
 }
 
 /// The address of the user's machine, or of the ICAP client if that tells no other.

@@ -24,6 +24,17 @@ pub(crate) fn of(request: HttpHead<'_>) -> String {
     url
 }
 
+/// The URL as it may be shown: without user and password, which are nobody else's business.
+pub(crate) fn shown(request: HttpHead<'_>) -> String {
+    let mut url = of(request);
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    if let Some(at) = url[start..end].rfind('@') {
+        url.replace_range(start..start + at, "***");
+    }
+    url
+}
+
 /// Appends `bytes` printably.
 fn push(url: &mut String, bytes: &[u8]) {
     use std::fmt::Write;
@@ -45,6 +56,10 @@ mod tests {
     use icapstan_icap_server::proto::{Decoder, Event, Limits};
 
     fn url(head: &[u8]) -> String {
+        read(head, of)
+    }
+
+    fn read(head: &[u8], of: fn(HttpHead<'_>) -> String) -> String {
         let mut wire = format!(
             "REQMOD icap://h/req ICAP/1.0\r\nEncapsulated: req-hdr=0, null-body={}\r\n\r\n",
             head.len()
@@ -67,6 +82,19 @@ mod tests {
             (b"GET http://o.test/a b\x1b[0m\xff HTTP/1.1\r\n\r\n", "http://o.test/a%20b%1B[0m%FF"),
         ] {
             assert_eq!(url(head), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_has_no_password() {
+        for (head, expected) in [
+            (&b"GET http://ann:s3cret@o.test/x@y HTTP/1.1\r\n\r\n"[..], "http://***@o.test/x@y"),
+            (b"GET http://ann:s3c@ret@o.test?a@b HTTP/1.1\r\n\r\n", "http://***@o.test?a@b"),
+            (b"GET http://o.test/a@b HTTP/1.1\r\n\r\n", "http://o.test/a@b"),
+            (b"CONNECT ann@o.test:443 HTTP/1.1\r\n\r\n", "***@o.test:443"),
+            (b"GET / HTTP/1.1\r\nHost: ann@o.test\r\n\r\n", "http://***@o.test/"),
+        ] {
+            assert_eq!(read(head, shown), expected);
         }
     }
 

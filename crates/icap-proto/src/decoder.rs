@@ -2,6 +2,7 @@
 
 use crate::chunk::{Chunk, ChunkDecoder};
 use crate::fields::is_token;
+use crate::start_line::RequestLine;
 use crate::{DecodeError, Limits, RequestHead};
 
 /// Reads requests off one connection.
@@ -231,9 +232,10 @@ impl Decoder {
     /// What can be said before the head is complete, so that other protocols and endless lines are
     /// not waited for.
     fn check_unfinished(&self, input: &[u8]) -> Result<(), DecodeError> {
-        const LONGEST_METHOD: usize = 32;
         let method = memchr::memchr(b' ', input).unwrap_or(input.len());
-        if !(1..=LONGEST_METHOD).contains(&method) || !input[..method].iter().all(|&b| is_token(b)) {
+        if !(1..=RequestLine::LONGEST_METHOD).contains(&method)
+            || !input[..method].iter().all(|&b| is_token(b))
+        {
             return Err(DecodeError::NotIcap);
         }
         match memchr::memchr(b'\n', &input[..input.len().min(self.limits.request_line + 2)]) {
@@ -242,7 +244,7 @@ impl Decoder {
             // A line of another protocol ends the connection now, not when its head is over.
             Some(end) => {
                 let line = input[..end].strip_suffix(b"\r").ok_or(DecodeError::RequestLine)?;
-                crate::start_line::RequestLine::parse(line).map(|_| ())
+                RequestLine::parse(line).map(|_| ())
             }
         }
     }

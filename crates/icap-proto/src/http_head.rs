@@ -169,13 +169,36 @@ fn split_field(line: &[u8]) -> Option<Field<'_>> {
     Some(Field { name: line[..colon].trim_ascii(), value: line[colon + 1..].trim_ascii() })
 }
 
+/// The name in a field line that all readers take alike: a token right in front of the colon, and
+/// nothing but text behind it.
+fn plain_name(line: &[u8]) -> Option<&[u8]> {
+    let (name, value) = line.split_at(memchr::memchr(b':', line)?);
+    let value = value.strip_suffix(b"\r\n")?;
+    let plain =
+        name.iter().all(|&b| is_token(b)) && value.iter().all(|&b| b == b'\t' || (b >= b' ' && b != 0x7f));
+    plain.then_some(name)
+}
+
+fn has_lone_breaks(head: &[u8]) -> bool {
+    memchr::memchr2_iter(b'\r', b'\n', head).any(|at| match head[at] {
+        b'\r' => head.get(at + 1) != Some(&b'\n'),
+        _ => at == 0 || head[at - 1] != b'\r',
+    })
+}
+
 /// The head without the fields of one connection; `None` if it has none of them, so that it can go
 /// back as it came (RFC 3507 section 4.4.2).
 ///
 /// `Transfer-Encoding: chunked` goes too, when it stands alone: ICAP's own chunks have replaced it.
 /// Beside `Content-Length`, or with any other value, it stays: whoever reads the head next must see
-/// the contradiction that the client saw, not one reading of it.
+/// the contradiction that the client saw, not one reading of it. For the same reason a field goes only
+/// if all readers take it for that field, and a head with lone CR or LF is left alone: where its lines
+/// end depends on the reader.
 pub fn without_hop_by_hop(head: HttpHead<'_>) -> Option<Vec<u8>> {
+    let bytes = head.as_bytes();
+    if has_lone_breaks(bytes) {
+        return None;
+    }
     // Sorted: a peer may name thousands, and send thousands of fields.
     let mut named: Vec<Vec<u8>> =
         head.values("connection").flat_map(list).map(<[u8]>::to_ascii_lowercase).collect();
@@ -191,10 +214,8 @@ pub fn without_hop_by_hop(head: HttpHead<'_>) -> Option<Vec<u8>> {
         let is_named = || named.binary_search(&name.to_ascii_lowercase()).is_ok();
         HOP_BY_HOP.iter().any(is) || (!named.is_empty() && !ESSENTIAL.iter().any(is) && is_named())
     };
-    let bytes = head.as_bytes();
-    let gone: Vec<_> = field_lines(bytes)
-        .filter(|range| split_field(&bytes[range.clone()]).is_some_and(|field| goes(field.name)))
-        .collect();
+    let gone: Vec<_> =
+        field_lines(bytes).filter(|range| plain_name(&bytes[range.clone()]).is_some_and(&goes)).collect();
     if gone.is_empty() {
         return None;
     }
@@ -283,12 +304,28 @@ mod tests {
     }
 
     #[test]
+    fn a_head_whose_lines_are_a_matter_of_opinion_is_left_alone() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nX-A: b\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nX-A: b\rc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nConnection: close\n\r\n\r\n",
+        ] {
+            assert_eq!(stripped(head), None, "{head:?}");
+        }
+    }
+
+    #[test]
     fn contradicting_framing_is_never_repaired() {
         for head in [
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding:\x0cchunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n Transfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nConnection:\r\n close\r\n\r\n",
         ] {
             assert_eq!(stripped(head), None, "{head}");
         }

@@ -67,6 +67,9 @@ impl<'a> IcapUri<'a> {
 // === impl RequestLine ===
 
 impl RequestLine {
+    /// Nobody's method is longer, in bytes.
+    pub(crate) const LONGEST_METHOD: usize = 32;
+
     /// Parses a line without its CRLF. Ranges count from the start of the line.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, DecodeError> {
         let mut words = line.split(|&b| b == b' ');
@@ -75,7 +78,10 @@ impl RequestLine {
         else {
             return Err(DecodeError::RequestLine);
         };
-        // Any token is a method (RFC 9110 section 9.1); unknown ones are the server's to refuse.
+        if method.len() > Self::LONGEST_METHOD {
+            return Err(DecodeError::NotIcap);
+        }
+        // Any other token is a method (RFC 9110 section 9.1); unknown ones are the server's to refuse.
         if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
             return Err(DecodeError::RequestLine);
         }

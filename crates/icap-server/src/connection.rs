@@ -4,6 +4,7 @@ use crate::alarm::{Alarm, Deadline};
 use crate::buffer::Buffer;
 use crate::config::{ServerConfig, Timeouts};
 use crate::exchange::ExchangeError;
+use crate::io::Io;
 use crate::{Budget, Share};
 use icapstan_icap_proto::{ChunkHead, Decoder, LAST_CHUNK};
 use std::io::{self, IoSlice};
@@ -11,13 +12,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
-
-/// What a connection runs on: TCP, or TLS over it.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// The two directions of a connection.
 #[derive(Debug)]
@@ -116,6 +112,11 @@ impl<I: Io> Connection<I> {
     pub(crate) fn shrink(&mut self) {
         self.input.shrink();
         self.output = Vec::new();
+    }
+
+    /// The peer does not take what was written: nothing of it is kept for it.
+    pub(crate) fn forget(&mut self) {
+        self.io.forget_on_drop();
     }
 
     /// A new answer: the peer's pace is measured anew.
@@ -248,16 +249,14 @@ struct Sink<'c, I> {
     timeouts: &'c Timeouts,
 }
 
-impl<I: AsyncWrite + Unpin> Sink<'_, I> {
+impl<I: Io> Sink<'_, I> {
     /// Writes everything, to a peer that takes a piece now and then and enough on average. Returns
     /// the number of bytes.
-    async fn write_all(self, mut slices: &mut [IoSlice<'_>]) -> Result<u64, ExchangeError> {
-        let Timeouts { write: stall, body_rate: rate, .. } = *self.timeouts;
+    async fn write_all(mut self, mut slices: &mut [IoSlice<'_>]) -> Result<u64, ExchangeError> {
         let mut written = 0;
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
-            let write = self.alarm.by(Deadline::In(stall), self.io.write_vectored(slices)).await;
-            let count = match write.map_err(|_| ExchangeError::WriteTimeout)? {
+            let count = match self.write(slices).await? {
                 Ok(0) => return Err(ExchangeError::Gone),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
@@ -265,13 +264,35 @@ impl<I: AsyncWrite + Unpin> Sink<'_, I> {
             };
             written += count as u64;
             self.pace.bytes += count as u64;
-            self.pace.waited += self.alarm.waited();
-            if self.pace.waited > stall && self.pace.bytes < rate * self.pace.waited.as_secs() {
-                return Err(ExchangeError::WriteTimeout);
-            }
             IoSlice::advance_slices(&mut slices, count);
         }
         Ok(written)
+    }
+
+    /// Writes once, as soon as there is room. The system reports room only when a good part of its
+    /// queue, which may be megabytes, is free; so what tells a slow peer from a dead one is whether
+    /// the queue gets shorter.
+    async fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<io::Result<usize>, ExchangeError> {
+        let mut before = None;
+        loop {
+            let half = self.timeouts.write / 2;
+            let write = self.alarm.by(Deadline::In(half), self.io.write_vectored(slices)).await;
+            self.pace.waited += self.alarm.waited();
+            if self.pace.waited > self.timeouts.write {
+                let taken = self.pace.bytes.saturating_sub(self.io.unconfirmed().unwrap_or(0));
+                if taken < self.timeouts.body_rate * self.pace.waited.as_secs() {
+                    return Err(ExchangeError::WriteTimeout);
+                }
+            }
+            if let Ok(written) = write {
+                return Ok(written);
+            }
+            let now = self.io.unconfirmed().unwrap_or(0);
+            if before.is_some_and(|before| now >= before) {
+                return Err(ExchangeError::WriteTimeout);
+            }
+            before = Some(now);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One request and its answer, as a service sees them.
 
+use crate::Io;
 use crate::alarm::Deadline;
-use crate::connection::{Connection, Io, Pieces, Traffic};
+use crate::connection::{Connection, Pieces, Traffic};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
     last_chunk_with_original,

@@ -1,11 +1,11 @@
 //! One connection from its first byte to its last.
 
 use crate::alarm::Deadline;
-use crate::connection::{Connection, Io, Traffic};
+use crate::connection::{Connection, Traffic};
 use crate::exchange::{AnswerState, ExchangeError};
 use crate::metrics::{Cause, State};
 use crate::server::{Shared, Slot};
-use crate::{Body, Exchange, Reply, Service};
+use crate::{Body, Exchange, Io, Reply, Service};
 use icapstan_icap_proto::{Answer, DecodeError, Event, Method, Parts, RequestHead, Status};
 use icapstan_metrics::Gauges;
 use std::net::SocketAddr;
@@ -268,7 +268,9 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             }
             ExchangeError::ReadTimeout => Status::REQUEST_TIMEOUT,
             ExchangeError::Spent => Status::UNAVAILABLE,
-            ExchangeError::WriteTimeout | ExchangeError::Gone | ExchangeError::Aborted => return,
+            // Its queue would be kept by the system until the peer takes it, or for minutes.
+            ExchangeError::WriteTimeout => return self.connection.forget(),
+            ExchangeError::Gone | ExchangeError::Aborted => return,
         };
         if answering {
             // Part of an answer is out; a second one would be taken for its body.

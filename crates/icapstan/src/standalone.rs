@@ -9,10 +9,10 @@ use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
 use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready};
+use parking_lot::Mutex;
 use prometheus::Registry;
 use serde_json::json;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
     for advice in settings.advice() {
         warn!(setting = advice.path, "{}", advice.message);
     }
+    leave_no_core();
     raise_descriptor_limit(settings.config.limits.sessions);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings::threads())
@@ -74,6 +75,15 @@ pub(crate) fn run(args: &Standalone) -> Exit {
 
 fn open_access_log(settings: &Settings) -> Result<Option<(AccessLog, AccessLogGuard)>, AccessLogError> {
     settings.access_target().map(|target| AccessLog::start(&target, settings.log_format())).transpose()
+}
+
+/// A core dump would hold what users sent and fetched.
+fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }) {
+        warn!(%error, "Core dumps cannot be turned off.");
+    }
 }
 
 /// Raises the soft limit on open files to the hard one, which is the system's real limit: the soft
@@ -139,8 +149,8 @@ async fn serve_with(
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     let icap = server.local_addr();
-    let stopping = Arc::new(AtomicBool::new(false));
-    let admin = start_admin(settings, registry, scanner, &stopping, icap)?;
+    let unserved = Arc::new(Mutex::new(Some("starting")));
+    let admin = start_admin(settings, registry, scanner, &unserved, icap)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
@@ -149,6 +159,7 @@ async fn serve_with(
     };
     if loaded {
         let shutdown = server.start(gateway).with_context(|| format!("{icap} cannot be listened on"))?;
+        *unserved.lock() = None;
         info!(
             icap = %icap,
             admin = %admin.local_addr(),
@@ -156,7 +167,7 @@ async fn serve_with(
             "listening"
         );
         signals.end(scanner).await;
-        stopping.store(true, Ordering::Release);
+        *unserved.lock() = Some("stopping");
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
         tokio::select! {
             in_time = shutdown.stop(GRACE) => if !in_time {
@@ -173,12 +184,12 @@ fn start_admin(
     settings: &Settings,
     registry: &Arc<Registry>,
     scanner: &Arc<Scanner>,
-    stopping: &Arc<AtomicBool>,
+    unserved: &Arc<Mutex<Option<&'static str>>>,
     icap: SocketAddr,
 ) -> anyhow::Result<AdminServer> {
-    let (port, stopping) = (Arc::clone(scanner), Arc::clone(stopping));
+    let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
     let ready = move || {
-        let server = if stopping.load(Ordering::Acquire) { Err("stopping".to_owned()) } else { Ok(()) };
+        let server = unserved.lock().map_or(Ok(()), |cause| Err(cause.to_owned()));
         let scanner = match port.readiness() {
             Readiness::Ready => Ok(()),
             Readiness::NotReady(cause) => Err(cause),

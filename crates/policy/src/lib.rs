@@ -32,3 +32,4 @@ pub use compile::{CompileError, Policy};
 pub use decide::{Action, DecidedBy, Decision};
 pub use icapstan_api::Template as TemplateId;
 pub use page::{BlockPage, PageContext};
+pub use text::is_deceptive;

@@ -42,9 +42,9 @@ fn push_char(page: &mut String, c: char) {
     }
 }
 
-/// Control characters, and those that Unicode calls `Default_Ignorable_Code_Point`, `Bidi_Control`
+/// Whether a character is invisible or changes how others are arranged: control characters, and those that Unicode calls `Default_Ignorable_Code_Point`, `Bidi_Control`
 /// or noncharacter (Unicode Character Database, PropList.txt and DerivedCoreProperties.txt).
-fn is_deceptive(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     let code = u32::from(c);
     c.is_control()
         || matches!(code,

@@ -360,6 +360,9 @@ impl Loader {
         if count == 0 {
             return Err(LoadError::Nothing);
         }
+        if let Some(gaps) = zygote.gaps() {
+            tracing::warn!(generation = %id, "This kernel does not keep workers from {gaps}.");
+        }
         let signatures = SignatureSet { id, count, test_only: self.test_only, engine: zygote.engine.clone() };
         let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
         self.staff(&pool)?;

@@ -24,7 +24,7 @@ use crate::canary::Canary;
 use crate::crew::{Crew, Job};
 use crate::metrics::{Death, WorkerState};
 use crate::queue::{Lane, Queue};
-use crate::temp::Room;
+use crate::temp::{NoRoom, Room};
 use crate::worker::{Answer, Worker};
 use crate::zygote::Zygote;
 
@@ -298,13 +298,15 @@ impl Lease {
         deadline: Instant,
     ) -> Called {
         let Some(worker) = &mut self.worker else { return Called::NotBegun };
-        let Ok(room) = self.pool.crew.run.room(&worker.folder) else {
-            // The folder is gone, or the file system is full: with a folder of its own a new worker may
-            // be better off, and if not, the next call says so again.
-            if !worker.folder.path().is_dir() {
-                self.lose(Death::TempFolder);
+        let room = match self.pool.crew.run.room(&worker.folder, deadline).await {
+            Ok(room) => room,
+            Err(reason) => {
+                // With a folder of its own a new worker is better off, unless the whole run's is gone.
+                if reason == NoRoom::Gone {
+                    self.lose(Death::TempFolder);
+                }
+                return Called::NoRoom;
             }
-            return Called::NoRoom;
         };
         request.id = worker.next_id();
         match worker.send(file, &request) {

@@ -1,7 +1,8 @@
 //! The running scanner: its threads, and the port that gateways call.
 
 use icapstan_model::{
-    Epoch, FailedReason, Findings, Object, Readiness, ScanContext, ScanFuture, ScanPort, ScanReport, Verdict,
+    Epoch, FailedReason, Findings, GenerationId, Object, Readiness, ScanContext, ScanFuture, ScanPort,
+    ScanReport, Verdict,
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -129,6 +130,10 @@ impl Scanner {
 impl ScanPort for Scanner {
     fn epoch(&self) -> Option<Arc<Epoch>> {
         self.published.current.load_full()
+    }
+
+    fn generation(&self) -> Option<GenerationId> {
+        self.published.current.load().as_ref().map(|epoch| epoch.signatures.id)
     }
 
     fn scan<'a>(

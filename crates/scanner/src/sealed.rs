@@ -79,8 +79,9 @@ impl Source {
 
     /// A descriptor for a worker, with `prefix` in front of the bytes. Blocks while it copies a file.
     ///
-    /// A worker runs under our own user, so it could open a plain file again for writing. Therefore all
-    /// but the largest files are copied into memory that is sealed against that.
+    /// A worker runs under our own user. Where the kernel has Landlock it can open nothing again for
+    /// writing; elsewhere it could do so with a plain file. Therefore all but the largest files are
+    /// copied into memory that is sealed against that.
     pub(crate) fn for_worker(&self, prefix: &[u8]) -> io::Result<OwnedFd> {
         match self {
             Self::Memory(bytes) => memory(prefix, bytes),

@@ -4,16 +4,21 @@
 //! a scan there must be enough of it, during a scan each worker is held to its share, and the shares
 //! together never exceed what was free.
 
+#[cfg(test)]
+mod tests;
+
 use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, Mode, OFlags, StatVfs, flock, statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 const PREFIX: &str = "icapstan-scanner-";
 const LOCK: &str = "lock";
@@ -22,6 +27,22 @@ const SHARED_MEMORY: &str = "/dev/shm";
 const TMPFS_MAGIC: u32 = 0x0102_1994;
 /// A tmpfs with less is left alone: containers have 64 MiB of it by default.
 const WORTHWHILE: u64 = 512 << 20;
+
+/// Kinds of file systems whose other end may be a machine or a process that answers no more, by
+/// linux/magic.h: NFS, SMB, 9P, FUSE, AFS, Ceph, Lustre, GFS2, OCFS2.
+const REMOTE_MAGIC: [u32; 11] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x6573_5546,
+    0x5346_414f,
+    0x00c3_6400,
+    0x0bd0_0bd0,
+    0x0116_1970,
+    0x7461_636f,
+];
 
 /// What each worker can write between two looks at it, and thus what must stay free.
 const MARGIN_PER_WORKER: u64 = 24 << 20;
@@ -41,6 +62,8 @@ pub(crate) struct RunFolder {
     serial: AtomicU64,
     workers: u64,
     share: u64,
+    /// If a look at the file system may take for ever: as many looks may be under way.
+    looks: Option<Arc<Semaphore>>,
 }
 
 /// A worker's own folder. Removed when dropped.
@@ -56,9 +79,14 @@ pub(crate) struct Room {
     margin: u64,
 }
 
-/// There is not enough room to scan.
+/// Why there is no room to scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoRoom;
+pub(crate) enum NoRoom {
+    /// There is not enough, or nobody can tell.
+    Full,
+    /// The worker's folder is gone.
+    Gone,
+}
 
 /// Why no scan could begin now.
 #[derive(Debug, Error)]
@@ -96,8 +124,15 @@ impl RunFolder {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
                 && lock.metadata().map_err(failed)?.nlink() > 0
             {
+                let looks = is_remote(folder.path()).then(|| {
+                    tracing::warn!(
+                        folder = %folder.path().display(),
+                        "Temporary files are on a network file system: scans wait for it, and fail with it."
+                    );
+                    Arc::new(Semaphore::new(usize::try_from(workers).unwrap_or(1)))
+                });
                 let lock = Mutex::new(lock);
-                return Ok(Self { folder, lock, serial: AtomicU64::new(1), workers, share });
+                return Ok(Self { folder, lock, serial: AtomicU64::new(1), workers, share, looks });
             }
         }
         Err(failed(io::Error::from(io::ErrorKind::ResourceBusy)))
@@ -173,10 +208,20 @@ impl RunFolder {
         let _ = fs::remove_dir_all(self.folder.path());
     }
 
-    /// What a scan that begins now may write.
-    pub(crate) fn room(&self, folder: &WorkerFolder) -> Result<Room, NoRoom> {
-        let found = statvfs(&folder.0).map_err(|_| NoRoom)?;
-        room(bytes_free(&found), inodes_free(&found), self.workers, margin(self.workers), self.share)
+    /// What a scan that begins now may write. On file systems of this machine to look takes a
+    /// microsecond; others are looked at in a thread, and not waited for beyond the deadline.
+    pub(crate) async fn room(&self, folder: &WorkerFolder, deadline: Instant) -> Result<Room, NoRoom> {
+        let (workers, share) = (self.workers, self.share);
+        let Some(looks) = &self.looks else { return look(&folder.0, workers, share) };
+        // Looks that never end are as many as these at most.
+        let permit = looks.clone().try_acquire_owned().map_err(|_| NoRoom::Full)?;
+        let path = folder.0.clone();
+        let aside = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            look(&path, workers, share)
+        });
+        let looked = tokio::time::timeout_at(deadline.into(), aside).await;
+        looked.map_err(|_| NoRoom::Full)?.map_err(|_| NoRoom::Full)?
     }
 }
 
@@ -255,10 +300,18 @@ fn floor(workers: u64) -> u64 {
     margin(workers).saturating_add(workers.saturating_mul(MIN_SHARE))
 }
 
+fn look(folder: &Path, workers: u64, share: u64) -> Result<Room, NoRoom> {
+    match statvfs(folder) {
+        Ok(found) => room(bytes_free(&found), inodes_free(&found), workers, margin(workers), share),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Err(NoRoom::Gone),
+        Err(_) => Err(NoRoom::Full),
+    }
+}
+
 fn room(free: u64, inodes: u64, workers: u64, margin: u64, share: u64) -> Result<Room, NoRoom> {
     let share = share.min(free.saturating_sub(margin) / workers.max(1));
     if share < MIN_SHARE || inodes < MIN_INODES {
-        return Err(NoRoom);
+        return Err(NoRoom::Full);
     }
     Ok(Room { share, margin })
 }
@@ -270,6 +323,10 @@ fn bytes_free(found: &StatVfs) -> u64 {
 /// File systems without a fixed number of inodes show none at all.
 fn inodes_free(found: &StatVfs) -> u64 {
     if found.f_files == 0 { u64::MAX } else { found.f_favail }
+}
+
+fn is_remote(folder: &Path) -> bool {
+    statfs(folder).is_ok_and(|found| REMOTE_MAGIC.iter().any(|magic| found.f_type == (*magic).into()))
 }
 
 fn default_base(needed: u64) -> PathBuf {
@@ -310,117 +367,5 @@ fn remove_if_dead(folder: &Path) {
     if dead {
         tracing::info!(folder = %folder.display(), "Removing the temporary folder of a dead run.");
         let _ = fs::remove_dir_all(folder);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    const MIB: u64 = 1 << 20;
-
-    #[test]
-    fn shares_together_never_exceed_what_is_free() {
-        assert_eq!(
-            room(1000 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB),
-            Ok(Room { share: 256 * MIB, margin: 48 * MIB })
-        );
-        assert_eq!(
-            room(148 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB),
-            Ok(Room { share: 50 * MIB, margin: 48 * MIB })
-        );
-        assert_eq!(room(60 * MIB, u64::MAX, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
-        assert_eq!(room(0, u64::MAX, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
-        assert_eq!(room(1000 * MIB, 100, 2, 48 * MIB, 256 * MIB), Err(NoRoom));
-    }
-
-    #[test]
-    fn a_worker_beyond_its_share_in_bytes_or_with_its_folder_gone_is_found_out() {
-        let base = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(Some(base.path()), 1, 256 * MIB).unwrap();
-        assert_eq!(fs::metadata(run.path()).unwrap().permissions().mode() & 0o777, 0o700);
-        let folder = run.subfolder("w").unwrap();
-        let room = Room { share: MIB, margin: 0 };
-        fs::create_dir(folder.path().join("deep")).unwrap();
-        assert!(room.holds(folder.path()));
-        fs::write(folder.path().join("deep/file"), vec![1; 2 << 20]).unwrap();
-        assert!(!room.holds(folder.path()));
-        fs::remove_dir_all(folder.path()).unwrap();
-        assert!(!room.holds(folder.path()));
-        assert_eq!(run.room(&folder), Err(NoRoom));
-        fs::remove_dir_all(run.path()).unwrap();
-        assert!(run.room(&run.subfolder("w").unwrap()).is_ok(), "a lost run folder is made again");
-    }
-
-    #[test]
-    fn a_lost_run_folder_is_made_again_with_its_lock_and_never_where_a_stranger_waits() {
-        let base = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(Some(base.path()), 1, 256 * MIB).unwrap();
-        let is_locked = || {
-            let file = File::open(run.path().join(LOCK)).unwrap();
-            flock(&file, FlockOperation::NonBlockingLockExclusive).is_err()
-        };
-        let folder = run.subfolder("self-test").unwrap();
-        run.restore(&folder).unwrap();
-        assert!(is_locked());
-
-        fs::remove_dir_all(run.path()).unwrap();
-        run.restore(&folder).unwrap();
-        assert!(folder.path().is_dir() && is_locked());
-        assert_eq!(fs::metadata(run.path()).unwrap().permissions().mode() & 0o777, 0o700);
-
-        // A cleaner that takes old files only.
-        fs::remove_file(run.path().join(LOCK)).unwrap();
-        run.keep().unwrap();
-        assert!(is_locked());
-        remove_stale(base.path());
-        assert!(folder.path().is_dir());
-
-        fs::remove_dir_all(run.path()).unwrap();
-        let stranger = tempfile::tempdir().unwrap();
-        symlink(stranger.path(), run.path()).unwrap();
-        assert!(run.restore(&folder).is_err() && run.subfolder("w").is_err());
-        assert_eq!(fs::read_dir(stranger.path()).unwrap().count(), 0);
-        fs::remove_file(run.path()).unwrap();
-    }
-
-    #[test]
-    fn where_no_scan_could_begin_the_shortage_is_told_in_figures() {
-        let base = tempfile::tempdir().unwrap();
-        assert!(RunFolder::create(Some(base.path()), 1, MIB).unwrap().check_room().is_ok());
-        let greedy = RunFolder::create(Some(base.path()), 1 << 30, MIB).unwrap();
-        let text = greedy.check_room().unwrap_err().to_string();
-        assert!(text.contains(&format!("MiB free, {} are needed", 32_u64 << 30)), "{text}");
-        for workers in [1, 2, 34] {
-            let least = floor(workers);
-            assert!(room(least, u64::MAX, workers, margin(workers), 256 * MIB).is_ok());
-            assert!(room(least - 1, u64::MAX, workers, margin(workers), 256 * MIB).is_err());
-        }
-        fs::remove_dir_all(greedy.path()).unwrap();
-        assert!(matches!(greedy.check_room(), Err(Shortage::Lost { .. })));
-    }
-
-    #[test]
-    fn dead_runs_are_removed_and_living_ones_and_strangers_are_not() {
-        let base = tempfile::tempdir().unwrap();
-        let living = RunFolder::create(Some(base.path()), 1, MIB).unwrap();
-        let dead = base.path().join(format!("{PREFIX}dead"));
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
-        let fresh = base.path().join(format!("{PREFIX}fresh"));
-        fs::create_dir(&fresh).unwrap();
-        let stranger = base.path().join("stranger");
-        fs::create_dir(&stranger).unwrap();
-        fs::write(stranger.join(LOCK), "").unwrap();
-        symlink(&stranger, base.path().join(format!("{PREFIX}link"))).unwrap();
-
-        let second = RunFolder::create(Some(base.path()), 1, MIB).unwrap();
-        assert!(!dead.exists());
-        assert!(living.path().exists() && second.path().exists() && fresh.exists());
-        assert!(stranger.join(LOCK).exists());
-        let path = second.path().to_owned();
-        drop(second);
-        assert!(!path.exists());
     }
 }

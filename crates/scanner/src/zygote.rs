@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "what a new process does before it becomes another program")]
 
-use icapstan_clamav_wire::{CONTROL_FD, Command as Order, Event};
+use icapstan_clamav_wire::{CONTROL_FD, Command as Order, Confinement, Event};
 use parking_lot::Mutex;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use std::io;
@@ -36,6 +36,8 @@ pub(crate) struct Zygote {
     pub(crate) signatures: u64,
     /// The engine's name and version.
     pub(crate) engine: String,
+    /// What its workers are kept from.
+    pub(crate) confinement: Confinement,
     process: Mutex<Process>,
     is_broken: AtomicBool,
 }
@@ -109,10 +111,11 @@ impl Zygote {
         let mut process = spawn(start).map_err(ZygoteError::Spawn)?;
         let event = wait_for_load(&process, start);
         match event {
-            Ok(Event::Ready { signatures, engine }) => Ok(Self {
+            Ok(Event::Ready { signatures, engine, confinement }) => Ok(Self {
                 serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                 signatures,
                 engine: format!("ClamAV {}", String::from_utf8_lossy(&engine)),
+                confinement,
                 process: Mutex::new(process),
                 is_broken: AtomicBool::new(false),
             }),
@@ -157,6 +160,11 @@ impl Zygote {
         }
     }
 
+    /// What this kernel cannot keep its workers from, and by what it would; `None` if there is nothing.
+    pub(crate) fn gaps(&self) -> Option<String> {
+        gaps(self.confinement)
+    }
+
     /// Whether it can fork no more.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
@@ -199,6 +207,19 @@ impl Process {
 /// Whether the process that a pidfd names is gone.
 pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
     packet::wait_readable(pidfd.as_fd(), Instant::now()).unwrap_or(true)
+}
+
+fn gaps(confinement: Confinement) -> Option<String> {
+    let filtered = confinement.has(Confinement::CALLS);
+    let missing = [
+        (confinement.has(Confinement::FILES), "files of others (Landlock)"),
+        (filtered, "system calls that scanning does not take (seccomp)"),
+        (filtered || confinement.has(Confinement::NETWORK), "the network (Landlock 4)"),
+        (filtered || confinement.has(Confinement::PROCESSES), "signals to other processes (Landlock 6)"),
+    ];
+    let missing: Vec<_> =
+        missing.into_iter().filter(|(is_there, _)| !is_there).map(|(_, what)| what).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 fn spawn(start: &Start<'_>) -> io::Result<Process> {
@@ -269,4 +290,25 @@ fn await_packet(process: &Process, timeout: Duration) -> io::Result<packet::Pack
         return Err(io::Error::from(io::ErrorKind::TimedOut));
     }
     packet::receive(process.control.as_fd())?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_lacks_is_told_unless_something_else_sees_to_it() {
+        let all = Confinement::FILES
+            .with(Confinement::NETWORK)
+            .with(Confinement::PROCESSES)
+            .with(Confinement::CALLS);
+        assert_eq!(gaps(all), None);
+        assert_eq!(gaps(Confinement::FILES.with(Confinement::CALLS)), None);
+        assert_eq!(gaps(Confinement::CALLS).unwrap(), "files of others (Landlock)");
+        let without_calls = gaps(Confinement::FILES).unwrap();
+        for word in ["seccomp", "network", "signals"] {
+            assert!(without_calls.contains(word), "{without_calls}");
+        }
+        assert_eq!(gaps(Confinement::default()).unwrap().split(", ").count(), 4);
+    }
 }

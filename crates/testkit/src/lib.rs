@@ -23,6 +23,7 @@
 //! assert_eq!(client.read_options().status, 200);
 //! ```
 
+mod children;
 mod chromium;
 mod coding;
 mod env;
@@ -35,6 +36,7 @@ mod relay;
 mod samples;
 mod squid;
 mod standalone;
+mod usage;
 mod wait;
 
 pub use chromium::Chromium;
@@ -50,4 +52,5 @@ pub use samples::{
 };
 pub use squid::{IcapLogLine, Squid};
 pub use standalone::{Standalone, StandaloneBuilder, binary};
+pub use usage::Usage;
 pub use wait::{PATIENCE, eventually};

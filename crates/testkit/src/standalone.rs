@@ -25,6 +25,7 @@ pub struct StandaloneBuilder {
     config: Option<String>,
     signatures: Signatures,
     args: Vec<String>,
+    program: Option<PathBuf>,
     dir: TempDir,
 }
 
@@ -72,6 +73,13 @@ impl StandaloneBuilder {
         self
     }
 
+    /// Another program than the one that was built, such as a copy of it elsewhere.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
@@ -82,7 +90,7 @@ impl StandaloneBuilder {
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub fn start(self) -> Standalone {
-        let mut command = Command::new(binary("icapstan"));
+        let mut command = Command::new(self.program.unwrap_or_else(|| binary("icapstan")));
         command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.env("ICAPSTAN_LOG_FORMAT", "json");
         let folder = match self.signatures {
@@ -133,7 +141,7 @@ impl Standalone {
     /// Starts one in another way.
     pub fn with() -> StandaloneBuilder {
         let dir = crate::tempdir();
-        StandaloneBuilder { config: None, signatures: Signatures::Test, args: Vec::new(), dir }
+        StandaloneBuilder { config: None, signatures: Signatures::Test, args: Vec::new(), program: None, dir }
     }
 
     /// Where it speaks ICAP.

@@ -1,49 +1,17 @@
 //! Workers that die or take too long cost a retry or a refusal with its reason, never a wrong "clean" (C-134).
 
 use crate::common::{assert_204, assert_block, assert_refused, respmod};
-use icapstan_testkit::{IcapClient, Process, Standalone, clean_bytes, eicar, eventually};
-use std::process::Command;
+use icapstan_testkit::{IcapClient, Standalone, clean_bytes, eicar, eventually};
 use std::thread;
-
-/// All processes that `process` started, and those that they started.
-fn descendants(process: &Process) -> Vec<u32> {
-    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
-        .expect("there is /proc")
-        .flatten()
-        .filter_map(|entry| {
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // The name in parentheses may hold anything; what follows the last one is fixed.
-            let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
-            Some((pid, parent))
-        })
-        .collect();
-    let mut found = vec![process.pid()];
-    let mut next = 0;
-    while next < found.len() {
-        let of = found[next];
-        found.extend(parents.iter().filter(|(_, parent)| *parent == of).map(|(pid, _)| *pid));
-        next += 1;
-    }
-    found.split_off(1)
-}
-
-fn kill(pids: &[u32]) {
-    for pid in pids {
-        // One that has ended meanwhile was killed by the end of its parent.
-        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    }
-}
 
 #[test]
 fn workers_that_are_killed_never_make_an_infected_object_clean() {
     let server = Standalone::start();
     let mut icap = IcapClient::connect(server.icap());
     for round in 0..5 {
-        let workers = descendants(server.process());
-        assert!(!workers.is_empty(), "nobody scans");
+        assert!(!server.process().descendants().is_empty(), "nobody scans");
         thread::scope(|scope| {
-            let killer = scope.spawn(|| kill(&workers));
+            let killer = scope.spawn(|| server.process().kill_descendants());
             for turn in 0..20_u64 {
                 // New each time, so that no cached verdict answers.
                 let body = [eicar(), vec![b' '; usize::try_from(turn).expect("small") + round]].concat();

@@ -26,6 +26,7 @@ void (*p15)(struct cl_engine *, cl_error_t (*)(const char *, unsigned long, cons
     unsigned, void *)) = cl_engine_set_clcb_meta;
 cl_error_t (*p16)(int, const char *, const char **, unsigned long *, const struct cl_engine *,
     struct cl_scan_options *, void *) = cl_scandesc_callback;
+unsigned char *(*p17)(const void *, size_t, unsigned char *, unsigned *) = cl_sha256;
 ";
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{
     Folder, MEMORY, Worker, Zygote, eicar, ended, names, pair, receive, request, send, tell,
 };
-use icapstan_clamav_wire::{Command, Event};
+use icapstan_clamav_wire::{Command, Confinement, Event};
 use std::fs;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -122,7 +122,11 @@ fn a_worker_is_confined() {
     assert!(targets[3].starts_with("socket:"), "{open:?}");
 
     let status = fs::read_to_string(proc("status")).unwrap();
-    for line in ["Threads:\t1", "NoNewPrivs:\t1", "SigBlk:\t0000000000000000"] {
+    let mut lines = vec!["Threads:\t1", "NoNewPrivs:\t1", "SigBlk:\t0000000000000000"];
+    if zygote.confinement.has(Confinement::CALLS) {
+        lines.extend(["Seccomp:\t2", "Seccomp_filters:\t2"]);
+    }
+    for line in lines {
         assert!(status.contains(line), "{line} is not in {status}");
     }
     let limits = fs::read_to_string(proc("limits")).unwrap();
@@ -135,6 +139,15 @@ fn a_worker_is_confined() {
     let stat = fs::read_to_string(proc("stat")).unwrap();
     let nice = stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().to_owned();
     assert_eq!(nice, "1");
+}
+
+#[test]
+fn a_worker_whose_folder_is_not_there_ends_before_its_first_object() {
+    let (zygote, _database) = Zygote::ready();
+    let temp = Folder::new();
+    let gone = temp.path().join("gone");
+    assert!(zygote.fork_at(temp, &gone, MEMORY).ends());
+    assert_eq!(names(&zygote.fork().scan(&eicar())), ["Eicar.UNOFFICIAL"]);
 }
 
 #[test]

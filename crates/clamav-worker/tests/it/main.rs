@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod charsets;
 #[allow(dead_code, reason = "the functions are compared by their prototypes, not called")]
 #[path = "../../src/ffi.rs"]
 mod ffi;

@@ -131,12 +131,19 @@ fn a_name_of_a_signature_stands_before_rules_of_thumb() {
 fn without_its_temporary_folder_a_worker_gives_no_proof_of_looking() {
     let (zygote, _database) = Zygote::ready();
     let temp = Folder::new();
-    let gone = temp.path().join("gone");
-    let worker: Worker = zygote.fork_at(temp, &gone, 0);
+    let own = temp.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let worker: Worker = zygote.fork_at(temp, &own, 0);
+    assert!(worker.scan(&eicar()).flags.has(ReplyFlags::INSPECTED));
+    std::fs::remove_dir(&own).unwrap();
     let reply = worker.scan(&eicar());
     assert!(!reply.flags.has(ReplyFlags::INSPECTED), "{reply:?}");
     assert!(reply.flags.has(ReplyFlags::WARNED), "{reply:?}");
     assert!(String::from_utf8_lossy(&reply.message).contains("temporary directory"), "{reply:?}");
+    // Another one in its place is not the one that it may use.
+    std::fs::create_dir(&own).unwrap();
+    let reply = worker.scan(&eicar());
+    assert!(!reply.flags.has(ReplyFlags::INSPECTED), "{reply:?}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code, reason = "sockets with descriptors, memfds and pidfds")]
 
-use icapstan_clamav_wire::{CONTROL_FD, Command, Event, Limits, MAX_RECORD, Options, Reply, Request};
+use icapstan_clamav_wire::{
+    CONTROL_FD, Command, Confinement, Event, Limits, MAX_RECORD, Options, Reply, Request,
+};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
@@ -32,6 +34,8 @@ pub(crate) struct Folder(PathBuf);
 pub(crate) struct Zygote {
     child: Child,
     control: Option<OwnedFd>,
+    /// Once it is ready.
+    pub(crate) confinement: Confinement,
 }
 
 /// A forked worker. It ends when this is dropped.
@@ -128,15 +132,17 @@ impl Zygote {
         // SAFETY: the hook makes system calls only.
         unsafe { command.pre_exec(move || give(fd, CONTROL_FD)) };
         let child = command.spawn().unwrap();
-        Self { child, control: Some(ours) }
+        Self { child, control: Some(ours), confinement: Confinement::default() }
     }
 
     /// A zygote that has loaded the small test database.
     pub(crate) fn ready() -> (Self, Folder) {
         let database = database();
-        let zygote = Self::start(&[database.path()]);
+        let mut zygote = Self::start(&[database.path()]);
         match zygote.event().0 {
-            Event::Ready { signatures: 3, engine } if engine.starts_with(b"1.") => {}
+            Event::Ready { signatures: 3, engine, confinement } if engine.starts_with(b"1.") => {
+                zygote.confinement = confinement;
+            }
             other => panic!("{other:?}"),
         }
         (zygote, database)

@@ -255,6 +255,15 @@ async fn after_many_crashes_the_common_ancestor_is_replaced_and_nothing_else_cha
         .await,
     );
     let (before, generation) = (bench.processes().0, bench.epoch().signatures.clone());
+    // Where its program and its libraries lie.
+    let layout = |zygote: i32| {
+        let maps = fs::read_to_string(format!("/proc/{zygote}/maps")).unwrap();
+        let first = |name: &str| {
+            maps.lines().find(|line| line.ends_with(name)).unwrap().split('-').next().unwrap().to_owned()
+        };
+        (first("icapstan-clamav-worker"), first("[stack]"))
+    };
+    let old_layout = layout(before[0]);
     for _ in 0..2 {
         let pid = stop_worker(&bench).await;
         let scan = scan_aside(&bench, text(2 << 20, 1), PATIENCE);
@@ -268,6 +277,7 @@ async fn after_many_crashes_the_common_ancestor_is_replaced_and_nothing_else_cha
     })
     .await;
     assert_eq!(bench.epoch().signatures, generation);
+    assert_ne!(layout(bench.processes().0[0]), old_layout, "memory lies differently");
     assert!((bench.metric("icapstan_scanner_zygote_replacements_total", None) - 1.0).abs() < 0.1);
     assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
     end(bench).await;

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod confinement;
 mod deaths;
+mod faults;
 mod generations;
 mod harness;
+mod log;
 mod recovery;
 mod temporary;
 mod verdicts;

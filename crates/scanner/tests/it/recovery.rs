@@ -1,18 +1,15 @@
 //! What was lost while it ran, and how it comes back.
 
 use crate::harness::{Bench, PATIENCE, context, eicar, names, object, signature, text, until};
+use crate::log::warnings_with;
 use icapstan_model::{FailedReason, Readiness, ScanPort, Verdict};
 use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource};
-use parking_lot::Mutex;
 use prometheus::Registry;
 use rustix::process::Signal;
-use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata, Subscriber, span};
 
 /// Recovery takes seconds, on a machine that is busy with other tests as well.
 const SECONDS: Duration = Duration::from_secs(20);
@@ -179,66 +176,20 @@ async fn without_room_for_temporary_files_it_is_not_ready_and_says_what_is_neede
     scanner.shutdown().await;
 }
 
-/// Counts the log lines that hold a text.
-struct Lines {
-    wanted: Mutex<String>,
-    seen: AtomicUsize,
-}
-
-static LINES: Lines = Lines { wanted: parking_lot::const_mutex(String::new()), seen: AtomicUsize::new(0) };
-
-struct Counter;
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).unwrap();
-    }
-}
-
-impl Subscriber for Counter {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN && metadata.is_event()
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        let wanted = LINES.wanted.lock();
-        if !wanted.is_empty() && line.0.contains(wanted.as_str()) {
-            LINES.seen.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn a_signature_folder_that_is_removed_is_told_once_each_time() {
-    tracing::subscriber::set_global_default(Counter).unwrap();
     let bench = Bench::start(|_| {}).await;
     let folder = bench.signatures.path();
-    folder.to_str().unwrap().clone_into(&mut LINES.wanted.lock());
+    let told = warnings_with(folder.to_str().unwrap());
     let away = tempfile::tempdir().unwrap();
     for times in 1..3 {
         let new_place = away.path().join("signatures");
         fs::create_dir(&new_place).unwrap();
         fs::copy(folder.join("test.ndb"), new_place.join("test.ndb")).unwrap();
         fs::remove_dir_all(folder).unwrap();
-        until("the warning", || LINES.seen.load(Ordering::Relaxed) == times).await;
+        until("the warning", || told.load(Ordering::Relaxed) == times).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(LINES.seen.load(Ordering::Relaxed), times, "not at every look");
+        assert_eq!(told.load(Ordering::Relaxed), times, "not at every look");
         assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
         let before = bench.metric("icapstan_scanner_reloads_total", Some("unchanged"));
         fs::create_dir(folder).unwrap();

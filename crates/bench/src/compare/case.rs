@@ -1,0 +1,231 @@
+//! What is measured, and what is expected of it: the tables.
+
+use super::target::Target;
+use crate::cli::Suite;
+use crate::sigdb::Preset;
+use serde::Serialize;
+use std::fmt;
+
+/// A server that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Subject {
+    /// `icapstan standalone`.
+    Icapstan,
+    /// c-icap with its echo service, or with `virus_scan` and clamd.
+    CIcap,
+    /// A loop that answers without parsing: what is left when nothing is done.
+    Bare,
+}
+
+/// The signatures that servers have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Database {
+    /// Nothing is scanned.
+    None,
+    /// Both engines load the same folder.
+    Set(Preset),
+}
+
+/// The requests of a case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// `--shape` of the load generator.
+    pub(super) shape: Shape,
+    /// How many connections send at once.
+    pub(super) connections: u32,
+    /// The body's size in bytes.
+    pub(super) body: u32,
+    /// What the body is like.
+    pub(super) kind: Kind,
+    /// No body is sent twice.
+    pub(super) unique: bool,
+    /// `Allow: 204` with bodies; what has none always allows it.
+    pub(super) allow_204: bool,
+    /// Each request has a connection of its own.
+    pub(super) new_connections: bool,
+    /// The one status that is right.
+    pub(super) status: u16,
+}
+
+/// Methods of ICAP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Options,
+    Reqmod,
+    Respmod,
+}
+
+/// Kinds of bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Html,
+}
+
+/// One line of the comparison.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    /// What `--only` selects by.
+    pub(super) name: &'static str,
+    /// In words.
+    pub(super) about: &'static str,
+    /// The set that it is part of.
+    pub(super) suite: Suite,
+    /// What the servers have loaded.
+    pub(super) database: Database,
+    /// What is sent.
+    pub(super) load: Load,
+    /// What icapstan has to reach.
+    pub(super) targets: &'static [Target],
+}
+
+use Subject::{Bare, CIcap, Icapstan};
+
+/// As many connections as a busy proxy has requests under way.
+const SOME: u32 = 16;
+/// As many as a large proxy keeps open.
+const MANY: u32 = 1000;
+const KIB: u32 = 1024;
+
+const OPTIONS: Load = Load {
+    shape: Shape::Options,
+    connections: SOME,
+    body: 0,
+    kind: Kind::Text,
+    unique: false,
+    allow_204: false,
+    new_connections: false,
+    status: 200,
+};
+const REQMOD: Load = Load { shape: Shape::Reqmod, allow_204: true, status: 204, ..OPTIONS };
+const ECHO: Load = Load { shape: Shape::Respmod, ..OPTIONS };
+const SCAN: Load = Load { unique: true, allow_204: true, status: 204, ..ECHO };
+
+const NO_TARGET: &[Target] = &[];
+const OPTIONS_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2)];
+const REQMOD_TARGETS: &[Target] = &[Target::cpu(CIcap, 0.8)];
+const ECHO_TARGETS: &[Target] = &[Target::rate(CIcap, 2.5)];
+const SMALL_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.5)];
+const LARGE_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2)];
+
+/// All cases, in the order in which they are measured.
+pub(super) fn cases() -> Vec<Case> {
+    let protocol = [
+        ("options-16", "OPTIONS", OPTIONS, OPTIONS_TARGETS),
+        ("reqmod-16", "REQMOD without a body, 204", REQMOD, REQMOD_TARGETS),
+        ("reqmod-1000", "REQMOD without a body, 204", Load { connections: MANY, ..REQMOD }, REQMOD_TARGETS),
+        ("echo-10k", "RESPMOD sent back, 10 KiB", Load { body: 10 * KIB, ..ECHO }, ECHO_TARGETS),
+        ("echo-64k", "RESPMOD sent back, 64 KiB", Load { body: 64 * KIB, ..ECHO }, ECHO_TARGETS),
+        ("echo-1m", "RESPMOD sent back, 1 MiB", Load { body: 1024 * KIB, ..ECHO }, ECHO_TARGETS),
+        (
+            "reqmod-new",
+            "REQMOD without a body, 204, each on a new connection",
+            Load { new_connections: true, ..REQMOD },
+            NO_TARGET,
+        ),
+    ];
+    let scan = [
+        ("medium/text-1k", Preset::Medium, "RESPMOD scanned, 1 KiB of text", KIB, Kind::Text),
+        ("medium/text-10k", Preset::Medium, "RESPMOD scanned, 10 KiB of text", 10 * KIB, Kind::Text),
+        ("medium/text-64k", Preset::Medium, "RESPMOD scanned, 64 KiB of text", 64 * KIB, Kind::Text),
+        ("medium/html-10k", Preset::Medium, "RESPMOD scanned, 10 KiB of HTML", 10 * KIB, Kind::Html),
+        ("official/text-1k", Preset::Official, "RESPMOD scanned, 1 KiB of text", KIB, Kind::Text),
+        ("official/text-10k", Preset::Official, "RESPMOD scanned, 10 KiB of text", 10 * KIB, Kind::Text),
+        ("official/text-64k", Preset::Official, "RESPMOD scanned, 64 KiB of text", 64 * KIB, Kind::Text),
+        ("official/html-10k", Preset::Official, "RESPMOD scanned, 10 KiB of HTML", 10 * KIB, Kind::Html),
+    ];
+    let protocol = protocol.into_iter().map(|(name, about, load, targets)| Case {
+        name,
+        about,
+        suite: Suite::Protocol,
+        database: Database::None,
+        load,
+        targets,
+    });
+    let scan = scan.into_iter().map(|(name, preset, about, body, kind)| Case {
+        name,
+        about,
+        suite: Suite::Scan,
+        database: Database::Set(preset),
+        load: Load { body, kind, ..SCAN },
+        targets: match kind {
+            Kind::Html => NO_TARGET,
+            Kind::Text if body > 10 * KIB => LARGE_SCAN_TARGETS,
+            Kind::Text => SMALL_SCAN_TARGETS,
+        },
+    });
+    protocol.chain(scan).collect()
+}
+
+// === impl Case ===
+
+impl Case {
+    /// The servers that it is measured with.
+    pub(super) fn subjects(&self) -> &'static [Subject] {
+        match self.database {
+            Database::None => &[Icapstan, CIcap, Bare],
+            Database::Set(_) => &[Icapstan, CIcap],
+        }
+    }
+}
+
+// === impl Subject ===
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Icapstan => "icapstan",
+            Self::CIcap => "c-icap",
+            Self::Bare => "bare",
+        })
+    }
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// As the load generator calls it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Options => "options",
+            Self::Reqmod => "reqmod",
+            Self::Respmod => "respmod",
+        }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// As the load generator calls it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Html => "html",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_targets_are_against_servers_that_are_measured() {
+        let cases = cases();
+        let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), cases.len());
+        for case in &cases {
+            assert!(case.targets.iter().all(|target| case.subjects().contains(&target.versus)));
+        }
+    }
+
+    #[test]
+    fn scans_send_no_object_twice() {
+        for case in cases().iter().filter(|case| case.suite == Suite::Scan) {
+            assert!(case.load.unique && case.load.body > 0 && case.load.status == 204, "{}", case.name);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The servers that are measured: how they are started, where they listen, how they end.
+
+mod bare;
+mod c_icap;
+mod clamd;
+mod daemon;
+mod icapstan;
+
+pub(super) use icapstan::{Levels, start as start_icapstan};
+
+use super::case::{Shape, Subject};
+use super::context::Context;
+use anyhow::Context as _;
+use daemon::Daemon;
+use icapstan_testkit::Process;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A running server. Its processes end, in their order, when it is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) subject: Subject,
+    pub(super) address: SocketAddr,
+    /// The paths of the services: for REQMOD, and for RESPMOD.
+    services: [&'static str; 2],
+    /// The one that speaks ICAP comes first.
+    processes: Vec<Daemon>,
+}
+
+/// What a server is started for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// How many connections it must serve at once.
+    pub(super) connections: u32,
+    /// The folder of signatures that it scans with; without one it scans nothing.
+    pub(super) signatures: Option<&'a Path>,
+    /// How many objects it scans at once.
+    pub(super) workers: u32,
+}
+
+/// How long a server may take until it answers, with signatures to load.
+const START: Duration = Duration::from_mins(3);
+
+/// A free port may be taken before the server binds it, which ends the server at once; so often it is
+/// tried.
+const ATTEMPTS: u32 = 3;
+
+/// What fails later than this has another cause.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Starts a server and waits until it answers.
+pub(super) fn start(context: &Context, subject: Subject, wanted: &Wanted<'_>) -> anyhow::Result<Server> {
+    let once = || match subject {
+        Subject::Icapstan => icapstan::start(context, wanted, Levels::Quiet),
+        Subject::CIcap => c_icap::start(context, wanted),
+        Subject::Bare => bare::start(context),
+    };
+    let mut attempt = 1;
+    loop {
+        let begun = Instant::now();
+        match once() {
+            Err(error) if attempt < ATTEMPTS && begun.elapsed() < AT_ONCE && !super::is_interrupt(&error) => {
+                eprintln!("{subject} does not start, it is tried again: {error:#}");
+                attempt += 1;
+            }
+            result => return result.with_context(|| format!("{subject} does not start")),
+        }
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    /// The service that answers requests of this shape.
+    pub(super) fn service_for(&self, shape: Shape) -> &'static str {
+        let [reqmod, respmod] = self.services;
+        match shape {
+            Shape::Options | Shape::Reqmod => reqmod,
+            Shape::Respmod => respmod,
+        }
+    }
+
+    /// The process that speaks ICAP.
+    pub(super) fn front(&self) -> Option<&Process> {
+        self.processes.first().map(|daemon| &**daemon)
+    }
+
+    /// The processes whose descendants, with them, are all that the server runs.
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.processes.iter().map(|process| process.pid())
+    }
+
+    /// Fails when a process has ended, or the user wants to.
+    pub(super) fn check(&self, context: &Context) -> anyhow::Result<()> {
+        context.check()?;
+        if let Some(process) = self.processes.iter().find(|process| process.has_ended()) {
+            anyhow::bail!(
+                "a process of {} ended; it said:\n{}",
+                self.subject,
+                super::context::last_lines(process)
+            );
+        }
+        Ok(())
+    }
+}

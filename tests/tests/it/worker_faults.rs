@@ -1,0 +1,214 @@
+//! Whatever befalls the processes that scan, their answers are right or have a reason, and the next ones
+//! are right (C-134).
+
+use crate::common::{assert_block, assert_refused, respmod};
+use icapstan_testkit::{
+    IcapClient, IcapResponse, Process, Standalone, clean_bytes, eicar, eventually, skipped,
+};
+use std::fs;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The process that loads signatures and forks, and those that it forked.
+struct Family {
+    zygote: u32,
+    workers: Vec<u32>,
+}
+
+// === impl Family ===
+
+impl Family {
+    /// Of a server that has one of each at least.
+    fn of(process: &Process) -> Self {
+        eventually("there are workers", || {
+            let all = process.descendants();
+            let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
+            let workers: Vec<u32> = all.into_iter().filter(|pid| parent(*pid) == Some(zygote)).collect();
+            (!workers.is_empty()).then_some(Self { zygote, workers })
+        })
+    }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+fn signal(name: &str, pids: &[u32]) {
+    for pid in pids {
+        // One that has ended meanwhile was killed by the end of its parent.
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    }
+}
+
+/// EICAR with what makes it an object that nobody has seen.
+fn bad(serial: u64) -> Vec<u8> {
+    [eicar(), format!(" {serial}").into_bytes()].concat()
+}
+
+fn ask(icap: &mut IcapClient, body: &[u8]) -> IcapResponse {
+    let request = respmod().allow_204().body(body).bytes();
+    icap.send_while(&request, |icap| icap.read_respmod())
+}
+
+fn reason(response: &IcapResponse) -> String {
+    response.get("X-Icapstan-Reason").unwrap_or_default().to_owned()
+}
+
+/// Waits until clean and bad are told apart again. Until then nothing bad is clean.
+fn heals(icap: &mut IcapClient, serial: u64) {
+    eventually("clean and bad are told apart", || {
+        let response = ask(icap, &bad(serial));
+        assert_refused(&response);
+        let found = response.head.has("X-Virus-ID");
+        (found && ask(icap, &clean_bytes(1000, serial)).status == 204).then_some(())
+    });
+}
+
+#[test]
+fn an_ancestor_killed_under_load_changes_no_verdict() {
+    let server = Standalone::start();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (1..=4_u64)
+            .map(|client| {
+                let (server, over) = (&server, &over);
+                scope.spawn(move || {
+                    let mut icap = IcapClient::connect(server.icap());
+                    let (mut right, mut serial) = (0, client << 32);
+                    while !over.load(Ordering::Relaxed) {
+                        serial += 1;
+                        let response = ask(&mut icap, &bad(serial));
+                        assert_refused(&response);
+                        right += u32::from(response.head.has("X-Virus-ID"));
+                        let response = ask(&mut icap, &clean_bytes(2000, serial));
+                        if response.status == 204 {
+                            right += 1;
+                        } else {
+                            assert_refused(&response);
+                            assert!(reason(&response).starts_with("failed/"), "{}", reason(&response));
+                        }
+                    }
+                    right
+                })
+            })
+            .collect();
+        for _ in 0..3 {
+            let before = Family::of(server.process()).zygote;
+            signal("KILL", &[before]);
+            eventually("another one has taken its place", || {
+                let ready = server.admin_get("/readyz").is_some_and(|response| response.status == 200);
+                (ready && Family::of(server.process()).zygote != before).then_some(())
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+        let right: u32 = clients.into_iter().map(|client| client.join().expect("it does not panic")).sum();
+        println!("{right} right verdicts");
+        assert!(right > 50, "{right}");
+    });
+    heals(&mut IcapClient::connect(server.icap()), 1);
+    assert!(!server.process().has_ended());
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_and_its_object_is_refused() {
+    let config = "policies:\n  - {name: default, scan: {timeout: 1s}}\n";
+    let server = Standalone::with().config(config).start();
+    let mut icap = IcapClient::connect(server.icap());
+    heals(&mut icap, 1);
+    let hung = Family::of(server.process()).workers;
+    signal("STOP", &hung);
+    let begin = Instant::now();
+    let response = ask(&mut icap, &bad(2));
+    assert_refused(&response);
+    assert_eq!(reason(&response), "failed/time");
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(4), "{took:?}");
+    eventually("the hanging ones are replaced as they are used", || {
+        let response = ask(&mut icap, &bad(3));
+        assert_refused(&response);
+        response.head.has("X-Virus-ID").then_some(())
+    });
+    // Those that were not used are still there.
+    signal("CONT", &hung);
+    heals(&mut icap, 4);
+}
+
+#[test]
+fn a_script_that_takes_all_memory_and_a_mail_without_end_are_refused() {
+    let config = "policies:\n  - {name: default, scan: {timeout: 3s}}\nscanner: {workers: 1, memory: 64Mi}\n";
+    let server = Standalone::with().config(config).start();
+    let mut icap = IcapClient::connect(server.icap());
+    let script =
+        [&b"<html><script>"[..], &b"var a=\"x\"+".repeat(800_000), b"\"\";</script></html>"].concat();
+    let response = ask(&mut icap, &script);
+    assert_refused(&response);
+    assert!(reason(&response).starts_with("failed/"), "{}", reason(&response));
+    heals(&mut icap, 1);
+
+    let head = b"From: a@b.test\r\nTo: c@d.test\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=\"B\"\r\n\r\n";
+    let part = b"--B\r\nContent-Type: text/plain\r\n\r\nhello\r\n";
+    let mail = [&head[..], &part.repeat(200_000), b"--B--\r\n"].concat();
+    let begin = Instant::now();
+    let response = ask(&mut icap, &mail);
+    assert_refused(&response);
+    assert!(reason(&response).starts_with("failed/"), "{}", reason(&response));
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    heals(&mut icap, 2);
+}
+
+#[test]
+fn small_objects_are_answered_while_every_ordinary_worker_is_busy_with_large_ones() {
+    let server = Standalone::with().config("scanner: {workers: 1}\n").start();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for client in 0..3_u64 {
+            let (server, over) = (&server, &over);
+            scope.spawn(move || {
+                let mut icap = IcapClient::connect(server.icap());
+                let mut serial = client << 32;
+                while !over.load(Ordering::Relaxed) {
+                    serial += 1;
+                    // Takes libclamav more than half a second on the fastest machines.
+                    let response = ask(&mut icap, &clean_bytes(10_000_000, serial));
+                    assert!(response.status == 204 || response.status == 200);
+                }
+            });
+        }
+        eventually("a large one is being scanned", || {
+            (server.metric("icapstan_scanner_workers", "state=\"busy\"") > 0.5).then_some(())
+        });
+        let mut icap = IcapClient::connect(server.icap());
+        let mut took: Vec<Duration> = (0..15)
+            .map(|serial| {
+                let begin = Instant::now();
+                assert_block(&ask(&mut icap, &bad(serial)), "eicar");
+                begin.elapsed()
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        took.sort();
+        println!("{took:?}");
+        assert!(took[took.len() / 2] < Duration::from_millis(500), "{took:?}");
+    });
+}
+
+#[test]
+fn workers_have_no_rights_that_scanning_does_not_take() {
+    if skipped("sandbox") {
+        return;
+    }
+    let server = Standalone::start();
+    heals(&mut IcapClient::connect(server.icap()), 1);
+    for pid in Family::of(server.process()).workers {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the worker is there");
+        for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "Threads:\t1"] {
+            assert!(status.contains(line), "{line} is not in {status}");
+        }
+    }
+    let warned = server.process().logs().text().contains("does not keep workers from");
+    assert!(!warned, "{}", server.process().logs().text());
+}
