@@ -10,7 +10,7 @@ mod census;
 
 use crate::args::Settings;
 use crate::engine::{self, Engine, EngineError};
-use crate::{messages, sys};
+use crate::{huge, messages, sys};
 use census::Census;
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
@@ -66,6 +66,7 @@ pub(crate) fn load(settings: &Settings) -> Result<Database, LoadError> {
         return Err(LoadError::Short { expected, loaded });
     }
     quiet(None, || engine.compile())?;
+    huge::collapse();
     if census.rule_files > 0 {
         crate::log(&format!("{} files of YARA rules are left out: not for libclamav", census.rule_files));
     }

@@ -24,6 +24,7 @@ mod callbacks;
 mod database;
 mod engine;
 mod ffi;
+mod huge;
 mod messages;
 mod preload;
 mod sandbox;

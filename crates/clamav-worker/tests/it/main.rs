@@ -10,6 +10,7 @@ mod header;
 mod life;
 mod limits;
 mod load;
+mod numbers;
 mod objects;
 mod options;
 mod scan;
