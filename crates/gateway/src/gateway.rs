@@ -86,6 +86,8 @@ impl Gateway {
         }
         let services = Services::new(&config.services, |name| policies.get(name).map(Arc::clone))
             .map_err(GatewayError::NoPolicy)?;
+        metrics.memory_limit.set(i64::try_from(config.memory.limit()).unwrap_or(i64::MAX));
+        metrics.spool_limit.set(i64::try_from(config.spool).unwrap_or(i64::MAX));
         let store = StoreConfig {
             memory: Arc::clone(&config.memory),
             spool: Budget::new(config.spool, metrics.spool.clone()),

@@ -19,6 +19,8 @@ pub struct GatewayMetrics {
     pub memory: Gauge,
     /// Bytes of bodies held in spool files.
     pub(crate) spool: Gauge,
+    pub(crate) memory_limit: Gauge,
+    pub(crate) spool_limit: Gauge,
 }
 
 label! {
@@ -124,6 +126,14 @@ impl GatewayMetrics {
                 "Bytes of heads, read buffers and bodies held in memory.",
             )?,
             spool: make.gauge("icapstan_gateway_spool_bytes", "Bytes of bodies held in spool files.")?,
+            memory_limit: make.gauge(
+                "icapstan_gateway_memory_limit_bytes",
+                "What icapstan_gateway_memory_bytes may come to.",
+            )?,
+            spool_limit: make.gauge(
+                "icapstan_gateway_spool_limit_bytes",
+                "What icapstan_gateway_spool_bytes may come to.",
+            )?,
         })
     }
 

@@ -32,13 +32,18 @@ impl Budget {
         Self::new(limit, IntGauge::new("bytes", "Bytes.").expect("a valid name"))
     }
 
+    /// Bytes that may be taken.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Bytes that are taken now.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: u64) -> bool {
-        let grow = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.limit);
+    fn take(&self, bytes: u64, limit: u64) -> bool {
+        let grow = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= limit);
         let fits = self.taken.fetch_update(Ordering::AcqRel, Ordering::Relaxed, grow).is_ok();
         if fits {
             self.gauge.add(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -58,10 +63,21 @@ impl Share {
     /// Grows to at least `bytes`; `false`: the budget is spent.
     #[must_use]
     pub fn grow_to(&mut self, bytes: u64) -> bool {
+        self.grow_within(bytes, self.budget.limit)
+    }
+
+    /// The same for what is only convenient: `false` also if less than half of the budget would be left
+    /// for what is needed.
+    #[must_use]
+    pub fn grow_for_comfort(&mut self, bytes: u64) -> bool {
+        self.grow_within(bytes, self.budget.limit / 2)
+    }
+
+    fn grow_within(&mut self, bytes: u64, limit: u64) -> bool {
         if bytes <= self.bytes {
             return true;
         }
-        let fits = self.budget.take(bytes - self.bytes);
+        let fits = self.budget.take(bytes - self.bytes, limit);
         if fits {
             self.bytes = bytes;
         }
@@ -116,5 +132,6 @@ mod tests {
         assert_eq!(budget.taken(), 30);
         two.release();
         assert_eq!(budget.taken(), 0);
+        assert!(two.grow_for_comfort(50) && !two.grow_for_comfort(51) && two.grow_to(51));
     }
 }

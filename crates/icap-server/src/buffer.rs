@@ -95,7 +95,10 @@ impl Buffer {
             (self.start, self.end) = (0, 0);
             if grow {
                 // Without room a small buffer does as well, only slower.
-                self.grow_to(if self.bytes.is_empty() { SMALL } else { LARGE });
+                let len = if self.bytes.is_empty() { SMALL } else { LARGE };
+                if self.share.grow_for_comfort((len - SMALL) as u64) {
+                    self.resize(len);
+                }
             }
         } else if self.end == self.bytes.len() {
             if self.start > 0 {
@@ -104,16 +107,17 @@ impl Buffer {
                 self.start = 0;
             }
             if self.bytes.len() - self.end < SMALL {
-                self.grow_to((self.bytes.len() * 2).clamp(LARGE, self.most + SMALL));
+                let len = (self.bytes.len() * 2).clamp(LARGE, self.most + SMALL);
+                if self.share.grow_to((len - SMALL) as u64) {
+                    self.resize(len);
+                }
             }
         }
     }
 
-    fn grow_to(&mut self, len: usize) {
-        if len <= SMALL || self.share.grow_to((len - SMALL) as u64) {
-            self.bytes.reserve_exact(len.saturating_sub(self.bytes.len()));
-            self.bytes.resize(len, 0);
-        }
+    fn resize(&mut self, len: usize) {
+        self.bytes.reserve_exact(len.saturating_sub(self.bytes.len()));
+        self.bytes.resize(len, 0);
     }
 }
 

@@ -11,6 +11,7 @@ pub struct ServerMetrics {
     pub(crate) connections: Counter,
     pub(crate) refused: Counter,
     pub(crate) sessions: Gauge,
+    pub(crate) sessions_limit: Gauge,
     pub(crate) states: Gauges<State>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
@@ -117,6 +118,10 @@ impl ServerMetrics {
                 "ICAP connections closed or answered 429 because of the session limit.",
             )?,
             sessions: make.gauge("icapstan_icap_sessions", "ICAP connections open now.")?,
+            sessions_limit: make.gauge(
+                "icapstan_icap_sessions_limit",
+                "ICAP connections that are served at once; further ones are answered 429.",
+            )?,
             states: make.gauges(
                 "icapstan_icap_session_states",
                 "ICAP sessions open now, by where their conversation stands.",

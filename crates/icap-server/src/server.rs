@@ -60,6 +60,7 @@ impl Server {
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
         let local = socket.local_addr()?;
+        metrics.sessions_limit.set(i64::try_from(config.sessions).unwrap_or(i64::MAX));
         Ok(Self { socket, local, config, metrics })
     }
 
