@@ -20,6 +20,9 @@ pub(crate) enum Command {
     /// Measure icapstan, c-icap and a bare loop side by side
     #[command(after_help = COMPARE_HELP)]
     Compare(Compare),
+    /// Prove that icapstan bears what is large, slow, many or hostile
+    #[command(after_help = ENDURE_HELP)]
+    Endure(Endure),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,19 @@ pub(crate) struct Compare {
     pub(crate) real: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Endure {
+    /// Only cases whose name contains one of these
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Write everything that was measured to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How long hostile objects are sent, and the longest time that slow clients are watched
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=600))]
+    pub(crate) minutes: u32,
+}
+
 /// Sets of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
@@ -103,6 +119,16 @@ Exit codes: 0 all targets met, 1 a target missed, 2 something could not be measu
 Examples:
   icapstan-bench compare --suite protocol --json protocol.json
   icapstan-bench compare --rounds 1 --duration 1s --warm-up 0s --only options";
+
+const ENDURE_HELP: &str = "\
+Needs icapstan, icapstan-clamav-worker and icapstan-load beside this program, and a limit of 12,500
+open files.
+
+Exit codes: 0 all promises kept, 1 one was not, 2 something could not be measured validly.
+
+Examples:
+  icapstan-bench endure --json endure.json
+  icapstan-bench endure --only bombs --minutes 60";
 
 // === impl Sigdb ===
 

@@ -1,7 +1,6 @@
 //! Servers side by side: the same requests, the same signatures, one after the other, round by round.
 
 mod case;
-mod context;
 mod group;
 mod load;
 mod machine;
@@ -9,23 +8,20 @@ mod probe;
 mod report;
 mod server;
 mod start;
-mod stats;
 mod target;
 mod text;
 
 use crate::Exit;
 use crate::cli::{Compare, REAL_SIGNATURES, Suite};
-use crate::interrupt::{Interrupt, Interrupted};
+use crate::context::{self, Context};
+use crate::interrupt::Interrupt;
 use crate::sigdb::{Plan, Preset};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use case::{Case, Database, cases};
-use context::Context;
 use group::groups;
 use machine::Machine;
 use report::Report;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::Write;
 
 /// What is to be measured, decided before anything is started.
 #[derive(Debug)]
@@ -39,8 +35,8 @@ struct Selection {
 pub(crate) fn run(args: &Compare) -> anyhow::Result<Exit> {
     let selection = Selection::new(args)?;
     // Opened first: a path that cannot be written should be known before an hour of measuring.
-    let json = args.json.as_ref().map(open).transpose()?;
-    let context = Context::new(args, Interrupt::listen()?, selection.needs())?;
+    let json = args.json.as_deref().map(context::create).transpose()?;
+    let context = Context::new(args.pin, Interrupt::listen()?, selection.needs())?;
     let mut report = Report::new(Machine::look(&context), args, selection.left_out.clone());
     print!("{}", text::heading(&report));
     if !selection.cases.is_empty() {
@@ -79,16 +75,6 @@ fn measure(
         report.start = Some(result);
     }
     Ok(())
-}
-
-fn open(path: &PathBuf) -> anyhow::Result<BufWriter<File>> {
-    let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(BufWriter::new(file))
-}
-
-/// Whether the error is that the user wanted to end.
-fn is_interrupt(error: &anyhow::Error) -> bool {
-    error.is::<Interrupted>()
 }
 
 // === impl Selection ===
@@ -159,7 +145,7 @@ mod tests {
         let args = [&["icapstan-bench", "compare"], args].concat();
         match Cli::try_parse_from(args)?.command {
             Command::Compare(args) => Selection::new(&Compare { real: None, ..args }),
-            Command::Sigdb(_) => unreachable!("compare was asked for"),
+            other => unreachable!("compare was asked for, not {other:?}"),
         }
     }
 

@@ -16,6 +16,11 @@ pub(crate) struct Interrupt(Arc<AtomicBool>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted;
 
+/// Whether the error is that the user wanted to end.
+pub(crate) fn is_interrupt(error: &anyhow::Error) -> bool {
+    error.is::<Interrupted>()
+}
+
 // === impl Interrupt ===
 
 impl Interrupt {

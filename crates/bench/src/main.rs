@@ -1,19 +1,27 @@
-//! Compares icapstan with c-icap and with a bare loop, in one run.
+//! Compares icapstan with c-icap and with a bare loop, in one run, and proves what it endures.
 //!
 //! ```text
 //!  sigdb ──▶ a folder of signatures, the same bytes for the same arguments
 //!  compare ──▶ server A ─┐
 //!          ──▶ server B ─┼─ in turn, round by round ─▶ icapstan-load ─▶ medians, ratios, targets
 //!          ──▶ server C ─┘
+//!  endure ──▶ icapstan ◀── large bodies, idle and slow clients, hostile objects
+//!                      ◀── icapstan-load ─▶ what ordinary clients see of that, memory
 //! ```
 //!
 //! Every server gets the same signatures, the same requests and settings that make it fast. A run in
 //! which a single answer was wrong is no measurement, and is reported as such.
 
+mod bound;
 mod cli;
 mod compare;
+mod context;
+mod daemon;
+mod endure;
+mod icapstan;
 mod interrupt;
 mod sigdb;
+mod stats;
 
 use anyhow::Context;
 use clap::Parser;
@@ -32,6 +40,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Sigdb(args) => make_signatures(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Endure(args) => endure::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),

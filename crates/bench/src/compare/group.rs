@@ -1,12 +1,12 @@
 //! Cases that share their servers, and the rounds in which these take turns.
 
 use super::case::{Case, Database, Subject};
-use super::context::Context;
 use super::load::{self, Run};
 use super::probe;
 use super::report::{CaseReport, ServerReport};
 use super::server::{self, Server, Wanted};
 use crate::cli::Compare;
+use crate::context::Context;
 use crate::sigdb::{self, Plan};
 use std::path::PathBuf;
 

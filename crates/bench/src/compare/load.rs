@@ -1,8 +1,8 @@
 //! The load generator: how it is called, and what it tells.
 
 use super::case::{Load, Shape};
-use super::context::{Context, Core};
 use super::server::Server;
+use crate::context::{Context, Core};
 use anyhow::{Context as _, bail};
 use icapstan_testkit::Process;
 use serde::Deserialize;

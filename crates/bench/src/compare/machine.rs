@@ -1,6 +1,6 @@
 //! What must be known of the machine to judge a figure.
 
-use super::context::{Context, output_of};
+use crate::context::{Context, output_of};
 use serde::Serialize;
 use std::fs;
 use std::process::Command;

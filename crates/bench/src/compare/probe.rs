@@ -1,8 +1,8 @@
 //! Known answers, before anything is measured: a server that finds nothing is fast.
 
 use super::case::Shape;
-use super::context::Context;
 use super::server::Server;
+use crate::context::Context;
 use crate::sigdb::{clean, known};
 use anyhow::{Context as _, bail};
 use icapstan_testkit::{IcapClient, Message};

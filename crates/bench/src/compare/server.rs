@@ -3,15 +3,15 @@
 mod bare;
 mod c_icap;
 mod clamd;
-mod daemon;
 mod icapstan;
 
 pub(super) use icapstan::{Levels, start as start_icapstan};
 
 use super::case::{Shape, Subject};
-use super::context::Context;
+use crate::context::Context;
+use crate::daemon::Daemon;
+use crate::interrupt;
 use anyhow::Context as _;
-use daemon::Daemon;
 use icapstan_testkit::Process;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -60,7 +60,9 @@ pub(super) fn start(context: &Context, subject: Subject, wanted: &Wanted<'_>) ->
     loop {
         let begun = Instant::now();
         match once() {
-            Err(error) if attempt < ATTEMPTS && begun.elapsed() < AT_ONCE && !super::is_interrupt(&error) => {
+            Err(error)
+                if attempt < ATTEMPTS && begun.elapsed() < AT_ONCE && !interrupt::is_interrupt(&error) =>
+            {
                 eprintln!("{subject} does not start, it is tried again: {error:#}");
                 attempt += 1;
             }
@@ -98,7 +100,7 @@ impl Server {
             anyhow::bail!(
                 "a process of {} ended; it said:\n{}",
                 self.subject,
-                super::context::last_lines(process)
+                crate::context::last_lines(process)
             );
         }
         Ok(())

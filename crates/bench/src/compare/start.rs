@@ -1,13 +1,14 @@
 //! How soon a server that was just started gives a verdict, and what more workers cost in memory.
 
 use super::case::{Kind, Load, Shape};
-use super::context::{Context, Core};
 use super::load;
 use super::probe::{self, Answer};
 use super::server::{Levels, Wanted, start_icapstan};
-use super::stats::Spread;
-use super::target::{Bound, Judged};
+use super::target::Judged;
+use crate::bound::Bound;
+use crate::context::{Context, Core};
 use crate::sigdb::{self, Plan, Preset, known};
+use crate::stats::Spread;
 use anyhow::{Context as _, bail};
 use icapstan_testkit::Process;
 use serde::Serialize;

@@ -1,7 +1,8 @@
 //! What icapstan has to reach beside others.
 
 use super::case::Subject;
-use super::stats::Spread;
+use crate::bound::Bound;
+use crate::stats::Spread;
 use serde::Serialize;
 
 /// A bound on a ratio of icapstan to another server.
@@ -22,13 +23,6 @@ pub(super) enum Metric {
     Rate,
     /// Processor time of the server for each answer.
     Cpu,
-}
-
-/// A bound on a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
 }
 
 /// What became of a target.
@@ -66,27 +60,6 @@ impl Target {
             what: format!("{metric} {}x that of {}", self.bound, self.versus),
             value,
             met: value.is_some_and(|value| self.bound.holds(value)),
-        }
-    }
-}
-
-// === impl Bound ===
-
-impl Bound {
-    /// Whether the value is within.
-    pub(super) fn holds(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(bound) => value >= bound,
-            Self::AtMost(bound) => value <= bound,
-        }
-    }
-}
-
-impl std::fmt::Display for Bound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AtLeast(bound) => write!(f, "at least {bound:.2}"),
-            Self::AtMost(bound) => write!(f, "at most {bound:.2}"),
         }
     }
 }

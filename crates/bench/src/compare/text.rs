@@ -2,8 +2,8 @@
 
 use super::report::{CPU, CaseReport, P50, P99, PSS, RATE, Ratio, Report, ServerReport};
 use super::start::StartReport;
-use super::stats::Spread;
 use super::target::Judged;
+use crate::stats::Spread;
 use std::fmt::Write;
 
 /// The machine and how it is measured.

@@ -1,8 +1,9 @@
 //! The bare loop of the load generator.
 
-use super::{Daemon, START, Server};
+use super::{START, Server};
 use crate::compare::case::Subject;
-use crate::compare::context::{Context, Core};
+use crate::context::{Context, Core};
+use crate::daemon::Daemon;
 use std::net::SocketAddr;
 
 pub(super) fn start(context: &Context) -> anyhow::Result<Server> {

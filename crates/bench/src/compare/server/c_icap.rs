@@ -1,9 +1,10 @@
 //! c-icap, with settings that make it fast: no logs, connections without end, enough threads, and
 //! processes that are neither made nor ended meanwhile.
 
-use super::{Daemon, START, Server, Wanted, clamd};
+use super::{START, Server, Wanted, clamd};
 use crate::compare::case::Subject;
-use crate::compare::context::{self, Context, Core};
+use crate::context::{self, Context, Core};
+use crate::daemon::Daemon;
 use anyhow::Context as _;
 use icapstan_testkit::free_port;
 use std::fmt::Write;

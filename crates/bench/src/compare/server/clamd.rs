@@ -1,7 +1,8 @@
 //! clamd, the engine behind c-icap's `virus_scan`.
 
-use super::{Daemon, START};
-use crate::compare::context::{Context, Core};
+use super::START;
+use crate::context::{Context, Core};
+use crate::daemon::Daemon;
 use anyhow::Context as _;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

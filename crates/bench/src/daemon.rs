@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A running program. c-icap takes its queue in shared memory away only when it ends in order, so
 /// this is also how processes end after Ctrl-C or a panic.
 #[derive(Debug)]
-pub(super) struct Daemon(Process);
+pub(crate) struct Daemon(Process);
 
 /// How long a process may take to end in order: c-icap looks once a second.
 const STOP: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const STOP: Duration = Duration::from_secs(5);
 
 impl Daemon {
     /// Starts it, in a process group of its own.
-    pub(super) fn start(name: &str, command: Command) -> Self {
+    pub(crate) fn start(name: &str, command: Command) -> Self {
         Self(Process::start(name, command))
     }
 }

@@ -1,9 +1,10 @@
 //! What every measurement needs: programs, a folder in memory, and an ear for Ctrl-C.
 
-use crate::cli::Compare;
 use crate::interrupt::Interrupt;
 use anyhow::{Context as _, anyhow, bail};
 use icapstan_testkit::Process;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -12,8 +13,8 @@ use tempfile::TempDir;
 
 /// What every measurement needs. The folder goes when this is dropped.
 #[derive(Debug)]
-pub(super) struct Context {
-    pub(super) programs: Programs,
+pub(crate) struct Context {
+    pub(crate) programs: Programs,
     interrupt: Interrupt,
     folder: TempDir,
     pin: bool,
@@ -21,36 +22,36 @@ pub(super) struct Context {
 
 /// Which programs of others are needed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Needs {
-    pub(super) c_icap: bool,
-    pub(super) clamd: bool,
-    pub(super) load: bool,
-    pub(super) clamscan: bool,
+pub(crate) struct Needs {
+    pub(crate) c_icap: bool,
+    pub(crate) clamd: bool,
+    pub(crate) load: bool,
+    pub(crate) clamscan: bool,
 }
 
 /// Where programs are.
 #[derive(Clone, Debug)]
-pub(super) struct Programs {
-    pub(super) icapstan: PathBuf,
-    pub(super) load: PathBuf,
-    pub(super) c_icap: Option<CIcap>,
-    pub(super) clamd: Option<PathBuf>,
-    pub(super) clamscan: Option<PathBuf>,
+pub(crate) struct Programs {
+    pub(crate) icapstan: PathBuf,
+    pub(crate) load: PathBuf,
+    pub(crate) c_icap: Option<CIcap>,
+    pub(crate) clamd: Option<PathBuf>,
+    pub(crate) clamscan: Option<PathBuf>,
 }
 
 /// c-icap and its files.
 #[derive(Clone, Debug)]
-pub(super) struct CIcap {
-    pub(super) program: PathBuf,
-    pub(super) modules: PathBuf,
-    pub(super) magic: PathBuf,
+pub(crate) struct CIcap {
+    pub(crate) program: PathBuf,
+    pub(crate) modules: PathBuf,
+    pub(crate) magic: PathBuf,
     /// Pages; only `virus_scan` has some.
-    pub(super) templates: Option<PathBuf>,
+    pub(crate) templates: Option<PathBuf>,
 }
 
 /// Where a process runs when processes are pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Core {
+pub(crate) enum Core {
     Server,
     Load,
 }
@@ -62,29 +63,29 @@ const SHOWN_LINES: usize = 20;
 
 impl Context {
     /// Finds the programs and makes the folder.
-    pub(super) fn new(args: &Compare, interrupt: Interrupt, needs: Needs) -> anyhow::Result<Self> {
+    pub(crate) fn new(pin: bool, interrupt: Interrupt, needs: Needs) -> anyhow::Result<Self> {
         let programs = Programs::find(needs)?;
-        if args.pin {
+        if pin {
             in_path("taskset")
                 .ok_or_else(|| anyhow!("--pin needs taskset, of the Debian package util-linux"))?;
         }
         raise_descriptor_limit();
-        Ok(Self { programs, interrupt, folder: folder()?, pin: args.pin })
+        Ok(Self { programs, interrupt, folder: folder()?, pin })
     }
 
     /// A folder of its own, in memory where there is one.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A new folder in it.
-    pub(super) fn subfolder(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(crate) fn subfolder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let dir = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(self.folder())?;
         Ok(dir.keep())
     }
 
     /// A command, on its core if processes are pinned.
-    pub(super) fn command(&self, program: &Path, core: Core) -> Command {
+    pub(crate) fn command(&self, program: &Path, core: Core) -> Command {
         if !self.pin {
             return Command::new(program);
         }
@@ -98,12 +99,12 @@ impl Context {
     }
 
     /// Fails once the user wants to end.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         Ok(self.interrupt.check()?)
     }
 
     /// Looks until there is something; fails when the process ends first, or after `limit`.
-    pub(super) fn wait<T>(
+    pub(crate) fn wait<T>(
         &self,
         process: &Process,
         limit: Duration,
@@ -128,21 +129,27 @@ impl Context {
     }
 
     /// Waits for the end of a process.
-    pub(super) fn wait_exit(&self, process: &Process, limit: Duration) -> anyhow::Result<()> {
+    pub(crate) fn wait_exit(&self, process: &Process, limit: Duration) -> anyhow::Result<()> {
         self.wait(process, limit, || process.has_ended().then_some(()))
     }
 }
 
 /// The last that a process said.
-pub(super) fn last_lines(process: &Process) -> String {
+pub(crate) fn last_lines(process: &Process) -> String {
     let lines = process.logs().lines();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
 
 /// What a short-lived program prints; nothing when it fails.
-pub(super) fn output_of(command: &mut Command) -> Option<String> {
+pub(crate) fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
+}
+
+/// A file for results, opened before anything is measured.
+pub(crate) fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(BufWriter::new(file))
 }
 
 fn folder() -> anyhow::Result<TempDir> {

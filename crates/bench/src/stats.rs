@@ -4,20 +4,20 @@ use serde::Serialize;
 
 /// The middle of some measurements, and how far they lie apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     /// The value in the middle, or the mean of the two there.
-    pub(super) median: f64,
+    pub(crate) median: f64,
     /// The smallest.
-    pub(super) min: f64,
+    pub(crate) min: f64,
     /// The largest.
-    pub(super) max: f64,
+    pub(crate) max: f64,
 }
 
 // === impl Spread ===
 
 impl Spread {
     /// Nothing for no values, and for values that are no numbers.
-    pub(super) fn of(values: &[f64]) -> Option<Self> {
+    pub(crate) fn of(values: &[f64]) -> Option<Self> {
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
@@ -35,7 +35,7 @@ impl Spread {
 
     /// Of what was measured in the same round, one by the other: what slows a whole round down
     /// slows both. Nothing unless both have the same rounds and no divisor is 0.
-    pub(super) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
+    pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
         if ours.len() != theirs.len() {
             return None;
         }

@@ -1,0 +1,75 @@
+//! icapstan, in one process with its workers.
+
+use crate::context::{Context, Core};
+use crate::daemon::Daemon;
+use crate::sigdb::{self, Plan, Preset};
+use anyhow::{Context as _, anyhow};
+use icapstan_testkit::free_port;
+use icapstan_testkit::http::Request;
+use serde_json::Value;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+/// A running one. It ends when the process is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) process: Daemon,
+    pub(crate) icap: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// How long it may take until it answers, with signatures to load.
+const START: Duration = Duration::from_mins(3);
+
+/// Starts it with this configuration and waits until it is ready. Without signatures it gets those of
+/// the known answers.
+pub(crate) fn start(
+    context: &Context,
+    folder: &Path,
+    config: &str,
+    signatures: Option<&Path>,
+) -> anyhow::Result<Running> {
+    let file = folder.join("icapstan.yaml");
+    std::fs::write(&file, config)?;
+    let own = folder.join("signatures");
+    let signatures = if let Some(signatures) = signatures {
+        signatures
+    } else {
+        sigdb::write(&own, &Plan::preset(Preset::Tiny, None)?)?;
+        &own
+    };
+    // The admin address tells all others, but must be known itself.
+    let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut command = context.command(&context.programs.icapstan, Core::Server);
+    command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--signatures"]);
+    command.arg(signatures).arg("--config").arg(&file);
+    for (name, _) in std::env::vars_os() {
+        // Settings of the user's own server are none of ours.
+        if name.to_string_lossy().starts_with("ICAPSTAN_") {
+            command.env_remove(name);
+        }
+    }
+    let process = Daemon::start("icapstan", command);
+    // It goes on trying to load what cannot be loaded; here nothing will change.
+    let failed = || process.logs().lines().into_iter().find(|line| is_error(line));
+    let ready = context.wait(&process, START, || failed().map(Err).or_else(|| address(admin).map(Ok)));
+    let icap = ready.context("it is not ready")?.map_err(|line| anyhow!("it is not ready: {line}"))?;
+    Ok(Running { process, icap, admin })
+}
+
+/// Whether a line of the log is of the level that asks for somebody.
+fn is_error(line: &str) -> bool {
+    let entry: Option<Value> = serde_json::from_str(line).ok();
+    entry.is_some_and(|entry| entry.get("level").and_then(Value::as_str) == Some("ERROR"))
+}
+
+/// Where it speaks ICAP, once it does.
+fn address(admin: SocketAddr) -> Option<SocketAddr> {
+    let get = |path: &str| Request::get(&format!("http://{admin}{path}")).try_direct().ok();
+    get("/readyz").filter(|response| response.status == 200)?;
+    let version: Value = serde_json::from_slice(&get("/version")?.body).ok()?;
+    let icap = version.get("icap")?.as_str()?.parse().ok()?;
+    // Ready is said of the scanner; the port may open a moment later.
+    TcpStream::connect(icap).ok().map(|_| icap)
+}
