@@ -16,16 +16,22 @@ const HUGE: usize = 2 << 20;
 /// Makes large pages now (madvise(2), since Linux 6.1).
 const MADV_COLLAPSE: libc::c_int = 25;
 
+/// Where an administrator says who gets large pages; the choice stands in brackets.
+const SETTING: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
 /// Moves what this process has loaded into large pages, as far as the kernel goes along.
 pub(crate) fn collapse() {
-    // Without the list, or where an administrator has turned large pages off, all stays as it is.
+    // The call itself does not mind the setting.
+    if fs::read_to_string(SETTING).is_ok_and(|setting| setting.contains("[never]")) {
+        return;
+    }
+    // Without the list all stays as it is.
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     for range in maps.lines().filter_map(private_memory) {
         let end = range.end & !(HUGE - 1);
         for start in (range.start.next_multiple_of(HUGE)..end).step_by(HUGE) {
             let address = std::ptr::without_provenance_mut(start);
-            // SAFETY: the pages are mapped, and nobody unmaps them: there is one thread. What they
-            // hold stays as it is.
+            // SAFETY: what the pages hold stays as it is, and where nothing is mapped the call fails.
             unsafe { libc::madvise(address, HUGE, MADV_COLLAPSE) };
         }
     }

@@ -84,6 +84,16 @@ pub(crate) fn address_space() -> io::Result<u64> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/statm is not understood"))
 }
 
+/// Gives memory that is not in use back to the system. The C library keeps what lies below anything that
+/// is still in use.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes an integer only; there is one thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// From now on this process, and each that it forks, goes on when its group is told to stop: a
 /// terminal and a service manager tell all processes at once, and a supervisor that stops with grace
 /// still waits for the scans under way. A closed socket and `SIGKILL` end it.

@@ -6,9 +6,13 @@ use icapstan_clamav_wire::Request;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Open files of a worker. Each level of nesting takes two or three.
 const MAX_OPEN_FILES: u64 = 256;
+
+/// A scan that took this long may have left much free memory behind, which is then given back.
+const LONG: Duration = Duration::from_millis(50);
 
 /// What a fresh worker is.
 pub(crate) struct Start {
@@ -71,9 +75,14 @@ fn serve(engine: &Engine, socket: BorrowedFd<'_>, image_hashes: bool) -> io::Res
         let [object] = &packet.fds[..] else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a request needs exactly one descriptor"));
         };
+        let started = Instant::now();
         let reply = engine.scan(&request, object.as_fd(), image_hashes);
+        let is_long = started.elapsed() >= LONG;
         drop(packet);
         socket::send(socket, &reply.encode(), None)?;
+        if is_long {
+            sys::trim_heap();
+        }
     }
     Ok(())
 }

@@ -59,8 +59,9 @@ pub(crate) async fn pass<I: Io>(
         return exchange.finish(Status::PARTIAL_CONTENT, Some(0)).await;
     }
     let mut preview = Vec::new();
-    let mut memory = Share::new(&transaction.gateway.store.memory);
+    let mut memory = None;
     if store.is_none() && transaction.head.preview().is_some() {
+        let memory = memory.insert(Share::new(&transaction.gateway.store.memory));
         // The decoder bounds it.
         while let Body::Data(data) = exchange.next().await? {
             preview.extend_from_slice(data);

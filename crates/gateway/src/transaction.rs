@@ -152,8 +152,10 @@ impl<'a> Transaction<'a> {
         const TOO_LARGE: Verdict = Verdict::NonScanned(NonScannedReason::Size);
         let limit = self.service.policy.profile().max_object_size;
         let mut stall = Stall::new(self.mode, self.head);
+        // Until the preview is over the client may wait for 100, which has no place in an answer.
+        let mut previewing = self.head.preview().is_some();
         loop {
-            let next = if let Some(patience) = stall.patience(store) {
+            let next = if let Some(patience) = stall.patience(store).filter(|_| !previewing) {
                 let Ok(next) = timeout(patience, exchange.next()).await else {
                     if *out == Out::Nothing
                         && let Some(report) = self.threat_so_far(store).await
@@ -181,7 +183,10 @@ impl<'a> Transaction<'a> {
                 Body::PreviewEnd if store.len() > limit || claimed.is_some_and(|len| len > limit) => {
                     return Ok(Received::Part(TOO_LARGE, Vec::new()));
                 }
-                Body::PreviewEnd => exchange.proceed().await?,
+                Body::PreviewEnd => {
+                    previewing = false;
+                    exchange.proceed().await?;
+                }
                 Body::End => return Ok(Received::Whole),
             }
         }

@@ -108,7 +108,12 @@ impl Buffer {
             }
             if self.bytes.len() - self.end < SMALL {
                 let len = (self.bytes.len() * 2).clamp(LARGE, self.most + SMALL);
-                if self.share.grow_to((len - SMALL) as u64) {
+                let more = (len - SMALL) as u64;
+                // As long as anything can be read, more room is only convenient.
+                let is_needed = self.end == self.bytes.len();
+                let grows =
+                    if is_needed { self.share.grow_to(more) } else { self.share.grow_for_comfort(more) };
+                if grows {
                     self.resize(len);
                 }
             }
@@ -177,6 +182,25 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
         });
         assert_eq!(memory.taken(), 0);
+    }
+
+    #[test]
+    fn a_rest_in_a_small_buffer_takes_nothing_of_what_bodies_need() {
+        let memory = Budget::unwatched(1 << 20);
+        let mut bodies = Share::new(&memory);
+        assert!(bodies.grow_to(600_000));
+        let mut buffer = Buffer::new(LARGE, &memory);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut endless = tokio::io::repeat(7);
+            for rest in [3, 2000, SMALL - 1] {
+                buffer.read(&mut endless).await.unwrap();
+                buffer.consume(buffer.filled().len() - rest);
+                buffer.read(&mut endless).await.unwrap();
+                assert_eq!((memory.taken(), buffer.filled().len()), (600_000, SMALL), "{rest}");
+                buffer.consume(SMALL);
+            }
+        });
     }
 
     #[test]

@@ -271,27 +271,27 @@ impl<I: Io> Sink<'_, I> {
 
     /// Writes once, as soon as there is room. The system reports room only when a good part of its
     /// queue, which may be megabytes, is free; so what tells a slow peer from a dead one is whether
-    /// the queue gets shorter.
+    /// the queue gets shorter. It is looked at now and then, and given up when it has not for the
+    /// whole time, or when the peer is too slow on average.
     async fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<io::Result<usize>, ExchangeError> {
-        let mut before = None;
+        const LOOKS: u32 = 4;
+        let Timeouts { write: patience, body_rate, .. } = *self.timeouts;
+        let (mut shortest, mut silent) = (u64::MAX, Duration::ZERO);
         loop {
-            let half = self.timeouts.write / 2;
-            let write = self.alarm.by(Deadline::In(half), self.io.write_vectored(slices)).await;
-            self.pace.waited += self.alarm.waited();
-            if self.pace.waited > self.timeouts.write {
-                let taken = self.pace.bytes.saturating_sub(self.io.unconfirmed().unwrap_or(0));
-                if taken < self.timeouts.body_rate * self.pace.waited.as_secs() {
-                    return Err(ExchangeError::WriteTimeout);
-                }
-            }
+            let write = self.alarm.by(Deadline::In(patience / LOOKS), self.io.write_vectored(slices)).await;
+            let waited = self.alarm.waited();
+            self.pace.waited += waited;
             if let Ok(written) = write {
                 return Ok(written);
             }
-            let now = self.io.unconfirmed().unwrap_or(0);
-            if before.is_some_and(|before| now >= before) {
+            let queued = self.io.unconfirmed().unwrap_or(0);
+            silent = if queued < shortest { Duration::ZERO } else { silent + waited };
+            shortest = queued;
+            let taken = self.pace.bytes.saturating_sub(queued);
+            let too_slow = self.pace.waited > patience && taken < body_rate * self.pace.waited.as_secs();
+            if too_slow || silent >= patience {
                 return Err(ExchangeError::WriteTimeout);
             }
-            before = Some(now);
         }
     }
 }

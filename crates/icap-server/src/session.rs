@@ -32,6 +32,17 @@ struct Standing<'s> {
 /// What nobody reads of a body of OPTIONS, in bytes; more ends the connection.
 const OPTIONS_BODY: usize = 64 * 1024;
 
+/// What follows an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// The next request.
+    Next,
+    /// The end, when the client has had time to read the answer.
+    Linger,
+    /// The end.
+    End,
+}
+
 /// What came instead of a request head.
 enum NoHead {
     /// Nothing: the connection may be closed without a word.
@@ -73,7 +84,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             if self.slot.is_none() {
                 self.slot = self.shared.take_slot();
             }
-            let goes_on = if method == Method::Options {
+            let after = if method == Method::Options {
                 self.serve_options(&head).await
             } else {
                 self.serve_modification(&head).await
@@ -81,10 +92,12 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             self.shared.metrics.took(method, started.elapsed());
             self.count_traffic();
             self.connection.decoder.recycle(head);
-            if !goes_on {
-                return;
-            }
             self.standing.enter(State::Idle);
+            match after {
+                After::Next => {}
+                After::Linger => return self.connection.linger().await,
+                After::End => return,
+            }
         }
     }
 
@@ -156,8 +169,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         }
     }
 
-    /// `false`: the connection is over.
-    async fn serve_options(&mut self, head: &RequestHead) -> bool {
+    async fn serve_options(&mut self, head: &RequestHead) -> After {
         let close = self.closes(head);
         let route = self.shared.service.route(head.uri());
         let shared = self.shared;
@@ -170,7 +182,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
                 Ok(_) => break,
                 Err(error) => {
                     self.give_up(Some(head), error, false).await;
-                    return false;
+                    return After::End;
                 }
             }
         }
@@ -182,18 +194,15 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             self.put_error(Status::NOT_FOUND, close);
             Status::NOT_FOUND
         };
-        let flushed = self.connection.flush_with(&[]).await;
-        if flushed.is_ok() {
-            shared.metrics.answered(Method::Options, status);
+        if let Err(error) = self.connection.flush_with(&[]).await {
+            self.give_up(Some(head), error, true).await;
+            return After::End;
         }
-        if close {
-            self.connection.linger().await;
-        }
-        flushed.is_ok() && !close
+        shared.metrics.answered(Method::Options, status);
+        if close { After::Linger } else { After::Next }
     }
 
-    /// `false`: the connection is over.
-    async fn serve_modification(&mut self, head: &RequestHead) -> bool {
+    async fn serve_modification(&mut self, head: &RequestHead) -> After {
         let shared = self.shared;
         let method = head.method();
         if self.slot.is_none() {
@@ -216,10 +225,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         match (served, answer) {
             (Ok(()), AnswerState::Done(status)) => {
                 shared.metrics.answered(method, status);
-                if close || sending {
-                    self.connection.linger().await;
-                }
-                !(close || sending)
+                if close || sending { After::Linger } else { After::Next }
             }
             (Ok(()) | Err(ExchangeError::Aborted), AnswerState::None) => {
                 self.refuse(head, Status::SERVER_ERROR, true).await
@@ -227,26 +233,24 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             (served, answer) => {
                 let error = served.err().unwrap_or(ExchangeError::Aborted);
                 self.give_up(Some(head), error, answer != AnswerState::None).await;
-                false
+                After::End
             }
         }
     }
 
     /// Answers with an error. The connection goes on if the next request can be found without
-    /// reading a body that nobody wants. `false`: the connection is over.
-    async fn refuse(&mut self, head: &RequestHead, status: Status, close: bool) -> bool {
+    /// reading a body that nobody wants.
+    async fn refuse(&mut self, head: &RequestHead, status: Status, close: bool) -> After {
         let close = close || head.has_body() || self.closes(head);
         let istag = self.shared.service.istag(self.shared.service.route(head.uri()).as_ref());
         let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
         let reply = Reply { status, istag: &istag, fields: &[], parts: Parts::Nothing };
-        let answered = exchange.answer(reply, &[]).await.is_ok();
-        if answered {
-            self.shared.metrics.answered(head.method(), status);
+        if let Err(error) = exchange.answer(reply, &[]).await {
+            self.give_up(Some(head), error, true).await;
+            return After::End;
         }
-        if close {
-            self.connection.linger().await;
-        }
-        answered && !close
+        self.shared.metrics.answered(head.method(), status);
+        if close { After::Linger } else { After::Next }
     }
 
     /// Ends the connection after a failure, with a status if none was sent.
@@ -278,12 +282,16 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         }
         self.connection.output.clear();
         self.put_error(status, true);
-        if self.connection.flush_with(&[]).await.is_ok() {
-            self.shared.metrics.answered(head.map_or(Method::Other, RequestHead::method), status);
-            // Those who speak another protocol have nothing to wait for.
-            if error != ExchangeError::Decode(DecodeError::NotIcap) {
-                self.connection.linger().await;
+        match self.connection.flush_with(&[]).await {
+            Ok(()) => {
+                self.shared.metrics.answered(head.map_or(Method::Other, RequestHead::method), status);
+                // Those who speak another protocol have nothing to wait for.
+                if error != ExchangeError::Decode(DecodeError::NotIcap) {
+                    self.connection.linger().await;
+                }
             }
+            Err(ExchangeError::WriteTimeout) => self.connection.forget(),
+            Err(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! Gauges by labels.
 
+use crate::cells::Cells;
 use crate::families::{Heading, series};
 use crate::label::Labels;
 use prometheus::core::{Collector, Desc};
@@ -7,7 +8,6 @@ use prometheus::proto::{Gauge as Value, MetricFamily, MetricType};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Whole numbers that go up and down, by labels. Clones share the numbers, and so do all threads.
 pub struct Gauges<K: Labels> {
@@ -19,7 +19,7 @@ pub struct Gauges<K: Labels> {
 #[derive(Debug)]
 struct Family {
     heading: Heading,
-    cells: Box<[AtomicI64]>,
+    cells: Cells,
 }
 
 /// What the registry asks.
@@ -29,7 +29,7 @@ struct Collected<K: Labels>(Gauges<K>);
 
 impl<K: Labels> Gauges<K> {
     pub(crate) fn new(heading: Heading) -> Self {
-        let cells = (0..K::LEN).map(|_| AtomicI64::new(0)).collect();
+        let cells = Cells::new(K::LEN);
         Self { family: Arc::new(Family { heading, cells }), labels: PhantomData }
     }
 
@@ -37,17 +37,11 @@ impl<K: Labels> Gauges<K> {
         Box::new(Collected(self.clone()))
     }
 
-    /// Sets the series of `values`.
-    pub fn set(&self, values: K::Values, number: i64) {
-        if let Some(cell) = self.cell(values) {
-            cell.store(number, Ordering::Relaxed);
-        }
-    }
-
     /// Adds to the series of `values`; what is negative is taken away.
     pub fn add(&self, values: K::Values, number: i64) {
-        if let Some(cell) = self.cell(values) {
-            cell.fetch_add(number, Ordering::Relaxed);
+        if let Some(index) = K::index(values) {
+            // Wraps around, and so does the sum: what one thread added another may take away.
+            self.family.cells.mine().add(index, number.cast_unsigned());
         }
     }
 
@@ -61,13 +55,9 @@ impl<K: Labels> Gauges<K> {
         self.add(values, -1);
     }
 
-    /// The present number of the series of `values`.
+    /// The present number of the series of `values`. Sums over all shards: not for the hot path.
     pub fn get(&self, values: K::Values) -> i64 {
-        self.cell(values).map_or(0, |cell| cell.load(Ordering::Relaxed))
-    }
-
-    fn cell(&self, values: K::Values) -> Option<&AtomicI64> {
-        self.family.cells.get(K::index(values)?)
+        K::index(values).map_or(0, |index| self.family.cells.sum(index).cast_signed())
     }
 }
 
@@ -92,10 +82,10 @@ impl<K: Labels> Collector for Collected<K> {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let family = &self.0.family;
-        let all = family.cells.iter().enumerate().map(|(index, cell)| {
+        let all = (0..K::LEN).map(|index| {
             let mut value = Value::default();
             #[expect(clippy::cast_precision_loss, reason = "the text format has floating-point numbers")]
-            value.set_value(cell.load(Ordering::Relaxed) as f64);
+            value.set_value(family.cells.sum(index).cast_signed() as f64);
             let mut series = series::<K>(index);
             series.set_gauge(value);
             series

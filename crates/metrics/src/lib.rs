@@ -14,8 +14,8 @@
 //! 2. No count is lost: a scrape sees each one that happened before it.
 //! 3. The number of series is fixed at registration; no peer can add one.
 //!
-//! What is counted often is sharded: counters and histograms. Gauges are one cell for all threads, as
-//! each reader wants their present value.
+//! What is counted often is sharded: counters, histograms, and gauges by labels, which go up and down by
+//! amounts. Gauges without labels are one cell for all threads.
 //!
 //! Series that were never counted are shown as 0, because a series that begins at its first event
 //! hides that event from `rate()`. The exception are the families made by

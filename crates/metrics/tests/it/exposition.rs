@@ -58,8 +58,8 @@ fn ours() -> Registry {
     let pairs: Counters<(Way, ByColour)> = make.counters("b_total", "Pairs.").unwrap();
     pairs.inc_by((Way::Out, Colour::Red), 3);
     let levels: Gauges<Way> = make.gauges("c", "Levels.").unwrap();
-    levels.set(Way::In, -5);
-    levels.set(Way::Out, 12);
+    levels.add(Way::In, -5);
+    levels.add(Way::Out, 12);
     let bounds = BOUNDS.map(Duration::from_secs_f64);
     let times: Histograms<Way> = make.histograms("d_seconds", "Times.", &bounds).unwrap();
     for time in TIMES {
