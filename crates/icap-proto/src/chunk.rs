@@ -223,9 +223,12 @@ fn split_token(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
 fn split_quoted(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let mut at = 1;
     loop {
+        // A backslash makes a quotation mark a character like others, and nothing else legal
+        // (RFC 9110 section 5.6.4): least of all a line break.
+        let is_escape = bytes.get(at) == Some(&b'\\');
+        at += usize::from(is_escape);
         match bytes.get(at) {
-            Some(b'"') => return Ok(&bytes[at + 1..]),
-            Some(b'\\') => at += 2,
+            Some(b'"') if !is_escape => return Ok(&bytes[at + 1..]),
             Some(b'\t' | b' '..=b'~' | 0x80..) => at += 1,
             _ => return Err(DecodeError::Chunk),
         }

@@ -75,15 +75,11 @@ impl ResponseDecoder {
         };
         let mut head = ResponseHead::parse(&input[..end])?;
         let (http_len, body) = head.encapsulated()?;
+        if http_len > self.limits.http_head {
+            return Err(ClientError::Malformed(DecodeError::HttpHeadTooLarge));
+        }
         let whole = end + 4 + http_len;
-        let Some(http) = input.get(end + 4..whole) else {
-            let large = http_len > self.limits.http_head;
-            return if large {
-                Err(ClientError::Malformed(DecodeError::HttpHeadTooLarge))
-            } else {
-                Ok((0, None))
-            };
-        };
+        let Some(http) = input.get(end + 4..whole) else { return Ok((0, None)) };
         head.http.extend_from_slice(http);
         self.body = body;
         Ok((whole, Some(ResponseEvent::Head(head))))

@@ -223,7 +223,9 @@ impl Decoder {
         if end.is_none() {
             self.check_unfinished(input)?;
         }
-        if end.unwrap_or(input.len()) > self.limits.icap_head {
+        // Of a head that is not over, the last bytes may be the beginning of its end.
+        let least = end.unwrap_or_else(|| input.len().saturating_sub(3));
+        if least > self.limits.icap_head {
             return Err(DecodeError::IcapHeadTooLarge);
         }
         Ok(end)
