@@ -73,6 +73,11 @@ bench: build setup-bench ## Measures beside c-icap and clamd (40 minutes; BENCH=
 	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
 	$(TARGET)/release/icapstan-bench compare --json $(TARGET)/bench.json $(BENCH)
 
+.PHONY: endure
+endure: build setup-bench ## Proves the bounds under idle, slow and hostile clients (40 minutes; ENDURE="--minutes 1" for less).
+	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
+	$(TARGET)/release/icapstan-bench endure --json $(TARGET)/endure.json $(ENDURE)
+
 .PHONY: lint
 lint: setup ## Checks format, lints, documentation and licences.
 	$(CARGO) fmt --all --check

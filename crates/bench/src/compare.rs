@@ -10,6 +10,7 @@ mod server;
 mod start;
 mod target;
 mod text;
+mod warm;
 
 use crate::Exit;
 use crate::cli::{Compare, REAL_SIGNATURES, Suite};

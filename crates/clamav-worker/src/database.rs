@@ -10,7 +10,8 @@ mod census;
 
 use crate::args::Settings;
 use crate::engine::{self, Engine, EngineError};
-use crate::{huge, messages, sys};
+use crate::pages::Large;
+use crate::{messages, sys};
 use census::Census;
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
@@ -45,6 +46,7 @@ pub(crate) enum LoadError {
 
 /// Loads all folders into one engine.
 pub(crate) fn load(settings: &Settings) -> Result<Database, LoadError> {
+    let _large = Large::begin();
     if !sys::is_writable_dir(&settings.temp_dir) {
         return Err(LoadError::path(&settings.temp_dir, "not a folder in which files can be made"));
     }
@@ -66,7 +68,6 @@ pub(crate) fn load(settings: &Settings) -> Result<Database, LoadError> {
         return Err(LoadError::Short { expected, loaded });
     }
     quiet(None, || engine.compile())?;
-    huge::collapse();
     if census.rule_files > 0 {
         crate::log(&format!("{} files of YARA rules are left out: not for libclamav", census.rule_files));
     }

@@ -11,9 +11,13 @@
 
 int libc_vsscanf(const char *text, const char *format, va_list args) __asm__("vsscanf");
 int libc_isoc99_vsscanf(const char *text, const char *format, va_list args) __asm__("__isoc99_vsscanf");
+/* Since glibc 2.38; nobody calls the function that needs it where it is not there. */
+__attribute__((weak)) int libc_isoc23_vsscanf(const char *text, const char *format, va_list args)
+    __asm__("__isoc23_vsscanf");
 
 int own_sscanf(const char *text, const char *format, ...) __asm__("sscanf");
 int own_isoc99_sscanf(const char *text, const char *format, ...) __asm__("__isoc99_sscanf");
+int own_isoc23_sscanf(const char *text, const char *format, ...) __asm__("__isoc23_sscanf");
 
 /* Whether this is "%u" and a number of at most nine digits, which cannot overflow. */
 static int number(const char *text, const char *format, unsigned *value)
@@ -58,6 +62,21 @@ int own_isoc99_sscanf(const char *text, const char *format, ...)
         *va_arg(args, unsigned *) = value;
     else
         result = libc_isoc99_vsscanf(text, format, args);
+    va_end(args);
+    return result;
+}
+
+int own_isoc23_sscanf(const char *text, const char *format, ...)
+{
+    unsigned value;
+    va_list args;
+    int result = 1;
+
+    va_start(args, format);
+    if (number(text, format, &value))
+        *va_arg(args, unsigned *) = value;
+    else
+        result = (libc_isoc23_vsscanf ? libc_isoc23_vsscanf : libc_isoc99_vsscanf)(text, format, args);
     va_end(args);
     return result;
 }

@@ -155,7 +155,7 @@ impl Service for Gateway {
         let Some(log) = &self.access_log else { return transaction.run(exchange).await };
         let started = Instant::now();
         let served = transaction.run(exchange).await;
-        record::access(&transaction, log, exchange, started);
+        record::access(&transaction, log, exchange, served, started);
         served
     }
 }

@@ -3,7 +3,7 @@
 use crate::answer::reason_text;
 use crate::transaction::{Conclusion, Transaction};
 use crate::{identity, url};
-use icapstan_icap_server::{Exchange, Io};
+use icapstan_icap_server::{Exchange, ExchangeError, Io};
 use icapstan_model::{ScanReport, ThreatName};
 use icapstan_policy::{Action, Decision};
 use icapstan_telemetry::{AccessLog, AccessRecord, AccessUrl};
@@ -65,6 +65,7 @@ pub(crate) fn access<I: Io>(
     transaction: &Transaction<'_>,
     log: &AccessLog,
     exchange: &Exchange<'_, I>,
+    served: Result<(), ExchangeError>,
     started: Instant,
 ) {
     let Conclusion { verdict, reason, action } = transaction.conclusion;
@@ -77,7 +78,7 @@ pub(crate) fn access<I: Io>(
         client: identity::client(transaction.head),
         method: transaction.head.method().as_str(),
         service: Arc::clone(&transaction.service.id),
-        status: exchange.answered().map_or(0, |status| status.0),
+        status: exchange.status(served).map_or(0, |status| status.0),
         verdict,
         reason,
         action,

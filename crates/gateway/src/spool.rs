@@ -50,26 +50,33 @@ impl Spool {
         Ok(())
     }
 
-    /// Writes what is pending, and hands out the file.
-    pub(crate) async fn file(&mut self) -> io::Result<Arc<File>> {
+    /// Writes what is pending, and gives its block back: what reads the file needs one of its own.
+    pub(crate) async fn settle(&mut self) -> io::Result<()> {
         self.flush().await?;
-        // What reads it back needs a block of its own.
         self.pending = Vec::new();
-        Ok(Arc::clone(&self.file))
+        Ok(())
     }
 
-    /// Reads up to a block from `offset` into `block`, which is returned shorter at the end.
-    pub(crate) async fn read(&self, offset: u64, mut block: Vec<u8>) -> io::Result<Vec<u8>> {
+    /// The file, with all that was settled.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Reads up to `most` of the bytes in the file from `offset` on into `block`; none: there it ends.
+    pub(crate) async fn read(&self, offset: u64, most: usize, mut block: Vec<u8>) -> io::Result<Vec<u8>> {
         let left = self.written.saturating_sub(offset);
-        if left == 0 {
-            let at = usize::try_from(offset - self.written).unwrap_or(usize::MAX);
-            block.clear();
-            block.extend_from_slice(self.pending.get(at..).unwrap_or_default());
+        block.resize(usize::try_from(left).unwrap_or(most).min(most), 0);
+        if block.is_empty() {
             return Ok(block);
         }
         let file = Arc::clone(&self.file);
-        block.resize(usize::try_from(left).unwrap_or(BLOCK).min(BLOCK), 0);
         blocking(move || file.read_exact_at(&mut block, offset).map(|()| block)).await
+    }
+
+    /// What is not in the file, from `offset` of the body on.
+    pub(crate) fn pending(&self, offset: u64) -> &[u8] {
+        let at = usize::try_from(offset.saturating_sub(self.written)).unwrap_or(usize::MAX);
+        self.pending.get(at..).unwrap_or_default()
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -114,16 +121,18 @@ mod tests {
         assert_eq!(spool.len(), bytes.len() as u64);
         for flushed in [false, true] {
             if flushed {
-                spool.file().await.unwrap();
+                spool.settle().await.unwrap();
+                assert_eq!(spool.pending.capacity(), 0);
             }
             let (mut back, mut block) = (Vec::new(), Vec::new());
             loop {
-                block = spool.read(back.len() as u64, block).await.unwrap();
+                block = spool.read(back.len() as u64, BLOCK, block).await.unwrap();
                 if block.is_empty() {
                     break;
                 }
                 back.extend_from_slice(&block);
             }
+            back.extend_from_slice(spool.pending(back.len() as u64));
             assert!(back == bytes, "flushed: {flushed}");
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the file has no name");
@@ -135,9 +144,10 @@ mod tests {
         let mut spool = Spool { file: Arc::new(full), written: 0, pending: vec![7; BLOCK - 10] };
         spool.push(&[8; 9]).await.unwrap();
         assert!(spool.push(&[9; 100]).await.is_err());
-        assert!(spool.file().await.is_err());
+        assert!(spool.settle().await.is_err());
         assert_eq!(spool.len(), BLOCK as u64 - 1);
-        let kept = spool.read(0, Vec::new()).await.unwrap();
+        assert!(spool.read(0, BLOCK, Vec::new()).await.unwrap().is_empty());
+        let kept = spool.pending(0);
         assert!(kept.ends_with(&[7, 8, 8, 8, 8, 8, 8, 8, 8, 8]));
     }
 

@@ -137,9 +137,22 @@ impl Store {
                 Content::Memory(bytes)
             }
             Place::Memory(bytes) => Content::Memory(bytes.clone()),
-            Place::File(spool) => Content::File(spool.file().await?),
+            Place::File(spool) => {
+                spool.settle().await?;
+                Content::File(spool.file())
+            }
         };
         Ok(Object { content, len })
+    }
+
+    /// Makes room for what sends the body, as far as that goes: nothing will be added.
+    pub(crate) async fn settle(&mut self) {
+        // What cannot be written is sent from where it is.
+        if let Place::File(spool) = &mut self.place
+            && let Err(error) = spool.settle().await
+        {
+            tracing::warn!(%error, "A spool file cannot be written.");
+        }
     }
 
     /// The body, if it is in memory.
@@ -153,13 +166,18 @@ impl Store {
 
     /// The first bytes of the body; fewer if that is shorter.
     pub(crate) async fn front(&self, len: u64) -> Result<Vec<u8>, ExchangeError> {
-        let mut bytes = match (self.in_memory(), &self.place) {
-            (Some(bytes), _) => bytes[..bytes.len().min(index(len))].to_vec(),
-            (None, Place::File(spool)) => spool.read(0, Vec::new()).await.map_err(unreadable)?,
-            (None, _) => Vec::new(),
-        };
-        bytes.truncate(index(len));
-        Ok(bytes)
+        let len = index(len);
+        let first = |bytes: &[u8], len| bytes[..bytes.len().min(len)].to_vec();
+        match &self.place {
+            Place::Growing(bytes) => Ok(first(bytes, len)),
+            Place::Memory(bytes) => Ok(first(bytes, len)),
+            Place::File(spool) => {
+                let mut bytes = spool.read(0, len, Vec::new()).await.map_err(unreadable)?;
+                let pending = spool.pending(bytes.len() as u64);
+                bytes.extend(first(pending, len - bytes.len()));
+                Ok(bytes)
+            }
+        }
     }
 
     /// Sends the body from `offset` on as pieces of an answer that was begun.
@@ -174,9 +192,9 @@ impl Store {
             Place::File(spool) => {
                 let mut block = Vec::new();
                 loop {
-                    block = spool.read(offset, block).await.map_err(unreadable)?;
+                    block = spool.read(offset, spool::BLOCK, block).await.map_err(unreadable)?;
                     if block.is_empty() {
-                        return Ok(());
+                        return send_chunks(spool.pending(offset), exchange).await;
                     }
                     offset += block.len() as u64;
                     send_chunks(&block, exchange).await?;

@@ -58,11 +58,18 @@ enum Received {
     /// All of it is stored.
     Whole,
     /// It will not be stored, for this reason. A piece was received that the store did not take.
-    Part(Verdict, Vec<u8>),
+    Part(Verdict, Rest),
     /// There is no room.
     Spent,
     /// What is here is enough to block it.
     Threat(ScanReport),
+}
+
+/// A piece of a body behind what is stored of it.
+#[derive(Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    _memory: Option<Share>,
 }
 
 /// The store takes at least this much, so that a preview always fits. Larger than any preview.
@@ -125,8 +132,8 @@ impl<'a> Transaction<'a> {
             Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
             Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await,
             Received::Part(verdict, rest) => {
-                self.conclude(exchange, &ScanReport::unscanned(verdict.into()), Some((store, out)), &rest)
-                    .await
+                let report = ScanReport::unscanned(verdict.into());
+                self.conclude(exchange, &report, Some((store, out)), &rest.bytes).await
             }
             Received::Whole => match self.scan(exchange, &mut store).await? {
                 Ok(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
@@ -172,16 +179,19 @@ impl<'a> Transaction<'a> {
             match next {
                 Body::Data(data) => match store.push(data).await {
                     Ok(()) => {}
-                    Err(StoreError::TooLarge) => return Ok(Received::Part(TOO_LARGE, data.to_vec())),
+                    Err(StoreError::TooLarge) => {
+                        store.settle().await;
+                        return Ok(self.part(TOO_LARGE, data));
+                    }
                     Err(StoreError::Spent) => return Ok(Received::Spent),
                     Err(StoreError::Io(error)) => {
                         error!(%error, "A spool file cannot be written.");
                         let failed = Verdict::Failed(FailedReason::TempSpace);
-                        return Ok(Received::Part(failed, data.to_vec()));
+                        return Ok(self.part(failed, data));
                     }
                 },
                 Body::PreviewEnd if store.len() > limit || claimed.is_some_and(|len| len > limit) => {
-                    return Ok(Received::Part(TOO_LARGE, Vec::new()));
+                    return Ok(Received::Part(TOO_LARGE, Rest::default()));
                 }
                 Body::PreviewEnd => {
                     previewing = false;
@@ -190,6 +200,15 @@ impl<'a> Transaction<'a> {
                 Body::End => return Ok(Received::Whole),
             }
         }
+    }
+
+    /// Keeps `data`, which the store did not take, until it can be sent.
+    fn part(&self, verdict: Verdict, data: &[u8]) -> Received {
+        let mut memory = Share::new(&self.gateway.store.memory);
+        if !memory.grow_to(data.len() as u64) {
+            return Received::Spent;
+        }
+        Received::Part(verdict, Rest { bytes: data.to_vec(), _memory: Some(memory) })
     }
 
     /// Whether what has come so far is malware by itself: the last chance to show a page.

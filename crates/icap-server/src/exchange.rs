@@ -89,6 +89,20 @@ pub(crate) enum AnswerState {
     Done(Status),
 }
 
+// === impl ExchangeError ===
+
+impl ExchangeError {
+    /// What is answered to it where no answer was begun; `None`: nothing.
+    pub(crate) fn status(self) -> Option<Status> {
+        match self {
+            Self::Decode(error) => Some(error.status()),
+            Self::ReadTimeout => Some(Status::REQUEST_TIMEOUT),
+            Self::Spent => Some(Status::UNAVAILABLE),
+            Self::WriteTimeout | Self::Gone | Self::Aborted => None,
+        }
+    }
+}
+
 // === impl Exchange ===
 
 impl<'c, I: Io> Exchange<'c, I> {
@@ -118,11 +132,14 @@ impl<'c, I: Io> Exchange<'c, I> {
         self.connection.peer
     }
 
-    /// The status that was answered, once the answer is out.
-    pub fn answered(&self) -> Option<Status> {
-        match self.answer {
-            AnswerState::Done(status) => Some(status),
-            AnswerState::None | AnswerState::Begun => None,
+    /// The status that the client gets when the service has `served` it so: what was answered, or what
+    /// the server answers then. `None`: no whole answer.
+    pub fn status(&self, served: Result<(), ExchangeError>) -> Option<Status> {
+        match (self.answer, served) {
+            (AnswerState::Done(status), _) => Some(status),
+            (AnswerState::Begun, _) => None,
+            (AnswerState::None, Ok(()) | Err(ExchangeError::Aborted)) => Some(Status::SERVER_ERROR),
+            (AnswerState::None, Err(error)) => error.status(),
         }
     }
 

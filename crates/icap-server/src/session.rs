@@ -265,21 +265,14 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         };
         self.shared.metrics.ended(cause);
         debug!(peer = %self.connection.peer, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
-        let status = match error {
-            ExchangeError::Decode(error) => {
-                self.shared.metrics.malformed(error);
-                error.status()
-            }
-            ExchangeError::ReadTimeout => Status::REQUEST_TIMEOUT,
-            ExchangeError::Spent => Status::UNAVAILABLE,
+        match error {
+            ExchangeError::Decode(error) => self.shared.metrics.malformed(error),
             // Its queue would be kept by the system until the peer takes it, or for minutes.
             ExchangeError::WriteTimeout => return self.connection.forget(),
-            ExchangeError::Gone | ExchangeError::Aborted => return,
-        };
-        if answering {
-            // Part of an answer is out; a second one would be taken for its body.
-            return;
+            _ => {}
         }
+        // Where part of an answer is out, a second one would be taken for its body.
+        let Some(status) = error.status().filter(|_| !answering) else { return };
         self.connection.output.clear();
         self.put_error(status, true);
         match self.connection.flush_with(&[]).await {

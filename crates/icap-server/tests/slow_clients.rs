@@ -302,6 +302,22 @@ async fn clients_that_are_slow_but_keep_the_rate_are_served() {
     assert!(server.ended("read-timeout") + server.ended("write-timeout") < 0.5);
 }
 
+#[tokio::test]
+async fn a_reader_may_pause_for_less_than_the_deadline_as_often_as_it_likes() {
+    let server = Running::start(Timeouts { body_rate: 64, write: 4 * SHORT, ..short() });
+    let mut stream = narrow(server.addr).await;
+    stream.write_all(post("flood", "Connection: close\r\n", "0\r\n\r\n").as_bytes()).await.unwrap();
+    for pause in 0..4 {
+        // From a full queue on each time.
+        sleep(2 * SHORT).await;
+        let taken = sip(&mut stream, 1 << 16, Duration::ZERO, 1 << 20).await;
+        assert!(taken >= 1 << 20, "{taken} bytes after pause {pause}");
+    }
+    drop(stream);
+    server.settled().await;
+    assert!(server.ended("write-timeout") < 0.5);
+}
+
 /// The system tells of room for more only when a good part of its queue, megabytes, is free. A client
 /// that takes longer for so much is not one that takes nothing.
 #[tokio::test]

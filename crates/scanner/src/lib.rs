@@ -74,6 +74,7 @@ mod sealed;
 mod temp;
 mod views;
 mod worker;
+mod worker_log;
 mod zygote;
 
 pub use config::{ScannerConfig, SignatureSource, StartError, find_worker};

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-use crate::packet;
+use crate::{packet, worker_log};
 
 /// A fork takes milliseconds. A zygote that has not answered by then is not waited for.
 const FORK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -235,14 +235,21 @@ fn spawn(start: &Start<'_>) -> io::Result<Process> {
     if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
         command.env("LD_LIBRARY_PATH", path);
     }
-    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let parent = rustix::process::getpid();
     let fd = theirs.as_raw_fd();
     // SAFETY: between fork and exec only system calls are made: no allocation, no lock, no panic.
     unsafe {
         command.pre_exec(move || prepare(fd, parent));
     }
-    let child = command.spawn()?;
+    let mut child = command.spawn()?;
+    if let Some(stderr) = child.stderr.take()
+        && let Err(error) = worker_log::follow(stderr)
+    {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
     Ok(Process { child, control: ours, workers: Vec::new() })
 }
 

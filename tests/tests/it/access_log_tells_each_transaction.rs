@@ -4,6 +4,8 @@
 use crate::common::{assert_204, assert_block, reqmod, respmod};
 use icapstan_testkit::{IcapClient, Message, Standalone, binary, clean_bytes, eicar, tempdir};
 use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 
 #[test]
@@ -56,6 +58,39 @@ fn each_transaction_is_one_line_and_secrets_are_none() {
     assert!(lines[2]["received_bytes"].as_u64().expect("a number") > 200_000, "{}", lines[2]);
     assert!(lines[1]["sent_bytes"].as_u64().expect("a number") > 500, "{}", lines[1]);
     assert!(!text.contains("secret") && !text.contains("token"), "{text}");
+}
+
+#[test]
+fn the_status_is_what_the_client_got() {
+    let dir = tempdir();
+    let path = dir.path().join("access.log");
+    let config = format!("log: {{format: json, access: {}}}\ntimeouts: {{bodyIdle: 200ms}}", path.display());
+    let mut server = Standalone::with().config(&config).start();
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    let head = format!(
+        "RESPMOD icap://h/respmod ICAP/1.0\r\nHost: h\r\nEncapsulated: res-hdr=0, res-body={}\r\n\r\n{head}",
+        head.len()
+    );
+    for (body, leaves, status) in [("zz\r\n", false, 400), ("5\r\nab", false, 408), ("5\r\nab", true, 0)] {
+        let mut stream = TcpStream::connect(server.icap()).expect("the server listens");
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("it takes the request");
+        if leaves {
+            stream.shutdown(Shutdown::Write).expect("it is open");
+        }
+        let mut answer = String::new();
+        // By a reset, if it closes on what it did not read.
+        let _ = stream.read_to_string(&mut answer);
+        let got = answer.strip_prefix("ICAP/1.0 ").and_then(|rest| rest.get(..3)).unwrap_or("0");
+        assert_eq!(got, status.to_string(), "{body}: {answer}");
+    }
+    server.terminate();
+    assert!(server.wait_exit().success());
+    let text = std::fs::read_to_string(&path).expect("there is an access log");
+    let statuses: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON")["status"].as_u64())
+        .collect();
+    assert_eq!(statuses, [Some(400), Some(408), Some(0)]);
 }
 
 #[test]

@@ -208,6 +208,12 @@ fn workers_have_no_rights_that_scanning_does_not_take() {
         for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "Threads:\t1"] {
             assert!(status.contains(line), "{line} is not in {status}");
         }
+        // The log, wherever it leads, is not among them.
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).expect("the worker is there").flatten() {
+            let leads = fs::read_link(entry.path()).expect("it is open").to_string_lossy().into_owned();
+            let harmless = ["/dev/null", "socket:", "pipe:"].iter().any(|kind| leads.starts_with(kind));
+            assert!(harmless, "{} of worker {pid} leads to {leads}", entry.path().display());
+        }
     }
     let warned = server.process().logs().text().contains("does not keep workers from");
     assert!(!warned, "{}", server.process().logs().text());

@@ -5,6 +5,7 @@ use super::load;
 use super::probe::{self, Answer};
 use super::server::{Levels, Wanted, start_icapstan};
 use super::target::Judged;
+use super::warm;
 use crate::bound::Bound;
 use crate::context::{Context, Core};
 use crate::sigdb::{self, Plan, Preset, known};
@@ -87,7 +88,9 @@ pub(super) fn measure(context: &Context, rounds: u32, parts: &[Part]) -> anyhow:
 fn verdict(context: &Context, rounds: u32, signatures: &Path) -> anyhow::Result<VerdictReport> {
     let (mut clamscan, mut own, mut first, mut beyond) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
+        warm::memory();
         let load = clamscan_load(context, signatures).context("clamscan does not load the signatures")?;
+        warm::memory();
         let (verdict, own_load) = first_verdict(context, signatures)?;
         eprintln!(
             "{} round {round}/{rounds}: clamscan {load:.0} ms, first verdict {verdict:.0} ms",

@@ -7,6 +7,7 @@ use icapstan_clamav_wire::{Command, Confinement, Event};
 use std::fs;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// Long to scan: nothing in it ends a scan early.
 fn slow() -> Vec<u8> {
@@ -190,4 +191,25 @@ fn an_object_that_needs_more_memory_than_there_is_is_not_called_clean() {
         let clean = reply.code == 0 && reply.flags == icapstan_clamav_wire::ReplyFlags::INSPECTED;
         assert!(!clean, "{reply:?}");
     }
+}
+
+/// Else scans are slower, and nobody would notice. Whether there are such pages is up to the system.
+#[test]
+fn the_loaded_signatures_ask_for_large_pages() {
+    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return;
+    }
+    let (zygote, _database) = Zygote::ready();
+    let maps = fs::read_to_string(format!("/proc/{}/smaps", zygote.pid())).unwrap();
+    let (mut size, mut sizes) = (0, Vec::new());
+    for line in maps.lines() {
+        if let Some(kib) = line.strip_prefix("Size:") {
+            size = kib.trim_end_matches("kB").trim().parse::<u64>().unwrap();
+        } else if line.strip_prefix("VmFlags:").is_some_and(|flags| flags.contains(" hg")) {
+            sizes.push(size);
+        }
+    }
+    assert!(!sizes.is_empty(), "{maps}");
+    // What was taken ahead is given back: a worker's bound counts from there.
+    assert!(sizes.iter().sum::<u64>() < 16 << 10, "{sizes:?} KiB");
 }

@@ -1,6 +1,7 @@
 //! What stands before libc's sscanf reads as that does.
 
 use crate::support::Folder;
+use std::path::Path;
 use std::process::Command;
 
 /// Compares each text and format, read by the functions of sscanf.c and by libc's own.
@@ -78,15 +79,30 @@ fn numbers_are_read_as_libc_reads_them() {
     assert!(run.status.success() && told.trim() == "360", "{told} {:?}", run.status);
 }
 
+/// The names of a program's or library's symbols that `nm` lists with `option`, without their versions.
+fn symbols(option: &str, path: &Path) -> Vec<String> {
+    let listed = Command::new("nm").args(["-D", option]).arg(path).output().unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let last = |line: &str| Some(line.split_whitespace().last()?.split('@').next()?.to_owned());
+    String::from_utf8_lossy(&listed.stdout).lines().filter_map(last).collect()
+}
+
 /// Else nothing is gained, and nobody would notice.
 #[test]
-fn the_program_offers_its_own_to_libraries() {
-    let listed = Command::new("nm")
-        .args(["-D", "--defined-only", env!("CARGO_BIN_EXE_icapstan-clamav-worker")])
-        .output()
-        .unwrap();
-    let listed = String::from_utf8_lossy(&listed.stdout);
-    for name in ["sscanf", "__isoc99_sscanf"] {
-        assert!(listed.lines().any(|line| line.ends_with(&format!(" T {name}"))), "{name}: {listed}");
+fn what_libclamav_asks_for_is_what_the_program_offers() {
+    let program = Path::new(env!("CARGO_BIN_EXE_icapstan-clamav-worker"));
+    let linked = Command::new("ldd").arg(program).output().unwrap();
+    let linked = String::from_utf8_lossy(&linked.stdout).into_owned();
+    let library = linked
+        .lines()
+        .find(|line| line.contains("libclamav.so"))
+        .and_then(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    let offered = symbols("--defined-only", program);
+    let mut asked = symbols("--undefined-only", Path::new(library.unwrap()));
+    asked.retain(|name| name.ends_with("sscanf") || name == "mmap" || name == "mmap64");
+    assert!(asked.iter().any(|name| name.ends_with("sscanf")), "{asked:?}");
+    assert!(asked.iter().any(|name| name.starts_with("mmap")), "{asked:?}");
+    for name in asked {
+        assert!(offered.contains(&name), "{name}: {offered:?}");
     }
 }
