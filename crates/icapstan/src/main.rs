@@ -4,6 +4,7 @@ mod check_config;
 mod cli;
 mod client;
 mod exit;
+mod memory;
 mod options;
 mod scan;
 mod settings;

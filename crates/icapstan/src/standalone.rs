@@ -2,6 +2,7 @@
 
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
+use crate::memory;
 use crate::settings::{self, Settings};
 use anyhow::{Context, anyhow};
 use icapstan_gateway::{Gateway, GatewayMetrics};
@@ -133,7 +134,11 @@ async fn serve(settings: &Settings, access_log: Option<AccessLog>) -> anyhow::Re
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?;
-    let result = serve_with(settings, &registry, &scanner, server, gateway, &mut signals).await;
+    let serving = serve_with(settings, &registry, &scanner, server, gateway, &mut signals);
+    let result = tokio::select! {
+        result = serving => result,
+        never = memory::give_back(&memory) => never,
+    };
     // Also after a failure: processes end and temporary files go.
     scanner.shutdown().await;
     result

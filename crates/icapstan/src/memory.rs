@@ -1,0 +1,46 @@
+//! Memory that bodies took goes back to the system.
+
+#![allow(unsafe_code, reason = "malloc_trim is only to be called through libc")]
+
+use icapstan_icap_server::Budget;
+use std::time::Duration;
+
+/// How often it is looked for.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Less is not worth the time, in bytes.
+const WORTH: u64 = 4 << 20;
+/// How many looks later it is done again, for what was still in use the first time.
+const AGAIN: u32 = 10;
+
+/// Gives free memory back whenever the budget falls to less than half of what was taken before.
+///
+/// The C library keeps what was freed for the next who asks, in as many heaps as threads have asked:
+/// right while bodies keep coming, and after a rush nobody needs it.
+pub(crate) async fn give_back(budget: &Budget) -> ! {
+    let mut interval = tokio::time::interval(INTERVAL);
+    let (mut most, mut again) = (0, 0);
+    loop {
+        interval.tick().await;
+        let taken = budget.taken();
+        most = most.max(taken);
+        if most >= WORTH && taken < most / 2 {
+            (most, again) = (taken, AGAIN);
+            trim();
+        } else if again > 0 {
+            again -= 1;
+            if again == 0 {
+                trim();
+            }
+        }
+    }
+}
+
+#[cfg(target_env = "gnu")]
+fn trim() {
+    // SAFETY: takes an integer only, and locks each heap for itself.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other C libraries give it back by themselves.
+#[cfg(not(target_env = "gnu"))]
+fn trim() {}
