@@ -14,7 +14,7 @@ BUILD_PACKAGES := build-essential pkg-config libclamav-dev
 # To test as well: the peers that the end-to-end tests talk to.
 TEST_PACKAGES := squid-openssl c-icap chromium clamav-testfiles
 # To measure: what it is compared with.
-BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan clamav-daemon
+BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan clamav clamav-daemon
 
 # $(call install,PACKAGES): installs those that are missing; asks the archive only then.
 # RUNLEVEL keeps packages of servers from starting one where there is no systemd.
@@ -74,7 +74,7 @@ bench: build setup-bench ## Measures beside c-icap and clamd (40 minutes; BENCH=
 	$(TARGET)/release/icapstan-bench compare --json $(TARGET)/bench.json $(BENCH)
 
 .PHONY: endure
-endure: build setup-bench ## Proves the bounds under idle, slow and hostile clients (40 minutes; ENDURE="--minutes 1" for less).
+endure: build ## Proves the bounds under idle, slow and hostile clients (40 minutes; ENDURE="--minutes 1" for less).
 	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
 	$(TARGET)/release/icapstan-bench endure --json $(TARGET)/endure.json $(ENDURE)
 

@@ -111,7 +111,7 @@ pub(crate) const REAL_SIGNATURES: &str = "ICAPSTAN_REAL_SIGNATURES";
 const MAX_TIME: Duration = Duration::from_hours(1);
 
 const COMPARE_HELP: &str = "\
-Needs the Debian packages c-icap, libc-icap-mod-virus-scan and clamav-daemon, and icapstan,
+Needs the Debian packages c-icap, libc-icap-mod-virus-scan, clamav and clamav-daemon, and icapstan,
 icapstan-clamav-worker and icapstan-load beside this program.
 
 Exit codes: 0 all targets met, 1 a target missed, 2 something could not be measured validly.

@@ -238,8 +238,8 @@ fn required(program: &str, package: &str) -> anyhow::Result<PathBuf> {
 fn missing(what: &str, package: &str) -> anyhow::Error {
     anyhow!(
         "{what} is not installed (Debian package {package}); the comparison needs \
-         c-icap, libc-icap-mod-virus-scan and clamav-daemon: \
-         apt-get install --no-install-recommends c-icap libc-icap-mod-virus-scan clamav-daemon"
+         c-icap, libc-icap-mod-virus-scan, clamav and clamav-daemon: \
+         apt-get install --no-install-recommends c-icap libc-icap-mod-virus-scan clamav clamav-daemon"
     )
 }
 

@@ -121,6 +121,14 @@ impl Decoder {
         }
     }
 
+    /// Gives back the buffers that are only kept for the next head.
+    pub fn shrink(&mut self) {
+        self.spare = None;
+        if self.state == State::Idle {
+            *self.head = RequestHead::default();
+        }
+    }
+
     fn advance<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, DecodeError> {
         let mut consumed = 0;
         loop {

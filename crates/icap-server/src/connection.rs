@@ -50,6 +50,17 @@ struct Pace {
     bytes: u64,
     /// Time spent waiting for the peer.
     waited: Duration,
+    /// How it stood when the peer was looked at first.
+    start: Option<Start>,
+}
+
+/// How an answer stood at one time. The queue may hold answers before it, which count as little as what
+/// the peer takes of them does not.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    bytes: u64,
+    queued: u64,
+    waited: Duration,
 }
 
 /// Pieces of the input that are passed on by one call to the system.
@@ -111,6 +122,7 @@ impl<I: Io> Connection<I> {
     /// Gives back what an idle connection does not need.
     pub(crate) fn shrink(&mut self) {
         self.input.shrink();
+        self.decoder.shrink();
         self.output = Vec::new();
     }
 
@@ -287,12 +299,24 @@ impl<I: Io> Sink<'_, I> {
             let queued = self.io.unconfirmed().unwrap_or(0);
             silent = if queued < shortest { Duration::ZERO } else { silent + waited };
             shortest = queued;
-            let taken = self.pace.bytes.saturating_sub(queued);
-            let too_slow = self.pace.waited > patience && taken < body_rate * self.pace.waited.as_secs();
-            if too_slow || silent >= patience {
+            if self.pace.is_too_slow(queued, patience, body_rate) || silent >= patience {
                 return Err(ExchangeError::WriteTimeout);
             }
         }
+    }
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// Whether the peer, in whose queue so many bytes are, takes less than `rate` bytes a second, once it
+    /// was waited for longer than `patience`.
+    fn is_too_slow(&mut self, queued: u64, patience: Duration, rate: u64) -> bool {
+        let now = Start { bytes: self.bytes, queued, waited: self.waited };
+        let start = *self.start.get_or_insert(now);
+        let waited = self.waited.saturating_sub(start.waited);
+        let taken = (start.queued + (now.bytes - start.bytes)).saturating_sub(queued);
+        waited > patience && taken < rate * waited.as_secs()
     }
 }
 

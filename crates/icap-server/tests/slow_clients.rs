@@ -222,7 +222,9 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     server.settled().await;
     for mut stream in open {
         let mut answer = Vec::new();
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed");
+        let end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed");
+        let error = end.expect_err("its queue is forgotten, not kept for it").kind();
+        assert_eq!(error, std::io::ErrorKind::ConnectionReset);
         assert!(answer.len() < FLOOD, "most of it was never taken");
         assert!(!answer.ends_with(b"\r\n0\r\n\r\n"), "it never looks whole");
         assert!(!answer.windows(5).any(|window| window == b" 408 "), "no second answer inside of the first");

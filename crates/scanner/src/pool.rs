@@ -62,6 +62,9 @@ pub(crate) struct Lease {
     dear: bool,
 }
 
+/// One of the workers that dear objects may have at once.
+struct DearTurn(Arc<Pool>);
+
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Called {
@@ -170,6 +173,14 @@ impl Pool {
         permit.forget();
         self.in_service.fetch_sub(1, Ordering::Relaxed);
         Some(idle.remove(at))
+    }
+
+    /// Takes idle workers out of service that have files in their folders.
+    fn sweep(&self) {
+        while let Some(worker) = self.take_idle(|worker| !worker.folder.is_empty()) {
+            self.kill(&worker, Death::TempShare);
+            self.crew.send(Job::Replace { pool: self.myself.clone(), worker });
+        }
     }
 
     /// Puts a worker that has proven itself into service.
@@ -301,9 +312,17 @@ impl Lease {
         let room = match self.pool.crew.run.room(&worker.folder, deadline).await {
             Ok(room) => room,
             Err(reason) => {
-                // With a folder of its own a new worker is better off, unless the whole run's is gone.
-                if reason == NoRoom::Gone {
-                    self.lose(Death::TempFolder);
+                match reason {
+                    // With a folder of its own a new worker is better off, unless the whole run's is gone.
+                    NoRoom::Gone => self.lose(Death::TempFolder),
+                    NoRoom::Full => {
+                        // Nothing is left there by scans. Whoever took a worker over may fill the place.
+                        let is_clean = worker.folder.is_empty();
+                        self.pool.sweep();
+                        if !is_clean {
+                            self.lose(Death::TempShare);
+                        }
+                    }
                 }
                 return Called::NoRoom;
             }
@@ -366,25 +385,24 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let dear = self.dear.then(|| DearTurn(self.pool.clone()));
         if let Some(worker) = self.worker.take() {
             match self.busy {
                 Some(room) => {
                     // Its caller is gone in the middle of a scan.
                     let pool = self.pool.clone();
-                    self.pool.crew.runtime.spawn(finish(pool, worker, room));
+                    self.pool.crew.runtime.spawn(finish(pool, worker, room, dear));
                 }
                 None if self.doubtful => self.pool.doubt(worker),
                 None => self.pool.put_back(worker),
             }
         }
-        if self.dear {
-            self.pool.dear.add_permits(1);
-        }
     }
 }
 
-/// Lets a worker finish a scan that nobody waits for, within the grace.
-async fn finish(pool: Arc<Pool>, worker: Worker, room: Room) {
+/// Lets a worker finish a scan that nobody waits for, within the grace. Until then a dear object has it:
+/// else clients that leave could have more workers than dear objects may.
+async fn finish(pool: Arc<Pool>, worker: Worker, room: Room, _dear: Option<DearTurn>) {
     let grace = Instant::now() + pool.crew.config.cancel_grace;
     match worker.answer(room, grace).await {
         Answer::Reply(_) => pool.put_back(worker),
@@ -392,6 +410,14 @@ async fn finish(pool: Arc<Pool>, worker: Worker, room: Room) {
         Answer::Protocol => pool.discharge(worker, Death::Protocol),
         Answer::TempShare => pool.discharge(worker, Death::TempShare),
         Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+    }
+}
+
+// === impl DearTurn ===
+
+impl Drop for DearTurn {
+    fn drop(&mut self) {
+        self.0.dear.add_permits(1);
     }
 }
 

@@ -27,6 +27,8 @@ const INLINE_DECODE: u64 = 8 << 10;
 const RETRY_LEN: u64 = 1 << 20;
 /// Objects up to this size that are nothing to be unpacked are cheap.
 const CHEAP_LEN: u64 = 64 << 10;
+/// What takes longer is not cheap, whatever it looks like. Twenty times what the largest text takes.
+const CHEAP_TIME: Duration = Duration::from_millis(250);
 /// Another worker is asked this often if the object was not to blame.
 const MAX_TRIES: u32 = 3;
 
@@ -48,6 +50,14 @@ struct Session<'a> {
 #[derive(Default)]
 struct Cancel(Arc<AtomicBool>);
 
+/// Why a scan did not come to a report.
+enum Halt {
+    /// It was not begun.
+    Refused(Refusal),
+    /// It is not as cheap as it looked.
+    Dear,
+}
+
 /// What one try to scan a view led to.
 enum Outcome {
     Findings(Findings),
@@ -66,11 +76,32 @@ pub(crate) async fn scan(
     deadline: Instant,
 ) -> Result<ScanReport, Refusal> {
     let handed_over = Instant::now();
+    let mut lane = lane(&object, Views::are_plain(&context));
+    loop {
+        match attempt(crew, pool, &object, &context, lane, (handed_over, deadline)).await {
+            Ok(report) => return Ok(report),
+            Err(Halt::Refused(refusal)) => return Err(refusal),
+            // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
+            // and holds up no cheap ones.
+            Err(Halt::Dear) => lane = Lane::Dear,
+        }
+    }
+}
+
+/// Scans one object in one lane.
+async fn attempt(
+    crew: &Crew,
+    pool: &Arc<Pool>,
+    object: &Object,
+    context: &ScanContext,
+    lane: Lane,
+    (handed_over, deadline): (Instant, Instant),
+) -> Result<ScanReport, Halt> {
     let mut findings = Findings::clean();
     if context.partial {
         findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
     }
-    let plain = Views::are_plain(&context);
+    let plain = Views::are_plain(context);
     let harmless = object.len <= HARMLESS_LEN && plain;
     let too_large = object.len > context.profile.max_object_size;
     if too_large {
@@ -80,13 +111,12 @@ pub(crate) async fn scan(
         return Ok(ScanReport { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO });
     }
 
-    let lane = lane(&object, plain);
     let ticket = pool.queue.enter(lane, deadline).await?;
     let source = Source::new(&object.content, object.len);
     let views = if plain {
         Ok(Views { sources: vec![source], findings: Findings::clean() })
     } else if object.len <= INLINE_DECODE {
-        Views::of(source, &context, deadline, Arc::default())
+        Views::of(source, context, deadline, Arc::default())
     } else {
         let context = context.clone();
         in_thread(&ticket, move |cancelled| Views::of(source, &context, deadline, cancelled)).await
@@ -127,7 +157,7 @@ pub(crate) async fn scan(
     }
 
     let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
-    let sha256 = if is_threat { digest(object, &ticket).await } else { None };
+    let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
     Ok(ScanReport { findings, sha256, waited, engine })
@@ -137,7 +167,7 @@ pub(crate) async fn scan(
 
 impl Session<'_> {
     /// Scans one view. A refusal only as long as nothing was begun.
-    async fn view(&mut self, view: Source) -> Result<Findings, Refusal> {
+    async fn view(&mut self, view: Source) -> Result<Findings, Halt> {
         let mut known = Findings::clean();
         let head = match view.head(HEAD) {
             Ok(head) => head,
@@ -175,24 +205,32 @@ impl Session<'_> {
     }
 
     /// One try.
-    async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Refusal> {
+    async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Halt> {
         let failed = |reason| Ok(Outcome::failed(reason));
         if self.lease.is_none() {
             match self.pool.checkout(self.lane, self.deadline).await {
                 Ok(lease) => self.lease = Some(lease),
-                Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless),
+                Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless.into()),
                 Err(NoWorker::Late) => return failed(FailedReason::Time),
                 Err(NoWorker::None) => return failed(FailedReason::NoScanner),
             }
         }
         let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
         let begin = Instant::now();
-        let left = self.deadline.saturating_duration_since(begin);
-        if left.is_zero() {
-            return if self.begun.is_none() { Err(Refusal::Hopeless) } else { failed(FailedReason::Time) };
+        if self.deadline <= begin {
+            return if self.begun.is_none() {
+                Err(Refusal::Hopeless.into())
+            } else {
+                failed(FailedReason::Time)
+            };
         }
+        let deadline = match self.lane {
+            Lane::Cheap => self.deadline.min(begin + CHEAP_TIME),
+            Lane::Dear => self.deadline,
+        };
+        let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = lease.call(file.as_fd(), request(self.profile, len, left), self.deadline).await;
+        let called = lease.call(file.as_fd(), request(self.profile, len, left), deadline).await;
         let took = begin.elapsed();
         self.engine += took;
         self.crew.metrics.engine_call(took);
@@ -221,6 +259,10 @@ impl Session<'_> {
             Called::Protocol => Outcome::failed(FailedReason::EngineError),
             Called::Deadline => Outcome::failed(FailedReason::Time),
         };
+        let is_late = matches!(&outcome, Outcome::Findings(findings) if findings.iter().any(is_late));
+        if is_late && deadline < self.deadline {
+            return Err(Halt::Dear);
+        }
         if doubtful {
             lease.doubt();
         }
@@ -228,6 +270,14 @@ impl Session<'_> {
             self.lease = None;
         }
         Ok(outcome)
+    }
+}
+
+// === impl Halt ===
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
@@ -245,6 +295,10 @@ impl Outcome {
     fn failed(reason: FailedReason) -> Self {
         Self::Findings(Verdict::Failed(reason).into())
     }
+}
+
+fn is_late(verdict: &Verdict) -> bool {
+    *verdict == Verdict::Failed(FailedReason::Time)
 }
 
 /// What the engine was not able to do may be its own fault.

@@ -231,6 +231,11 @@ impl WorkerFolder {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Whether nothing is in it. Of a worker that scans nothing, nothing should be.
+    pub(crate) fn is_empty(&self) -> bool {
+        fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_none())
+    }
 }
 
 impl Drop for WorkerFolder {

@@ -22,6 +22,9 @@ const QUEUED: u64 = 8 << 20;
 /// More than the longest deadline of the defaults with what comes before it.
 const ENOUGH: Duration = Duration::from_secs(140);
 
+/// Seconds: the longest deadline, that of a reader, may take a quarter more until it is noticed.
+const LATEST: Bound = Bound::AtMost(80.0);
+
 /// How long the active clients are measured at once.
 const WINDOW: Duration = Duration::from_secs(6);
 
@@ -52,8 +55,14 @@ pub(super) fn measure(context: &Context, time: Duration, report: &mut CaseReport
         if begun.elapsed() > time + WINDOW * 3 {
             bail!("the load generator does not end");
         }
-        window(&mut beside)?;
-        most_sessions = server.metric("icapstan_icap_sessions", "")?.max(most_sessions);
+        let mut rate = Vec::new();
+        window(&mut rate)?;
+        let sessions = server.metric("icapstan_icap_sessions", "")?;
+        most_sessions = sessions.max(most_sessions);
+        // When most of them have been ended nobody is slow any more.
+        if sessions >= most_sessions / 2.0 {
+            beside.extend(rate);
+        }
     }
     for _ in 0..QUIET {
         window(&mut quiet)?;
@@ -70,6 +79,16 @@ pub(super) fn measure(context: &Context, time: Duration, report: &mut CaseReport
             to_f64(ended),
             Bound::AtLeast(to_f64(clients(state))),
         );
+        if let Some(seconds) = slow.seconds {
+            report.promise(
+                format!("seconds to the last end of clients slow in {state}"),
+                seconds.max,
+                LATEST,
+            );
+        }
+        let refused: u64 =
+            slow.statuses.iter().filter(|(status, _)| **status != "408").map(|(_, count)| *count).sum();
+        report.never(format!("clients slow in {state} that were refused instead"), refused);
     }
     let spread = |rates: &[f64]| Spread::of(rates).context("a rate is no number");
     let (quiet, beside) = (spread(&quiet)?, spread(&beside)?);

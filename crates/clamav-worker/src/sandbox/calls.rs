@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd;
 
+const SIGSYS: u64 = libc::SIGSYS.unsigned_abs() as u64;
+
 /// What a worker ends with that makes a call it may not, as a shell would tell of `SIGSYS`.
 pub(super) const FORBIDDEN_CALL: libc::c_int = 128 + libc::SIGSYS;
 
@@ -78,6 +80,8 @@ fn conditional() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
         (libc::SYS_ioctl, one_of(1, &allowed::IOCTL)?),
         // `abort` and what the C library does about damaged memory.
         (libc::SYS_tgkill, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, own)?])?]),
+        // Whoever took the worker over may not take the handler away that ends it.
+        (libc::SYS_rt_sigaction, vec![SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, SIGSYS)?])?]),
         // Limits are read, not set.
         (libc::SYS_prlimit64, vec![SeccompRule::new(vec![pointer(2, 0)?])?]),
     ])

@@ -302,6 +302,8 @@ fn forbidden() -> Vec<(&'static str, i64, [usize; 6])> {
         ("link", libc::SYS_link, none),
         ("symlink", libc::SYS_symlink, none),
         ("rename", libc::SYS_rename, none),
+        // With a null pointer as the new action nothing changes; the call is not made all the same.
+        ("take the handler of SIGSYS away", libc::SYS_rt_sigaction, [libc::SIGSYS as usize, 0, 0, 8, 0, 0]),
         // Numbers of the 32-bit pointers' table name other calls.
         ("another table of calls", 0x4000_0000 + libc::SYS_getpid, none),
     ]);

@@ -67,7 +67,7 @@ async fn a_worker_that_hangs_is_killed_at_the_deadline_and_the_next_scan_is_righ
     let pid = stop_worker(&bench).await;
     let begin = Instant::now();
     let timeout = Duration::from_millis(300);
-    let verdict = scan_aside(&bench, text(1000, 1), timeout).await.unwrap();
+    let verdict = scan_aside(&bench, text(100_000, 1), timeout).await.unwrap();
     assert_eq!(verdict, Verdict::Failed(FailedReason::Time));
     assert!(begin.elapsed() >= timeout && begin.elapsed() < timeout + Duration::from_secs(2));
     assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
@@ -80,7 +80,7 @@ async fn a_worker_that_hangs_is_killed_at_the_deadline_and_the_next_scan_is_righ
 async fn a_scan_that_cannot_begin_before_its_deadline_is_refused() {
     let bench = one_worker().await;
     stop_worker(&bench).await;
-    let scan = scan_aside(&bench, text(1000, 1), Duration::from_secs(5));
+    let scan = scan_aside(&bench, text(100_000, 1), Duration::from_secs(5));
     until("it is being scanned", || bench.workers("busy") > 0.5).await;
     let refused = bench.try_scan(b"some other text", context(), Duration::from_millis(100)).await;
     assert_eq!(refused.unwrap_err(), Refusal::Hopeless);
@@ -99,9 +99,9 @@ async fn one_more_than_the_queue_holds_is_refused_at_once() {
         .await,
     );
     stop_worker(&bench).await;
-    let first = scan_aside(&bench, text(1000, 1), Duration::from_secs(4));
+    let first = scan_aside(&bench, text(100_000, 1), Duration::from_secs(4));
     until("it is being scanned", || bench.workers("busy") > 0.5).await;
-    let second = scan_aside(&bench, text(1000, 2), PATIENCE);
+    let second = scan_aside(&bench, text(100_000, 2), PATIENCE);
     until("the next one waits", || bench.metric("icapstan_scanner_waiting", None) > 0.5).await;
     let begin = Instant::now();
     let third = bench.try_scan(b"some other text", context(), PATIENCE).await;
@@ -131,6 +131,52 @@ async fn a_client_that_goes_away_frees_the_worker_whether_it_finishes_or_not() {
     Bench::signal(pid, Signal::CONT);
     assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
     until("one idle worker", || bench.workers("idle") > 0.5).await;
+    end(bench).await;
+}
+
+#[tokio::test]
+async fn what_takes_long_though_it_looks_cheap_waits_with_the_dear_ones() {
+    let bench = one_worker().await;
+    // It takes longer than anything cheap.
+    let pid = stop_worker(&bench).await;
+    let begin = Instant::now();
+    assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
+    assert!(begin.elapsed() < PATIENCE / 4, "it was not waited for as for a dear object");
+    assert!((bench.deaths("deadline") - 1.0).abs() < 0.1, "worker {pid} was given up");
+    end(bench).await;
+}
+
+#[tokio::test]
+async fn dear_objects_whose_clients_leave_never_take_the_worker_for_cheap_ones() {
+    let bench = Arc::new(
+        Bench::start(|config| {
+            config.workers = 1;
+            config.in_flight = 4;
+            config.spare_workers = 1;
+            config.cancel_grace = PATIENCE;
+        })
+        .await,
+    );
+    until("both workers are idle", || bench.workers("idle") > 1.5).await;
+    let pids = bench.processes().1;
+    for pid in &pids {
+        Bench::signal(*pid, Signal::STOP);
+    }
+    let first = scan_aside(&bench, text(100_000, 1), PATIENCE);
+    until("it is being scanned", || bench.workers("busy") > 0.5).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    // Its worker has not finished yet, so the next one waits for that and does not take the other.
+    let second = scan_aside(&bench, text(100_000, 2), PATIENCE);
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(bench.workers("busy") < 1.5);
+    }
+    for pid in &pids {
+        Bench::signal(*pid, Signal::CONT);
+    }
+    assert_eq!(names(&bench.scan(&eicar()).await), ["Eicar-Test-Signature.UNOFFICIAL"]);
+    second.await.unwrap();
     end(bench).await;
 }
 

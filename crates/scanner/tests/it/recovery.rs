@@ -134,7 +134,7 @@ async fn generations_that_are_held_for_ever_end_after_a_grace_unless_a_scan_uses
     let scan = {
         let (bench, epoch) = (bench.clone(), held[0].clone());
         tokio::spawn(async move {
-            let object = object(&text(1000, 1));
+            let object = object(&text(100_000, 1));
             bench.scanner.scan(object, context(), &epoch, Instant::now() + PATIENCE).await.unwrap().findings
         })
     };

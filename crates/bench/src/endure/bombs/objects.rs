@@ -2,6 +2,8 @@
 
 use super::super::server::download;
 use super::zip::zip;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use icapstan_testkit::{eicar, gzip};
 use std::fmt::Write;
 
@@ -41,6 +43,9 @@ const SCRIPT: usize = 6 << 20;
 pub(super) fn objects() -> Vec<Object> {
     let nested = nested();
     let (truncated, garbled) = (nested[..nested.len() / 2].to_vec(), garble(&nested));
+    // Small, and nothing in their first bytes says that they are dear.
+    let behind_text = [b"some text\n", &nested[..]].concat();
+    let mailed = mailed(&nested);
     let octets = "Content-Type: application/octet-stream\r\n";
     let mail = "Content-Type: message/rfc822\r\n";
     let made = [
@@ -53,6 +58,8 @@ pub(super) fn objects() -> Vec<Object> {
         ("zip, 16 in each of four layers", true, octets, nested),
         ("zip, truncated", false, octets, truncated),
         ("zip, garbled", false, octets, garbled),
+        ("zip behind a line of text", false, "Content-Type: text/plain\r\n", behind_text),
+        ("zip in a mail", false, mail, mailed),
         ("mail of 200,000 parts, the last a threat", true, mail, parts()),
         ("mail of 2,000 layers", false, mail, layers()),
         ("script of 6 MiB of concatenations", false, "Content-Type: application/javascript\r\n", script()),
@@ -94,6 +101,17 @@ fn parts() -> Vec<u8> {
         mail.push_str("=\n");
     }
     mail.push_str("\n--b--\n");
+    mail.into_bytes()
+}
+
+fn mailed(object: &[u8]) -> Vec<u8> {
+    let mut mail = head("application/octet-stream");
+    mail.truncate(mail.trim_end().len());
+    mail.push_str("\nContent-Transfer-Encoding: base64\n\n");
+    for line in object.chunks(57) {
+        mail.push_str(&STANDARD.encode(line));
+        mail.push('\n');
+    }
     mail.into_bytes()
 }
 
@@ -158,7 +176,7 @@ mod tests {
             assert!((200..10_343 * 1024).contains(&object.size), "{}: {}", object.name, object.size);
         }
         let stamped: Vec<_> = objects.iter().filter(|object| object.stamp.is_some()).collect();
-        assert_eq!(stamped.len(), 3);
+        assert_eq!(stamped.len(), 4);
         let mut message = stamped[0].message.clone();
         stamped[0].stamp(&mut message, 3, 77);
         assert_eq!(message.len(), stamped[0].message.len());

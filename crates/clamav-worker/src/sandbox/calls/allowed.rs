@@ -54,7 +54,6 @@ pub(super) const FREE: &[i64] = &[
     libc::SYS_sched_getaffinity,
     libc::SYS_futex,
     // Its own signals: how it crashes.
-    libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
