@@ -6,6 +6,7 @@ use icapstan_model::{
     Content, FailedReason, Findings, NonScannedReason, Object, Refusal, ScanContext, ScanProfile, ScanReport,
     Sha256, Verdict,
 };
+use memchr::memmem;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -345,9 +346,9 @@ fn lane(object: &Object, plain: bool) -> Lane {
     }
 }
 
-/// Whether the format has something to unpack. Decides the lane alone: a wrong answer costs time or
-/// order, never a verdict.
-fn is_container(head: &[u8]) -> bool {
+/// Whether there is something to unpack. Decides the lane alone: a wrong answer costs time or order,
+/// never a verdict.
+fn is_container(bytes: &[u8]) -> bool {
     const MAGIC: [&[u8]; 16] = [
         b"PK",
         b"\x1f\x8b",
@@ -366,8 +367,20 @@ fn is_container(head: &[u8]) -> bool {
         b"\x60\xea",
         b"070707",
     ];
-    MAGIC.iter().any(|magic| head.starts_with(magic))
-        || head.get(257..262).is_some_and(|word| word == b"ustar")
+    // libclamav opens these behind anything else, and the parts of a mail wherever it says that it is one.
+    const ANYWHERE: [&[u8]; 8] = [
+        b"PK\x03\x04",
+        b"Rar!\x1a\x07",
+        b"7z\xbc\xaf\x27\x1c",
+        b"MSCF\0\0\0\0",
+        b"%PDF-",
+        b"ransfer-Encoding",
+        b"ransfer-encoding",
+        b"RANSFER-ENCODING",
+    ];
+    MAGIC.iter().any(|magic| bytes.starts_with(magic))
+        || bytes.get(257..262).is_some_and(|word| word == b"ustar")
+        || ANYWHERE.iter().any(|magic| memmem::find(bytes, magic).is_some())
 }
 
 async fn for_worker(view: &Arc<Source>, cover: &'static [u8], ticket: &Arc<Ticket>) -> io::Result<OwnedFd> {
