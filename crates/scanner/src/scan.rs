@@ -480,6 +480,8 @@ mod tests {
         assert_eq!(lane(&object(b"some text"), true), Lane::Cheap);
         assert_eq!(lane(&object(b"some text"), false), Lane::Dear);
         assert_eq!(lane(&object(b"PK\x03\x04"), true), Lane::Dear);
+        assert_eq!(lane(&object(b"some text\nPK\x03\x04"), true), Lane::Dear);
+        assert_eq!(lane(&object(b"From: a\nContent-Transfer-Encoding: base64\n\nUEsD"), true), Lane::Dear);
         assert_eq!(lane(&object(&LARGE), true), Lane::Dear);
     }
 }
