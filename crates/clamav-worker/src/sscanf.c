@@ -36,47 +36,28 @@ static int number(const char *text, const char *format, unsigned *value)
     return digits > 0;
 }
 
-int own_sscanf(const char *text, const char *format, ...)
+static int isoc23_vsscanf(const char *text, const char *format, va_list args)
 {
-    unsigned value;
-    va_list args;
-    int result = 1;
-
-    va_start(args, format);
-    if (number(text, format, &value))
-        *va_arg(args, unsigned *) = value;
-    else
-        result = libc_vsscanf(text, format, args);
-    va_end(args);
-    return result;
+    return (libc_isoc23_vsscanf ? libc_isoc23_vsscanf : libc_isoc99_vsscanf)(text, format, args);
 }
 
-int own_isoc99_sscanf(const char *text, const char *format, ...)
-{
-    unsigned value;
-    va_list args;
-    int result = 1;
+/* One function for each name: they differ in what reads anything but a plain number. */
+#define OWN(name, libc)                                     \
+    int name(const char *text, const char *format, ...)     \
+    {                                                       \
+        unsigned value;                                     \
+        va_list args;                                       \
+        int result = 1;                                     \
+                                                            \
+        va_start(args, format);                             \
+        if (number(text, format, &value))                   \
+            *va_arg(args, unsigned *) = value;              \
+        else                                                \
+            result = libc(text, format, args);              \
+        va_end(args);                                       \
+        return result;                                      \
+    }
 
-    va_start(args, format);
-    if (number(text, format, &value))
-        *va_arg(args, unsigned *) = value;
-    else
-        result = libc_isoc99_vsscanf(text, format, args);
-    va_end(args);
-    return result;
-}
-
-int own_isoc23_sscanf(const char *text, const char *format, ...)
-{
-    unsigned value;
-    va_list args;
-    int result = 1;
-
-    va_start(args, format);
-    if (number(text, format, &value))
-        *va_arg(args, unsigned *) = value;
-    else
-        result = (libc_isoc23_vsscanf ? libc_isoc23_vsscanf : libc_isoc99_vsscanf)(text, format, args);
-    va_end(args);
-    return result;
-}
+OWN(own_sscanf, libc_vsscanf)
+OWN(own_isoc99_sscanf, libc_isoc99_vsscanf)
+OWN(own_isoc23_sscanf, isoc23_vsscanf)
