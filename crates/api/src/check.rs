@@ -1,11 +1,14 @@
 //! What has to hold between the fields of a configuration.
 
+mod events;
+mod policy;
+
 use crate::{
-    ByteSize, Config, IcapService, KeepAlive, Limits, Preview, Problem, Rule, RuleAction, ScanPolicy,
-    ScannerSettings, Sizing, Template, Timeouts, duration::format_duration, load::printable,
+    ByteSize, Config, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, Preview, Problem,
+    ScannerSettings, Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration, load::printable,
 };
-use icapstan_model::{Mode, Reason, VerdictKind};
-use std::collections::{BTreeMap, BTreeSet};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,7 +27,9 @@ impl Config {
     /// The most services, and the most policies.
     pub const MAX_ENTRIES: usize = 64;
     /// The most rules of a policy.
-    pub const MAX_RULES: usize = 256;
+    pub const MAX_RULES: usize = 4096;
+    /// The most entries of a list in a rule's conditions.
+    pub const MAX_CONDITIONS: usize = 1024;
     /// The most aliases of a service.
     pub const MAX_ALIASES: usize = 16;
     /// The most worker processes.
@@ -47,12 +52,18 @@ impl Config {
         if self.log.access.as_ref().is_some_and(|path| path.as_os_str() != "-" && !path.is_absolute()) {
             root.report("log.access", "neither an absolute path nor - for standard output");
         }
+        if self.templates.folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+            root.report("templates.folder", "is not an absolute path");
+        }
         self.check_services(&mut root);
         self.check_policies(&mut root);
         self.limits.check(&mut root.at("limits"));
         self.scanner.check(&mut root.at("scanner"));
         self.keep_alive.check(&mut root.at("keepAlive"));
         self.timeouts.check(&mut root.at("timeouts"));
+        self.identity.check(&mut root.at("identity"));
+        self.url_lists.check(&mut root.at("urlLists"));
+        EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);
         }
@@ -171,6 +182,9 @@ impl Config {
         for (index, policy) in self.policies.iter().enumerate().take(Self::MAX_ENTRIES) {
             let mut here = root.at(&format!("policies[{index}]"));
             policy.check_into(&mut here);
+            if self.templates.folder.is_none() {
+                policy.check_templates(&mut here);
+            }
             if let Some(first) = names.get(policy.name.as_str()) {
                 here.report("name", format!("\"{}\" is already taken by policies[{first}]", policy.name));
             } else {
@@ -226,121 +240,6 @@ fn check_path(here: &mut Checker<'_>, field: &str, path: &str) {
         }
     }
     here.count(field, path.len(), 0, 128);
-}
-
-// === impl ScanPolicy ===
-
-impl ScanPolicy {
-    /// Everything that is wrong with the values, each with its path within the policy.
-    pub fn check(&self) -> Result<(), Vec<Problem>> {
-        let mut problems = Vec::new();
-        self.check_into(&mut Checker { path: String::new(), problems: &mut problems });
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-
-    fn check_into(&self, here: &mut Checker<'_>) {
-        let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !self.name.chars().all(named) || self.name.starts_with('-') || self.name.ends_with('-') {
-            here.report("name", "is made of lower-case letters, digits and inner hyphens");
-        }
-        here.count("name", self.name.len(), 1, 63);
-        let scan = &self.scan;
-        here.within("scan.maxObjectSize", scan.max_object_size, ByteSize::new(1), Config::MAX_OBJECT);
-        here.lasts("scan.timeout", scan.timeout, Duration::from_millis(100), HOUR);
-        here.within("scan.maxDepth", scan.max_depth, 1, 64);
-        here.within("scan.maxFiles", scan.max_files, 1, 1_000_000);
-        if scan.unpack.len() != scan.unpack.iter().collect::<BTreeSet<_>>().len() {
-            here.report("scan.unpack", "names a kind twice");
-        }
-        here.count("rules", self.rules.len(), 0, Config::MAX_RULES);
-        for (index, rule) in self.rules.iter().enumerate().take(Config::MAX_RULES) {
-            rule.check(&mut here.at(&format!("rules[{index}]")));
-            let earlier = self.rules.iter().take(index);
-            if let Some(winner) = shadow(rule, earlier) {
-                here.report(&format!("rules[{index}]"), format!("has no effect: {winner}"));
-            }
-        }
-    }
-}
-
-/// Why no verdict ever reaches `rule`.
-fn shadow<'a>(rule: &Rule, earlier: impl Iterator<Item = &'a Rule>) -> Option<String> {
-    let reasons: Vec<Option<Reason>> = match (rule.reason, rule.verdict.kind()) {
-        (Some(word), _) => vec![Some(word.0)],
-        (None, kind @ (VerdictKind::NonScanned | VerdictKind::Failed)) => {
-            reasons_of(kind).map(Some).collect()
-        }
-        (None, _) => vec![None],
-    };
-    let mut left: Vec<(Mode, Option<Reason>)> = [Mode::Reqmod, Mode::Respmod]
-        .into_iter()
-        .filter(|mode| rule.mode.includes(*mode))
-        .flat_map(|mode| reasons.iter().map(move |reason| (mode, *reason)))
-        .collect();
-    let mut winners = Vec::new();
-    for (index, other) in earlier.enumerate() {
-        let before = left.len();
-        left.retain(|(mode, reason)| {
-            let taken = other.verdict == rule.verdict
-                && other.mode.includes(*mode)
-                && other.reason.is_none_or(|word| Some(word.0) == *reason);
-            !taken
-        });
-        if left.len() < before {
-            winners.push(format!("rules[{index}]"));
-        }
-        if left.is_empty() {
-            return Some(format!("{} before it match all that it matches", winners.join(" and ")));
-        }
-    }
-    None
-}
-
-fn reasons_of(kind: VerdictKind) -> impl Iterator<Item = Reason> {
-    Reason::all().filter(move |reason| match reason {
-        Reason::NonScanned(_) => kind == VerdictKind::NonScanned,
-        Reason::Failed(_) => kind == VerdictKind::Failed,
-    })
-}
-
-// === impl Rule ===
-
-impl Rule {
-    fn check(&self, here: &mut Checker<'_>) {
-        let kind = self.verdict.kind();
-        if let Some(word) = self.reason
-            && reasons_of(kind).all(|reason| reason != word.0)
-        {
-            let allowed: Vec<_> = reasons_of(kind).map(Reason::as_str).collect();
-            let allowed = match allowed.as_slice() {
-                [] => "it has none; leave the reason out".to_owned(),
-                words => format!("its reasons are {}", words.join(", ")),
-            };
-            let verdict = self.verdict.as_str();
-            here.report("reason", format!("\"{}\" is no reason of {verdict}: {allowed}", word.0));
-        }
-        if let RuleAction::Block(template) = self.action
-            && !template.suits(kind)
-        {
-            if kind == VerdictKind::Clean {
-                here.report("action.block", "a clean object cannot be blocked; use none or log");
-                return;
-            }
-            let suitable: Vec<_> = Template::ALL
-                .into_iter()
-                .filter(|template| template.suits(kind))
-                .map(Template::as_str)
-                .collect();
-            here.report(
-                "action.block",
-                format!(
-                    "the page \"{template}\" would not tell the truth about {}; use {}",
-                    self.verdict.as_str(),
-                    suitable.join(" or ")
-                ),
-            );
-        }
-    }
 }
 
 // === impl Limits ===
@@ -402,6 +301,75 @@ impl Timeouts {
         here.lasts("bodyIdle", self.body_idle, Duration::from_millis(100), HOUR);
         here.within("minimumRate", self.minimum_rate, ByteSize::new(1), ByteSize::gib(1));
         here.lasts("write", self.write, Duration::from_millis(100), HOUR);
+    }
+}
+
+// === impl IdentitySettings ===
+
+impl IdentitySettings {
+    fn check(&self, here: &mut Checker<'_>) {
+        here.count("trustedPeers", self.trusted_peers.len(), 0, Config::MAX_CONDITIONS);
+        check_networks(here, "trustedPeers", &self.trusted_peers);
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        for (field, name) in [("addressHeader", &self.address_header), ("userHeader", &self.user_header)] {
+            here.count(field, name.len(), 1, 64);
+            if !name.chars().all(token) {
+                here.report(field, "is no name of a header field, such as X-Client-IP");
+            }
+        }
+    }
+}
+
+fn check_networks(here: &mut Checker<'_>, field: &str, networks: &[IpNet]) {
+    for (index, network) in networks.iter().enumerate().take(Config::MAX_CONDITIONS) {
+        if *network != network.trunc() {
+            let message = format!("{network} has bits behind its length; did you mean {}?", network.trunc());
+            here.report(&format!("{field}[{index}]"), message);
+        }
+    }
+}
+
+// === impl UrlLists ===
+
+impl UrlLists {
+    fn check(&self, here: &mut Checker<'_>) {
+        here.count("sources", self.sources.len(), 0, Config::MAX_CONDITIONS);
+        if let Some(age) = self.max_age {
+            here.lasts("maxAge", age, Duration::from_mins(1), 8760 * HOUR);
+        }
+        if self.file.is_some() && !self.sources.is_empty() {
+            here.report("file", "stands beside `sources`; name one of the two");
+        }
+        let mut names = BTreeMap::new();
+        for (index, source) in self.sources.iter().enumerate().take(Config::MAX_CONDITIONS) {
+            let mut here = here.at(&format!("sources[{index}]"));
+            check_word(&mut here, "name", &source.name);
+            if let Some(first) = names.get(source.name.as_str()) {
+                here.report("name", format!("\"{}\" is already taken by sources[{first}]", source.name));
+            } else {
+                names.insert(source.name.as_str(), index);
+            }
+            match (&source.category, source.kind) {
+                (None, UrlListKind::Category) => {
+                    here.report("category", "is needed for lists of the kind category");
+                }
+                (Some(category), UrlListKind::Category) => check_word(&mut here, "category", category),
+                (Some(_), kind) => {
+                    let message =
+                        format!("is for lists of the kind category, and this one's is {}", kind.as_str());
+                    here.report("category", message);
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+/// Names that stand in threat names, metrics and rules.
+fn check_word(here: &mut Checker<'_>, field: &str, word: &str) {
+    here.count(field, word.len(), 1, 63);
+    if !word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        here.report(field, "is made of letters, digits and - _ .");
     }
 }
 

@@ -1,6 +1,9 @@
 //! The whole of `icapstan.yaml`.
 
-use crate::{IcapService, KeepAlive, Limits, LogSettings, ScanPolicy, ScannerSettings, Timeouts};
+use crate::{
+    EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, ScanPolicy,
+    ScannerSettings, TemplateSettings, Timeouts, UrlLists,
+};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -31,8 +34,16 @@ pub struct Config {
     pub keep_alive: KeepAlive,
     /// How long a peer may take.
     pub timeouts: Timeouts,
+    /// What URLs are looked up in.
+    pub url_lists: UrlLists,
+    /// Who users are.
+    pub identity: IdentitySettings,
+    /// The pages that users see.
+    pub templates: TemplateSettings,
     /// The log on standard error.
     pub log: LogSettings,
+    /// Where security events go.
+    pub events: Vec<EventSettings>,
 }
 
 // === impl Config ===
@@ -56,7 +67,11 @@ impl Default for Config {
             scanner: ScannerSettings::default(),
             keep_alive: KeepAlive::default(),
             timeouts: Timeouts::default(),
+            url_lists: UrlLists::default(),
+            identity: IdentitySettings::default(),
+            templates: TemplateSettings::default(),
             log: LogSettings::default(),
+            events: Vec::new(),
         }
     }
 }

@@ -108,6 +108,29 @@ impl de::Visitor<'_> for DurationVisitor {
     }
 }
 
+/// The same for `Option<Duration>`.
+pub(crate) mod optional {
+    use super::{Duration, DurationVisitor};
+    use serde::{Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "so serde calls it")]
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        deserializer.deserialize_any(DurationVisitor).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

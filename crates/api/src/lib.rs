@@ -25,22 +25,40 @@ mod check;
 mod config;
 mod duration;
 mod error;
+mod event_kind;
+mod events;
+mod identity;
 mod load;
 mod machine;
+mod pattern;
 mod policy;
 mod process;
+mod redirect;
+mod rule;
 mod service;
 mod size;
+mod templates;
+mod url_lists;
+mod when;
 
 pub use config::Config;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ConfigError, Problem};
+pub use event_kind::{EventKind, Severity};
+pub use events::{
+    EventFormat, EventSettings, EventTarget, SinkSettings, StdoutSettings, SyslogFacility, SyslogFraming,
+    SyslogPeer, SyslogSettings, SyslogTls, SyslogTransport,
+};
+pub use identity::{IdentitySettings, UserEncoding};
 pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
-pub use policy::{
-    Heuristics, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanSettings, Template,
-    UnpackKind,
-};
+pub use pattern::{Glob, HostPattern, PatternError};
+pub use policy::{Heuristics, ScanPolicy, ScanSettings, UnpackKind};
 pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
+pub use redirect::{RedirectError, RedirectUrl, Variable};
+pub use rule::{ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, Template};
 pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
+pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
+pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
+pub use when::{BodySize, Facts, SizeRange, When};

@@ -4,27 +4,37 @@ use crate::metrics::Shortage;
 use crate::record;
 use crate::store::Store;
 use crate::transaction::{Out, Transaction};
-use icapstan_api::Template;
+use icapstan_api::{RedirectUrl, Template};
 use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{Findings, Mode, ThreatName, Verdict};
-use icapstan_policy::{Action, BlockPage, Decision, PageContext};
+use icapstan_policy::{Action, BlockPage, DecidedBy, Decision, PageContext, Wishes};
 use std::borrow::Cow;
 
 /// What policy wants done.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Outcome<'p> {
     Pass,
-    Block(Template),
+    /// Something else goes out in the message's place.
+    Block(Replacement<'p>),
+}
+
+/// What goes out in a message's place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Replacement<'p> {
+    /// And what decided so.
+    Page(Template, DecidedBy),
+    Redirect(&'p RedirectUrl),
 }
 
 // === impl Outcome ===
 
-impl Outcome {
-    pub(crate) fn of(decision: &Decision<'_>) -> Self {
+impl<'p> Outcome<'p> {
+    pub(crate) fn of(decision: &Decision<'p>) -> Self {
         match decision.action {
             Action::Pass => Self::Pass,
-            Action::Block(template) => Self::Block(template),
+            Action::Block(template) => Self::Block(Replacement::Page(template, decision.by)),
+            Action::Redirect(url) => Self::Block(Replacement::Redirect(url)),
         }
     }
 }
@@ -127,29 +137,34 @@ fn unchanged_parts<'a>(transaction: &Transaction<'_>, head: Option<&'a [u8]>) ->
     }
 }
 
-/// Puts a page in the message's place.
+/// Puts a page, or the way to another, in the message's place.
 pub(crate) async fn block<I: Io>(
     transaction: &Transaction<'_>,
     exchange: &mut Exchange<'_, I>,
     findings: &Findings,
     verdict: &Verdict,
-    template: Template,
+    replacement: Replacement<'_>,
 ) -> Result<(), ExchangeError> {
     let Transaction { istag, service, head, .. } = transaction;
     let request = head.http_request();
-    let page = BlockPage::render(
-        template,
-        &PageContext {
-            verdict,
-            url: &record::url(transaction).unwrap_or_default(),
-            client: &record::client(transaction, exchange.peer()),
-            user: &crate::identity::user(head).unwrap_or_default(),
-            transaction: &record::id(transaction),
-            time: &httpdate::fmt_http_date(std::time::SystemTime::now()),
-            service: &service.id,
-        },
-    );
-    let reason = reason_text(findings);
+    // Then nothing that was found is why.
+    let reason = if findings.is_clean() { "rule".to_owned() } else { reason_text(findings) };
+    let context = PageContext {
+        verdict,
+        url: &record::url(transaction).unwrap_or_default(),
+        client: &record::client(transaction, exchange.peer()),
+        user: &transaction.gateway.identity.user(head).unwrap_or_default(),
+        transaction: &record::id(transaction),
+        time: &httpdate::fmt_http_date(std::time::SystemTime::now()),
+        service: &service.id,
+    };
+    let page = match replacement {
+        Replacement::Page(template, by) => {
+            let rule = record::rule(transaction, by);
+            transaction.gateway.templates.load().page(template, &wishes(request), &context, &rule)
+        }
+        Replacement::Redirect(url) => BlockPage::redirect(url, &context, &reason),
+    };
     let mut fields = Vec::with_capacity(4);
     let threat = verdict.threat().map(ThreatName::as_str);
     let found = threat.map(|name| format!("Type=0; Resolution=2; Threat={name};"));
@@ -159,10 +174,17 @@ pub(crate) async fn block<I: Io>(
     }
     fields.push(("X-Response-Info", "Blocked"));
     fields.push(("X-Icapstan-Reason", reason.as_str()));
-    let body = request.is_none_or(|request| request.method() != b"HEAD");
+    let is_head = request.is_some_and(|request| request.method() == b"HEAD");
+    let body = !is_head && !page.body.is_empty();
     let parts = Parts::Response { head: &page.head, body };
     let reply = Reply { status: Status::OK, istag, fields: &fields, parts };
     exchange.answer(reply, if body { &page.body } else { &[] }).await
+}
+
+/// What the request asks the answer to be like. A response that comes without its request asks nothing.
+fn wishes(request: Option<HttpHead<'_>>) -> Wishes {
+    let values = |name| request.into_iter().flat_map(move |request| request.values(name));
+    Wishes::new(values("accept"), values("accept-language"))
 }
 
 /// The head to give back; as it came unless it has fields of one connection.

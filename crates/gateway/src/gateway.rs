@@ -1,16 +1,20 @@
 //! The ICAP services of one process.
 
 use crate::blocked::BlockedUrls;
+use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
 use crate::record;
 use crate::services::{Service as IcapService, Services};
 use crate::store::StoreConfig;
 use crate::transaction::Transaction;
+use crate::url_lists::UrlLists;
+use arc_swap::ArcSwap;
 use icapstan_api as api;
+use icapstan_events::Events;
 use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
 use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
-use icapstan_policy::Policy;
+use icapstan_policy::{Policy, Templates};
 use icapstan_telemetry::AccessLog;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -27,6 +31,12 @@ pub struct GatewayConfig {
     pub services: Vec<api::IcapService>,
     /// What services refer to.
     pub policies: Vec<api::ScanPolicy>,
+    /// Who users are.
+    pub identity: api::IdentitySettings,
+    /// Where URLs are looked up.
+    pub url_lists: UrlLists,
+    /// The pages that users see.
+    pub templates: Arc<Templates>,
     /// `Max-Connections`: what all replicas behind one address take together.
     pub max_connections: u32,
     /// What bodies that are held in memory take theirs from.
@@ -37,6 +47,8 @@ pub struct GatewayConfig {
     pub temp_dir: PathBuf,
     /// What takes a line for each transaction.
     pub access_log: Option<AccessLog>,
+    /// What takes an event for each message that is not found clean, or that a rule keeps back.
+    pub events: Events,
 }
 
 /// Why a gateway cannot be made.
@@ -60,6 +72,10 @@ pub struct Gateway {
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) blocked: BlockedUrls,
+    pub(crate) identity: Identity,
+    /// Looked at only when something is blocked.
+    pub(crate) templates: ArcSwap<Templates>,
+    pub(crate) events: Events,
     access_log: Option<AccessLog>,
     max_connections: u32,
     /// Differs from process to process, so that transaction ids do.
@@ -84,8 +100,9 @@ impl Gateway {
         for spec in &config.policies {
             policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
         }
-        let services = Services::new(&config.services, |name| policies.get(name).map(Arc::clone))
-            .map_err(GatewayError::NoPolicy)?;
+        let services =
+            Services::new(&config.services, &config.url_lists, |name| policies.get(name).map(Arc::clone))
+                .map_err(GatewayError::NoPolicy)?;
         metrics.memory_limit.set(i64::try_from(config.memory.limit()).unwrap_or(i64::MAX));
         metrics.spool_limit.set(i64::try_from(config.spool).unwrap_or(i64::MAX));
         let store = StoreConfig {
@@ -99,11 +116,19 @@ impl Gateway {
             store,
             metrics,
             blocked: BlockedUrls::default(),
+            identity: Identity::new(&config.identity),
+            templates: ArcSwap::new(Arc::clone(&config.templates)),
+            events: config.events.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),
             transactions: AtomicU64::new(0),
         })
+    }
+
+    /// Shows these pages from now on.
+    pub fn set_templates(&self, templates: Arc<Templates>) {
+        self.templates.store(templates);
     }
 
     /// A new id, to find a transaction in logs by.

@@ -28,6 +28,8 @@
 mod answer;
 mod blocked;
 mod context;
+mod event;
+mod facts;
 mod gateway;
 mod identity;
 mod metrics;
@@ -39,6 +41,8 @@ mod stall;
 mod store;
 mod transaction;
 mod url;
+mod url_lists;
 
 pub use gateway::{Gateway, GatewayConfig, GatewayError, Route};
 pub use metrics::GatewayMetrics;
+pub use url_lists::{Built, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, build_url_lists};

@@ -2,10 +2,10 @@
 
 use crate::answer::reason_text;
 use crate::transaction::{Conclusion, Transaction};
-use crate::{identity, url};
+use crate::url;
 use icapstan_icap_server::{Exchange, ExchangeError, Io};
 use icapstan_model::{ScanReport, ThreatName};
-use icapstan_policy::{Action, Decision};
+use icapstan_policy::{Action, DecidedBy, Decision};
 use icapstan_telemetry::{AccessLog, AccessRecord, AccessUrl};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) fn url(transaction: &Transaction<'_>) -> Option<String> {
 
 /// The address of the user's machine, or of the ICAP client if that tells no other.
 pub(crate) fn client(transaction: &Transaction<'_>, peer: SocketAddr) -> String {
-    identity::client(transaction.head).unwrap_or_else(|| peer.ip()).to_string()
+    transaction.gateway.identity.client(transaction.head).unwrap_or_else(|| peer.ip()).to_string()
 }
 
 /// Writes one line for what was found and what was done about it.
@@ -47,17 +47,31 @@ pub(crate) fn decision(
         action = match decision.action {
             Action::Pass => "pass",
             Action::Block(_) => "block",
+            Action::Redirect(_) => "redirect",
         },
+        rule = rule(transaction, decision.by),
         url = url(transaction).unwrap_or_default(),
         client = client(transaction, peer),
         peer = %peer,
-        user = identity::user(transaction.head).unwrap_or_default(),
+        user = transaction.gateway.identity.user(transaction.head).unwrap_or_default(),
         size = size.unwrap_or(0),
         sha256 = report.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
         generation = transaction.generation.map(|id| id.to_string()).unwrap_or_default(),
         istag = transaction.istag.as_str(),
-        "An object was not found clean."
+        "{}",
+        if report.findings.is_clean() { "A rule spoke of a clean object." } else { "An object was not found clean." }
     );
+}
+
+/// What decided: a rule by its name, else by its place.
+pub(crate) fn rule(transaction: &Transaction<'_>, by: DecidedBy) -> String {
+    match by {
+        DecidedBy::Default => String::new(),
+        DecidedBy::Rule(index) => {
+            let name = transaction.service.policy.rule_name(index);
+            name.map_or_else(|| format!("rules[{index}]"), str::to_owned)
+        }
+    }
 }
 
 /// Writes the line of the access log, if there is one.
@@ -75,7 +89,7 @@ pub(crate) fn access<I: Io>(
         time: now.checked_sub(duration).unwrap_or(now),
         transaction: transaction.id(),
         peer: exchange.peer(),
-        client: identity::client(transaction.head),
+        client: transaction.gateway.identity.client(transaction.head),
         method: transaction.head.method().as_str(),
         service: Arc::clone(&transaction.service.id),
         status: exchange.status(served).map_or(0, |status| status.0),

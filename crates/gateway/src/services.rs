@@ -1,11 +1,13 @@
 //! Which service a path names, and how it treats messages.
 
 use crate::options::OptionsCache;
+use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api::{IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
 use icapstan_model::{GenerationId, IsTag};
 use icapstan_policy::Policy;
+use icapstan_urls::Identity;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use std::sync::Arc;
 pub(crate) struct Service {
     /// Its path without slashes; names it in tags and logs.
     pub(crate) id: Arc<str>,
+    /// Its path, for rules.
+    pub(crate) path: Box<str>,
     pub(crate) methods: Vec<Method>,
     pub(crate) scope: ScanScope,
     pub(crate) policy: Arc<Policy>,
@@ -25,8 +29,10 @@ pub(crate) struct Service {
     pub(crate) options_ttl: u32,
     /// What OPTIONS is answered.
     pub(crate) options: OptionsCache,
-    /// The tag of the generation that was asked for last.
-    tag: ArcSwap<(GenerationId, IsTag)>,
+    /// Where URLs are looked up, if they are.
+    pub(crate) url_lists: Option<UrlLists>,
+    /// The tag of the generation and of the lists that were asked for last.
+    tag: ArcSwap<(GenerationId, Option<Identity>, IsTag)>,
 }
 
 /// Services by path.
@@ -42,13 +48,13 @@ const NO_SIGNATURES: GenerationId = GenerationId([0; 32]);
 // === impl Service ===
 
 impl Service {
-    fn new(spec: &IcapService, policy: Arc<Policy>) -> Self {
+    fn new(spec: &IcapService, policy: Arc<Policy>, url_lists: &UrlLists) -> Self {
         let id: Arc<str> = spec.path.trim_matches('/').into();
         let methods = spec.modes.iter().map(|mode| match mode {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,
         });
-        let tag = IsTag::derive(&NO_SIGNATURES, policy.hash(), &id);
+        let tag = tag(&NO_SIGNATURES, &policy, None, &id);
         Self {
             methods: methods.collect(),
             scope: spec.scan,
@@ -57,7 +63,9 @@ impl Service {
             allow_partial_content: spec.allow206,
             options_ttl: u32::try_from(spec.options_ttl.as_secs()).unwrap_or(u32::MAX),
             options: OptionsCache::new(),
-            tag: ArcSwap::from_pointee((NO_SIGNATURES, tag)),
+            tag: ArcSwap::from_pointee((NO_SIGNATURES, None, tag)),
+            url_lists: spec.scan.url().then(|| url_lists.clone()),
+            path: spec.path.as_str().into(),
             policy,
             id,
         }
@@ -66,14 +74,24 @@ impl Service {
     /// The tag of answers that were judged by these signatures.
     pub(crate) fn istag(&self, generation: Option<&GenerationId>) -> IsTag {
         let generation = *generation.unwrap_or(&NO_SIGNATURES);
+        let lists = self.url_lists.as_ref().and_then(UrlLists::identity);
         let known = self.tag.load();
-        if known.0 == generation {
-            return known.1;
+        if known.0 == generation && known.1 == lists {
+            return known.2;
         }
-        let tag = IsTag::derive(&generation, self.policy.hash(), &self.id);
-        self.tag.store(Arc::new((generation, tag)));
+        let tag = tag(&generation, &self.policy, lists, &self.id);
+        self.tag.store(Arc::new((generation, lists, tag)));
         tag
     }
+}
+
+/// The tag of a service that judges by all these.
+fn tag(generation: &GenerationId, policy: &Policy, lists: Option<Identity>, id: &str) -> IsTag {
+    let Some(lists) = lists else { return IsTag::derive(generation, policy.hash(), id) };
+    let mut hasher = blake3::Hasher::new_derive_key("icapstan policy and URL lists v1");
+    hasher.update(policy.hash());
+    hasher.update(&lists.0);
+    IsTag::derive(generation, hasher.finalize().as_bytes(), id)
 }
 
 // === impl Services ===
@@ -82,6 +100,7 @@ impl Services {
     /// `policy` finds a policy by name; `Err` is the name of one that does not exist.
     pub(crate) fn new(
         specs: &[IcapService],
+        url_lists: &UrlLists,
         policy: impl Fn(&str) -> Option<Arc<Policy>>,
     ) -> Result<Self, String> {
         let mut services = Self { by_path: HashMap::new(), all: Vec::new() };
@@ -90,7 +109,7 @@ impl Services {
             for path in spec.paths() {
                 services.by_path.insert(path.trim_matches('/').to_owned(), services.all.len());
             }
-            services.all.push(Service::new(spec, policy));
+            services.all.push(Service::new(spec, policy, url_lists));
         }
         Ok(services)
     }

@@ -2,19 +2,26 @@
 
 use crate::answer::{Outcome, begin_unchanged, block, pass};
 use crate::context;
+use crate::event::{self, Decided};
+use crate::facts::Message;
 use crate::gateway::Gateway;
 use crate::metrics::{Phase, Shortage};
 use crate::record;
 use crate::services::Service;
 use crate::stall::Stall;
 use crate::store::{Store, StoreError};
+use crate::url_lists::Looked;
 use bytes::Bytes;
+use icapstan_api::BodySize;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
     Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Reason,
     Refusal, ScanContext, ScanReport, Verdict, VerdictKind,
 };
+use icapstan_policy::Action;
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -34,6 +41,10 @@ pub(crate) struct Transaction<'a> {
     /// Given when something is told about it.
     id: OnceLock<u64>,
     pub(crate) conclusion: Conclusion,
+    /// The URL and the lists that it is looked up in, where it is.
+    pub(crate) looked: Option<Looked>,
+    /// What was found of the URL, until it is put to what is found of the body.
+    of_url: Option<Findings>,
 }
 
 /// What the access log says of a transaction. Words are empty while there is nothing to say.
@@ -96,6 +107,8 @@ impl<'a> Transaction<'a> {
             epoch,
             id: OnceLock::new(),
             conclusion: Conclusion::default(),
+            looked: None,
+            of_url: None,
         }
     }
 
@@ -105,7 +118,8 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) async fn run<I: Io>(&mut self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
-        if !self.service.scope.content() {
+        self.looked = self.service.url_lists.as_ref().and_then(|lists| lists.look(self.head));
+        if !self.service.scope.content() && self.looked.is_none() {
             // The administrator has decided; no rule is asked.
             self.epoch = None;
             let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
@@ -115,9 +129,12 @@ impl<'a> Transaction<'a> {
         if let Some(verdict) = self.known_verdict() {
             return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
         }
-        if !self.head.has_body() {
-            return self.conclude(exchange, &ScanReport::unscanned(Findings::clean()), None, &[]).await;
+        let of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
+        let is_decided = !self.service.scope.content() || !self.head.has_body();
+        if is_decided || self.blocks(exchange.peer(), &of_url) {
+            return self.conclude(exchange, &ScanReport::unscanned(of_url), None, &[]).await;
         }
+        self.of_url = Some(of_url).filter(|findings| !findings.is_clean());
         let started = Instant::now();
         let limit = self.service.policy.profile().max_object_size.max(PREVIEW_ROOM);
         let claimed = context::claimed_len(self.head);
@@ -282,6 +299,21 @@ impl<'a> Transaction<'a> {
         Ok(report)
     }
 
+    /// Whether the message is blocked whatever its body is.
+    fn blocks(&self, peer: SocketAddr, findings: &Findings) -> bool {
+        if findings.is_clean() {
+            return false;
+        }
+        let message = self.message(peer, BodySize::AtLeast(0));
+        self.service.policy.decide(self.mode, findings, &message).action != Action::Pass
+    }
+
+    /// What rules may ask for.
+    fn message(&self, peer: SocketAddr, size: BodySize) -> Message<'_> {
+        let (service, gateway) = (self.service, self.gateway);
+        Message::new(&service.path, self.head, peer, size, &gateway.identity, self.looked.as_ref())
+    }
+
     /// Asks the policy and answers. `rest` is what was received behind what the store holds.
     async fn conclude<I: Io>(
         &mut self,
@@ -292,21 +324,37 @@ impl<'a> Transaction<'a> {
     ) -> Result<(), ExchangeError> {
         let started = Instant::now();
         let body = body.as_ref().map(|(store, out)| (store, *out));
+        let mut report = Cow::Borrowed(report);
+        if let Some(of_url) = self.of_url.take() {
+            report.to_mut().findings.merge(of_url);
+        }
+        let report = &*report;
         let findings = &report.findings;
-        let decision = self.service.policy.decide(self.mode, findings);
+        let size = match (&body, exchange.body_ended()) {
+            (Some((store, _)), true) if rest.is_empty() => BodySize::Whole(store.len()),
+            (None, true) => BodySize::Whole(0),
+            (body, _) => BodySize::AtLeast(body.map_or(0, |(store, _)| store.len()) + rest.len() as u64),
+        };
+        let service = self.service;
+        let decision = service.policy.decide(self.mode, findings, &self.message(exchange.peer(), size));
         let outcome = Outcome::of(&decision);
         self.decided(findings, matches!(outcome, Outcome::Block(_)));
+        let is_begun = matches!(body, Some((_, Out::Body(_))));
         if decision.log {
-            record::decision(self, report, &decision, exchange.peer(), body.map(|(store, _)| store.len()));
+            let peer = exchange.peer();
+            record::decision(self, report, &decision, peer, body.map(|(store, _)| store.len()));
+            event::tell(self, &Decided { report, decision: &decision, peer, size, is_cut: is_begun });
         }
         self.epoch = None;
         let answered = match outcome {
             Outcome::Pass => pass(self, exchange, findings, body, rest).await,
-            Outcome::Block(_) if matches!(body, Some((_, Out::Body(_)))) => {
+            Outcome::Block(_) if is_begun => {
                 self.remember(decision.verdict);
                 Err(ExchangeError::Aborted)
             }
-            Outcome::Block(template) => block(self, exchange, findings, decision.verdict, template).await,
+            Outcome::Block(replacement) => {
+                block(self, exchange, findings, decision.verdict, replacement).await
+            }
         };
         self.gateway.metrics.took(Phase::Answer, started.elapsed());
         answered

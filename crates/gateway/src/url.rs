@@ -24,11 +24,42 @@ pub(crate) fn of(request: HttpHead<'_>) -> String {
     url
 }
 
+/// The URL as rules see it: scheme and host in lower case, without user, password and fragment.
+pub(crate) fn plain(request: HttpHead<'_>) -> String {
+    let mut url = of(request);
+    url.truncate(url.find('#').unwrap_or(url.len()));
+    let (start, end) = authority(&url);
+    if let Some(at) = url[start..end].rfind('@') {
+        url.replace_range(start..=start + at, "");
+    }
+    let (_, end) = authority(&url);
+    url[..end].make_ascii_lowercase();
+    url
+}
+
+/// The host of the URL in lower case, without port, brackets of addresses kept.
+pub(crate) fn host(request: HttpHead<'_>) -> String {
+    let url = plain(request);
+    let (start, end) = authority(&url);
+    let authority = &url[start..end];
+    let port = authority.rfind(':').filter(|at| !authority[*at..].contains(']')).unwrap_or(authority.len());
+    authority[..port].trim_end_matches('.').to_owned()
+}
+
+/// Where the authority of a URL stands.
+fn authority(url: &str) -> (usize, usize) {
+    if url.starts_with('/') {
+        return (0, 0);
+    }
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    (start, end)
+}
+
 /// The URL as it may be shown: without user and password, which are nobody else's business.
 pub(crate) fn shown(request: HttpHead<'_>) -> String {
     let mut url = of(request);
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    let (start, end) = authority(&url);
     if let Some(at) = url[start..end].rfind('@') {
         url.replace_range(start..start + at, "***");
     }
@@ -95,6 +126,24 @@ mod tests {
             (b"GET / HTTP/1.1\r\nHost: ann@o.test\r\n\r\n", "http://***@o.test/"),
         ] {
             assert_eq!(read(head, shown), expected);
+        }
+    }
+
+    #[test]
+    fn rules_see_one_form_of_a_url_and_its_host() {
+        for (head, url, name) in [
+            (
+                &b"GET HTTP://ann:pw@O.Test:8080/A?B#c HTTP/1.1\r\n\r\n"[..],
+                "http://o.test:8080/A?B",
+                "o.test",
+            ),
+            (b"GET /A HTTP/1.1\r\nHost: O.test.\r\n\r\n", "http://o.test./A", "o.test"),
+            (b"GET http://[2001:DB8::1]:80/ HTTP/1.1\r\n\r\n", "http://[2001:db8::1]:80/", "[2001:db8::1]"),
+            (b"GET http://[2001:db8::1]/ HTTP/1.1\r\n\r\n", "http://[2001:db8::1]/", "[2001:db8::1]"),
+            (b"CONNECT O.test:443 HTTP/1.1\r\n\r\n", "o.test:443", "o.test"),
+            (b"GET /x HTTP/1.0\r\n\r\n", "/x", ""),
+        ] {
+            assert_eq!((read(head, plain), read(head, host)), (url.to_owned(), name.to_owned()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, chain};
 use icapstan_api::{Config, Machine};
-use icapstan_policy::Policy;
+use icapstan_policy::{Policy, Templates};
 use std::path::Path;
 
 /// Checks the file, prints what is wrong with it, and says how to end.
@@ -27,6 +27,9 @@ pub(crate) fn run(file: &Path) -> Exit {
     faults.extend(
         config.policies.iter().filter_map(|policy| Policy::compile(policy).err()).map(|error| chain(&error)),
     );
+    if let Err(error) = Templates::load(&config.templates, &config.policies) {
+        faults.extend(error.faults.iter().map(|fault| format!("templates: {fault}")));
+    }
     if faults.is_empty() {
         println!("{}: OK", file.display());
         return Exit::Success;

@@ -31,6 +31,12 @@ pub(crate) enum Command {
         after_help = "Exit codes: 0 the file can be used, 64 it cannot.\n\nExample:\n  icapstan check-config /etc/icapstan.yaml"
     )]
     CheckConfig(CheckConfig),
+    /// Turn the settings of Kaspersky Scan Engine (ICAP mode) into a configuration file
+    #[command(after_help = IMPORT_KSE_EXAMPLES)]
+    ImportKse(ImportKse),
+    /// Compile URL lists, or look URLs up in them
+    #[command(subcommand)]
+    Lists(crate::lists::Command),
 }
 
 /// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
@@ -90,6 +96,17 @@ pub(crate) struct CheckConfig {
     pub(crate) file: PathBuf,
 }
 
+/// Prints icapstan.yaml on standard output, and on standard error what is lost or differs.
+#[derive(Debug, Args)]
+pub(crate) struct ImportKse {
+    /// Its settings
+    #[arg(value_name = "kavicapd.xml")]
+    pub(crate) xml: PathBuf,
+    /// Its service rules (the file that RulesFilePath names)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
 /// [`LogLevel`] as the command line spells it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Level {
@@ -122,6 +139,14 @@ Examples:
   icapstan scan eicar
   icapstan scan report.pdf --server icap://scan.example:1344/avscan
   curl -s https://example.org/file | icapstan scan - --json";
+
+const IMPORT_KSE_EXAMPLES: &str = "\
+Exit codes: 0 it was printed, 64 a file cannot be used.
+docs/migrating-from-kse.md tells what becomes of each setting.
+
+Example:
+  icapstan import-kse /etc/kavicapd.xml --rules kavicapd_gui_rules.conf > icapstan.yaml
+  icapstan check-config icapstan.yaml";
 
 // === impl Level ===
 

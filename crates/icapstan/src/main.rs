@@ -4,10 +4,13 @@ mod check_config;
 mod cli;
 mod client;
 mod exit;
+mod import_kse;
+mod lists;
 mod memory;
 mod options;
 mod scan;
 mod settings;
+mod siem;
 mod standalone;
 
 use clap::Parser;
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args.object, &args.server, args.timeout, args.json),
         Command::Options(args) => options::run(&args.uri, args.timeout),
         Command::CheckConfig(args) => check_config::run(&args.file),
+        Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
+        Command::Lists(command) => lists::run(&command),
     };
     exit.into()
 }

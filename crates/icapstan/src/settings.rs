@@ -2,9 +2,11 @@
 
 use crate::cli::Standalone;
 use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
-use icapstan_gateway::GatewayConfig;
+use icapstan_events::Events;
+use icapstan_gateway::{GatewayConfig, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists};
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
+use icapstan_policy::{Templates, TemplatesError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use thiserror::Error;
 pub(crate) struct Settings {
     pub(crate) config: Config,
     sizing: Sizing,
+    templates: Arc<Templates>,
 }
 
 /// Why the settings cannot be used.
@@ -27,6 +30,9 @@ pub(crate) enum SettingsError {
     /// What the file, the flags and the machine come to.
     #[error("{}", lines(.0))]
     Together(Vec<Problem>),
+    /// The pages that users see.
+    #[error(transparent)]
+    Templates(#[from] TemplatesError),
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -55,7 +61,8 @@ impl Settings {
         }
         config.check().map_err(SettingsError::Together)?;
         let sizing = config.sizing(&Machine::detect()).map_err(SettingsError::Together)?;
-        Ok(Self { config, sizing })
+        let templates = Arc::new(Templates::load(&config.templates, &config.policies)?);
+        Ok(Self { config, sizing, templates })
     }
 
     /// What works but may surprise.
@@ -105,15 +112,35 @@ impl Settings {
         Some(if standard { AccessTarget::StandardOutput } else { AccessTarget::File(path.clone()) })
     }
 
-    pub(crate) fn gateway(&self, memory: &Arc<Budget>, access_log: Option<AccessLog>) -> GatewayConfig {
+    /// Loads the URL lists, and keeps them up to date.
+    pub(crate) fn url_lists(
+        &self,
+        lists: &UrlLists,
+        metrics: UrlListMetrics,
+        events: &Events,
+    ) -> Result<UrlListWatcher, UrlListError> {
+        UrlListWatcher::start(&self.config.url_lists, &self.sizing.spool_dir, lists, metrics, events)
+    }
+
+    pub(crate) fn gateway(
+        &self,
+        memory: &Arc<Budget>,
+        access_log: Option<AccessLog>,
+        url_lists: UrlLists,
+        events: &Events,
+    ) -> GatewayConfig {
         GatewayConfig {
             services: self.config.services.clone(),
             policies: self.config.policies.clone(),
+            identity: self.config.identity.clone(),
+            templates: Arc::clone(&self.templates),
+            url_lists,
             max_connections: self.config.limits.sessions,
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),
             temp_dir: self.sizing.spool_dir.clone(),
             access_log,
+            events: events.clone(),
         }
     }
 

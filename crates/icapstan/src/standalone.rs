@@ -4,8 +4,10 @@ use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
 use crate::memory;
 use crate::settings::{self, Settings};
+use crate::siem;
 use anyhow::{Context, anyhow};
-use icapstan_gateway::{Gateway, GatewayMetrics};
+use icapstan_events::Events;
+use icapstan_gateway::{Gateway, GatewayMetrics, UrlListMetrics, UrlLists};
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
@@ -49,6 +51,26 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
+    let registry = Arc::new(Registry::new());
+    let (events, guard) = match siem::start(&settings.config.events, &registry) {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    let exit = run_with(&settings, &registry, access_log, &events);
+    siem::stop(guard);
+    exit
+}
+
+/// Runs with all that takes lines and events.
+fn run_with(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    access_log: Option<AccessLog>,
+    events: &Events,
+) -> Exit {
     for advice in settings.advice() {
         warn!(setting = advice.path, "{}", advice.message);
     }
@@ -60,7 +82,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
         .enable_all()
         .build();
     let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(&settings, access_log));
+        let result = runtime.block_on(serve(settings, registry, access_log, events));
         // What still blocks has no one left to wait for it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -68,7 +90,9 @@ pub(crate) fn run(args: &Standalone) -> Exit {
     match result {
         Ok(()) => Exit::Success,
         Err(error) => {
-            error!(error = format!("{error:#}"), "icapstan ends.");
+            let cause = format!("{error:#}");
+            error!(error = cause, "icapstan ends.");
+            siem::tell_failure(events, &cause);
             Exit::Failure
         }
     }
@@ -111,30 +135,39 @@ struct Signals {
     hangup: Signal,
 }
 
-async fn serve(settings: &Settings, access_log: Option<AccessLog>) -> anyhow::Result<()> {
-    let registry = Arc::new(Registry::new());
-    icapstan_telemetry::register_build_info(&registry, env!("CARGO_PKG_VERSION"))?;
-    icapstan_telemetry::register_log_metrics(&registry)?;
+async fn serve(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    access_log: Option<AccessLog>,
+    events: &Events,
+) -> anyhow::Result<()> {
+    icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
+    icapstan_telemetry::register_log_metrics(registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
-    let metrics = GatewayMetrics::register(&registry)?;
+    let metrics = GatewayMetrics::register(registry)?;
     let memory = Budget::new(settings.memory(), metrics.memory.clone());
     let server =
-        Server::bind(settings.config.listen, settings.server(&memory), ServerMetrics::register(&registry)?)
+        Server::bind(settings.config.listen, settings.server(&memory), ServerMetrics::register(registry)?)
             .with_context(|| format!("{} cannot be listened on", settings.config.listen))?;
     let worker = find_worker().ok_or_else(|| {
         anyhow!(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
         )
     })?;
+    let url_lists = UrlLists::default();
+    // Before the scanner: what cannot be used should be known before a database is loaded.
+    let _watcher = settings
+        .url_lists(&url_lists, UrlListMetrics::register(registry)?, events)
+        .context("the URL lists cannot be used")?;
     let scanner =
-        Scanner::start(settings.scanner(worker), &registry).await.context("the scanner cannot be started")?;
+        Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let gateway = Gateway::new(
-        &settings.gateway(&memory, access_log),
+        &settings.gateway(&memory, access_log, url_lists, events),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?;
-    let serving = serve_with(settings, &registry, &scanner, server, gateway, &mut signals);
+    let serving = serve_with(settings, registry, &scanner, server, gateway, &mut signals, events);
     let result = tokio::select! {
         result = serving => result,
         never = memory::give_back(&memory) => never,
@@ -152,6 +185,7 @@ async fn serve_with(
     server: Server,
     gateway: Gateway,
     signals: &mut Signals,
+    events: &Events,
 ) -> anyhow::Result<()> {
     let icap = server.local_addr();
     let unserved = Arc::new(Mutex::new(Some("starting")));
@@ -171,6 +205,8 @@ async fn serve_with(
             services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
             "listening"
         );
+        siem::tell_start(events, icap, &epochs);
+        tokio::spawn(siem::tell_changes(events.clone(), epochs));
         signals.end(scanner).await;
         *unserved.lock() = Some("stopping");
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
@@ -180,6 +216,7 @@ async fn serve_with(
             },
             () = signals.end(scanner) => warn!("Connections that were under way are cut."),
         }
+        siem::tell_stop(events);
     }
     info!("Stopped.");
     Ok(())

@@ -1,8 +1,9 @@
 //! From settings to something that decides.
 
 use crate::Action;
-use icapstan_api::{Heuristics, Problem, Rule, ScanPolicy, ScanSettings, UnpackKind};
-use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict};
+use crate::facts::NoFacts;
+use icapstan_api::{Config, Heuristics, Problem, Rule, ScanPolicy, ScanSettings, UnpackKind};
+use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
 use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -16,7 +17,9 @@ const TOTAL_FACTOR: u64 = 4;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) fail_open: bool,
-    pub(crate) rules: Box<[Rule]>,
+    rules: Box<[Rule]>,
+    /// Which rules concern verdicts of a kind, by mode and kind: most decisions look at few.
+    concerning: [Box<[u16]>; 2 * VerdictKind::ALL.len()],
     name: Box<str>,
     profile: Arc<ScanProfile>,
     hash: [u8; 32],
@@ -40,12 +43,24 @@ impl Policy {
         let mut policy = Self {
             name: source.name.as_str().into(),
             fail_open: source.fail_open,
+            concerning: concerning(&source.rules),
             rules: source.rules.as_slice().into(),
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
         };
         policy.hash = hash(&policy);
         Ok(policy)
+    }
+
+    /// The rules that concern such verdicts, in their order, each with its index.
+    pub(crate) fn candidates(&self, mode: Mode, kind: VerdictKind) -> impl Iterator<Item = (usize, &Rule)> {
+        let indexes = self.concerning[case(mode, kind)].iter().map(|&index| usize::from(index));
+        indexes.map(|index| (index, &self.rules[index]))
+    }
+
+    /// What the rule of that index is called.
+    pub fn rule_name(&self, index: usize) -> Option<&str> {
+        self.rules.get(index)?.name.as_deref()
     }
 
     /// What services call it by.
@@ -63,6 +78,28 @@ impl Policy {
     pub fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
+}
+
+/// The place of such verdicts in [`Policy::concerning`].
+fn case(mode: Mode, kind: VerdictKind) -> usize {
+    let mode = match mode {
+        Mode::Reqmod => 0,
+        Mode::Respmod => 1,
+    };
+    mode * VerdictKind::ALL.len() + kind as usize
+}
+
+fn concerning(rules: &[Rule]) -> [Box<[u16]>; 2 * VerdictKind::ALL.len()] {
+    const { assert!(Config::MAX_RULES <= u16::MAX as usize) }
+    let mut found: [Vec<u16>; 2 * VerdictKind::ALL.len()] = Default::default();
+    for (index, rule) in (0..).zip(rules) {
+        for mode in [Mode::Reqmod, Mode::Respmod] {
+            for kind in VerdictKind::ALL.into_iter().filter(|kind| rule.concerns(mode, *kind)) {
+                found[case(mode, kind)].push(index);
+            }
+        }
+    }
+    found.map(Vec::into_boxed_slice)
 }
 
 fn profile(scan: &ScanSettings) -> ScanProfile {
@@ -89,7 +126,7 @@ fn profile(scan: &ScanSettings) -> ScanProfile {
 
 /// Over the profile, and over what is decided in every case there is. Hashing outcomes and not
 /// rules makes the order of rules that do not overlap, and rules that say what holds anyway,
-/// irrelevant.
+/// irrelevant. With conditions there are more cases than could be tried; then the rules count too.
 fn hash(policy: &Policy) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("icapstan ScanPolicy v1");
     // Taken apart by name, so that a new field cannot be forgotten.
@@ -112,11 +149,12 @@ fn hash(policy: &Policy) -> [u8; 32] {
     hasher.update(&flags.map(u8::from));
     for mode in [Mode::Reqmod, Mode::Respmod] {
         for verdict in every_case() {
-            let outcome = policy.outcome(mode, &verdict);
+            let outcome = policy.outcome(mode, &verdict, &NoFacts);
             let reason = verdict.reason().map_or("", |reason| reason.as_str());
-            let action = match outcome.action {
+            let action = match &outcome.action {
                 Action::Pass => "pass",
                 Action::Block(template) => template.as_str(),
+                Action::Redirect(url) => url.as_str(),
             };
             // No word contains a zero byte, so that the encoding can be read in one way only.
             for word in [mode.as_str(), verdict.kind().as_str(), reason, action] {
@@ -124,6 +162,15 @@ fn hash(policy: &Policy) -> [u8; 32] {
                 hasher.update(&[0]);
             }
             hasher.update(&[u8::from(outcome.log)]);
+        }
+    }
+    if policy.rules.iter().any(|rule| !rule.when.is_empty()) {
+        for rule in &policy.rules {
+            let nameless = Rule { name: None, ..rule.clone() };
+            // Rules came out of text of this kind; there is no value that has none.
+            let text = serde_json::to_vec(&nameless).expect("rules can be written");
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(&text);
         }
     }
     *hasher.finalize().as_bytes()
@@ -154,7 +201,7 @@ impl fmt::Display for CompileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icapstan_api::{ByteSize, ReasonWord, RuleAction, RuleMode, RuleVerdict, Template};
+    use icapstan_api::{ByteSize, ReasonWord, RuleAction, RuleMode, RuleVerdict, Template, When};
     use icapstan_model::Reason;
     use std::time::Duration;
 
@@ -165,7 +212,8 @@ mod tests {
     }
 
     fn rule(verdict: RuleVerdict, reason: Option<Reason>, action: RuleAction) -> Rule {
-        Rule { mode: RuleMode::Any, verdict, reason: reason.map(ReasonWord), action }
+        let reason = reason.map(ReasonWord);
+        Rule { name: None, mode: RuleMode::Any, verdict, reason, when: When::default(), action }
     }
 
     #[test]
@@ -230,6 +278,23 @@ mod tests {
             hash_of(|policy| policy.rules = vec![narrow.clone(), wide.clone()]),
             hash_of(|policy| policy.rules = vec![wide.clone(), narrow.clone()])
         );
+    }
+
+    #[test]
+    fn conditions_are_in_the_hash_and_names_are_not() {
+        let methods = |methods: &[&str]| When {
+            methods: methods.iter().map(|&method| method.to_owned()).collect(),
+            ..When::default()
+        };
+        let with = |name: Option<&str>, when: &When| {
+            let plain = rule(RuleVerdict::Clean, None, RuleAction::Log);
+            let rules = vec![Rule { name: name.map(str::to_owned), when: when.clone(), ..plain }];
+            hash_of(|policy| policy.rules.clone_from(&rules))
+        };
+        let (get, post) = (methods(&["GET"]), methods(&["POST"]));
+        assert_ne!(with(None, &get), with(None, &post));
+        assert_ne!(with(None, &get), with(None, &When::default()));
+        assert_eq!(with(None, &get), with(Some("downloads"), &get));
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! From findings to an answer.
 
 use crate::{Policy, TemplateId};
-use icapstan_api::{Rule, RuleAction};
+use icapstan_api::{Facts, RedirectUrl, RuleAction};
 use icapstan_model::{Findings, Mode, Verdict};
 
 /// What is to be done with an object, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
     /// What is to be done.
-    pub action: Action,
+    pub action: Action<'a>,
     /// Whether the log is to say so: when the object is blocked, or when any of its findings asks.
     pub log: bool,
-    /// The finding that decided: the first that blocks, else the strongest.
+    /// The finding that decided: the first that blocks, else the strongest. [`Verdict::Clean`] if the
+    /// object would be blocked even if nothing were found.
     pub verdict: &'a Verdict,
     /// What decided about that finding.
     pub by: DecidedBy,
@@ -19,11 +20,13 @@ pub struct Decision<'a> {
 
 /// What is to be done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum Action<'a> {
     /// It goes on as it is.
     Pass,
     /// A page goes out in its place.
     Block(TemplateId),
+    /// The client is sent elsewhere in its place.
+    Redirect(&'a RedirectUrl),
 }
 
 /// What decided.
@@ -37,8 +40,8 @@ pub enum DecidedBy {
 
 /// A decision about one finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) action: Action,
+pub(crate) struct Outcome<'a> {
+    pub(crate) action: Action<'a>,
     pub(crate) log: bool,
     pub(crate) by: DecidedBy,
 }
@@ -47,39 +50,43 @@ pub(crate) struct Outcome {
 
 impl Policy {
     /// What is to be done with an object that travels this way and has these findings.
-    pub fn decide<'a>(&self, mode: Mode, findings: &'a Findings) -> Decision<'a> {
+    pub fn decide<'a>(&'a self, mode: Mode, findings: &'a Findings, facts: &dyn Facts) -> Decision<'a> {
         let strongest = findings.strongest();
-        let mut decided = (strongest, self.outcome(mode, strongest));
-        let mut log = false;
-        for verdict in findings {
-            let outcome = self.outcome(mode, verdict);
-            log |= outcome.log;
-            if matches!(outcome.action, Action::Block(_)) {
-                decided = (verdict, outcome);
-                log = true;
-                break;
+        let mut decided = (strongest, self.outcome(mode, strongest, facts));
+        let mut log = decided.1.log;
+        if decided.1.action == Action::Pass {
+            // What is not let through clean is not let through with a finding that passes either.
+            for verdict in findings.iter().skip(1).chain([&Verdict::Clean]) {
+                let outcome = self.outcome(mode, verdict, facts);
+                log |= outcome.log && *verdict != Verdict::Clean;
+                if outcome.action != Action::Pass {
+                    (decided, log) = ((verdict, outcome), true);
+                    break;
+                }
             }
         }
         let (verdict, Outcome { action, by, .. }) = decided;
         Decision { action, log, verdict, by }
     }
 
-    pub(crate) fn outcome(&self, mode: Mode, verdict: &Verdict) -> Outcome {
-        let matching = self.rules.iter().enumerate().find(|(_, rule)| rule.matches(mode, verdict));
-        let Some((index, Rule { action, .. })) = matching else {
+    pub(crate) fn outcome(&self, mode: Mode, verdict: &Verdict, facts: &dyn Facts) -> Outcome<'_> {
+        let mut candidates = self.candidates(mode, verdict.kind());
+        let Some((index, rule)) = candidates.find(|(_, rule)| rule.fits(verdict) && rule.when.holds(facts))
+        else {
             let action = self.shipped(verdict);
             return Outcome { action, log: *verdict != Verdict::Clean, by: DecidedBy::Default };
         };
-        let (action, log) = match action {
+        let (action, log) = match &rule.action {
             RuleAction::None => (Action::Pass, false),
             RuleAction::Log => (Action::Pass, true),
             RuleAction::Block(template) => (Action::Block(*template), true),
+            RuleAction::Redirect(url) => (Action::Redirect(url), true),
         };
         Outcome { action, log, by: DecidedBy::Rule(index) }
     }
 
     /// What holds where no rule says otherwise.
-    fn shipped(&self, verdict: &Verdict) -> Action {
+    pub(crate) fn shipped(&self, verdict: &Verdict) -> Action<'static> {
         match verdict {
             Verdict::Infected(_) => Action::Block(TemplateId::Detected),
             Verdict::Phishing(_) => Action::Block(TemplateId::Phishing),
@@ -93,7 +100,8 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icapstan_api::{ReasonWord, RuleMode, RuleVerdict, ScanPolicy};
+    use crate::facts::NoFacts;
+    use icapstan_api::{ByteSize, ReasonWord, Rule, RuleMode, RuleVerdict, ScanPolicy, SizeRange, When};
     use icapstan_model::{FailedReason, NonScannedReason, Reason, VerdictKind};
     use proptest::prelude::*;
 
@@ -102,11 +110,16 @@ mod tests {
     }
 
     fn rule(mode: RuleMode, verdict: RuleVerdict, action: RuleAction) -> Rule {
-        Rule { mode, verdict, reason: None, action }
+        Rule { name: None, mode, verdict, reason: None, when: When::default(), action }
     }
 
-    fn action(policy: &Policy, verdict: Verdict) -> Action {
-        policy.decide(Mode::Respmod, &Findings::from(verdict)).action
+    fn action(policy: &Policy, verdict: Verdict) -> Action<'_> {
+        // The page is a word of the program, not a part of the policy.
+        match policy.decide(Mode::Respmod, &Findings::from(verdict), &NoFacts).action {
+            Action::Block(template) => Action::Block(template),
+            Action::Pass => Action::Pass,
+            Action::Redirect(url) => panic!("{url:?}"),
+        }
     }
 
     #[test]
@@ -134,7 +147,7 @@ mod tests {
     #[test]
     fn all_that_passes_unproven_is_logged_and_clean_is_not() {
         let shipped = policy(vec![]);
-        let log = |verdict: Verdict| shipped.decide(Mode::Reqmod, &Findings::from(verdict)).log;
+        let log = |verdict: Verdict| shipped.decide(Mode::Reqmod, &Findings::from(verdict), &NoFacts).log;
         assert!(log(Verdict::Macro("X".into())));
         assert!(log(Verdict::NonScanned(NonScannedReason::Size)));
         assert!(!log(Verdict::Clean));
@@ -144,7 +157,7 @@ mod tests {
     fn fail_open_lets_failures_pass_and_nothing_else() {
         let open = Policy::compile(&ScanPolicy { fail_open: true, ..ScanPolicy::new("default") }).unwrap();
         assert_eq!(action(&open, Verdict::Failed(FailedReason::Crash)), Action::Pass);
-        assert!(open.decide(Mode::Reqmod, &Verdict::Failed(FailedReason::Crash).into()).log);
+        assert!(open.decide(Mode::Reqmod, &Verdict::Failed(FailedReason::Crash).into(), &NoFacts).log);
         let evasive = Verdict::NonScanned(NonScannedReason::Ratio);
         assert_eq!(action(&open, evasive), Action::Block(TemplateId::NotScanned));
         assert_eq!(action(&open, Verdict::Infected("X".into())), Action::Block(TemplateId::Detected));
@@ -158,9 +171,9 @@ mod tests {
         ];
         let policy = policy(rules);
         let findings = Findings::from(Verdict::Infected("X".into()));
-        let request = policy.decide(Mode::Reqmod, &findings);
+        let request = policy.decide(Mode::Reqmod, &findings, &NoFacts);
         assert_eq!((request.action, request.log, request.by), (Action::Pass, true, DecidedBy::Rule(0)));
-        let response = policy.decide(Mode::Respmod, &findings);
+        let response = policy.decide(Mode::Respmod, &findings, &NoFacts);
         assert_eq!(response.action, Action::Block(TemplateId::Refused));
         assert_eq!(response.by, DecidedBy::Rule(1));
     }
@@ -183,7 +196,7 @@ mod tests {
         let mut findings = Findings::from(Verdict::Infected("Allowed".into()));
         findings.add(Verdict::NonScanned(NonScannedReason::Depth));
         findings.add(Verdict::Macro("M".into()));
-        let decision = policy.decide(Mode::Respmod, &findings);
+        let decision = policy.decide(Mode::Respmod, &findings, &NoFacts);
         assert_eq!(decision.action, Action::Block(TemplateId::NotScanned));
         assert_eq!(*decision.verdict, Verdict::NonScanned(NonScannedReason::Depth));
     }
@@ -192,12 +205,34 @@ mod tests {
     fn what_passes_is_told_by_its_strongest_finding_and_logged_for_any() {
         let policy = policy(vec![rule(RuleMode::Any, RuleVerdict::Macro, RuleAction::None)]);
         let mut findings = Findings::from(Verdict::Macro("M".into()));
-        assert!(!policy.decide(Mode::Respmod, &findings).log);
+        assert!(!policy.decide(Mode::Respmod, &findings, &NoFacts).log);
         findings.add(Verdict::NonScanned(NonScannedReason::Size));
-        let decision = policy.decide(Mode::Respmod, &findings);
+        let decision = policy.decide(Mode::Respmod, &findings, &NoFacts);
         assert_eq!((decision.action, decision.log), (Action::Pass, true));
         assert_eq!(decision.verdict.kind(), VerdictKind::Macro);
         assert_eq!(decision.by, DecidedBy::Rule(0));
+    }
+
+    #[test]
+    fn what_is_blocked_clean_is_blocked_with_a_finding_that_passes() {
+        let unknown =
+            When { size: Some(SizeRange { min: Some(ByteSize::new(0)), max: None }), ..When::default() };
+        let rules = vec![
+            rule(RuleMode::Any, RuleVerdict::Macro, RuleAction::None),
+            Rule {
+                when: unknown,
+                ..rule(RuleMode::Any, RuleVerdict::Any, RuleAction::Block(TemplateId::Refused))
+            },
+        ];
+        let policy = policy(rules);
+        for findings in [Findings::clean(), Verdict::Macro("M".into()).into()] {
+            let decision = policy.decide(Mode::Respmod, &findings, &NoFacts);
+            assert_eq!(decision.action, Action::Block(TemplateId::Refused), "{findings:?}");
+            assert_eq!(
+                (decision.verdict, decision.log, decision.by),
+                (&Verdict::Clean, true, DecidedBy::Rule(1))
+            );
+        }
     }
 
     fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -228,13 +263,20 @@ mod tests {
             0..3u8,
         )
             .prop_map(|(mode, verdict, reason, action)| {
-                let suits = |template: &TemplateId| template.suits(verdict.kind());
+                let suits = |template: &TemplateId| verdict.kind().is_some_and(|kind| template.suits(kind));
                 let action = match (action, TemplateId::ALL.into_iter().find(suits)) {
                     (0, _) => RuleAction::None,
                     (2, Some(template)) => RuleAction::Block(template),
                     _ => RuleAction::Log,
                 };
-                Rule { mode, verdict, reason: reason.map(ReasonWord), action }
+                Rule {
+                    name: None,
+                    mode,
+                    verdict,
+                    reason: reason.map(ReasonWord),
+                    when: When::default(),
+                    action,
+                }
             })
     }
 
@@ -264,10 +306,10 @@ mod tests {
             for verdict in verdicts {
                 findings.add(verdict);
             }
-            let before = policy.decide(mode, &findings).action;
+            let before = policy.decide(mode, &findings, &NoFacts).action;
             let mut more = findings.clone();
             more.add(added);
-            let after = policy.decide(mode, &more).action;
+            let after = policy.decide(mode, &more, &NoFacts).action;
             prop_assert!(before == Action::Pass || after != Action::Pass, "{before:?} {after:?} {more:?}");
         }
 
@@ -280,12 +322,12 @@ mod tests {
             for verdict in verdicts {
                 findings.add(verdict);
             }
-            let decision = policy.decide(Mode::Reqmod, &findings);
-            let outcome = policy.outcome(Mode::Reqmod, decision.verdict);
+            let decision = policy.decide(Mode::Reqmod, &findings, &NoFacts);
+            let outcome = policy.outcome(Mode::Reqmod, decision.verdict, &NoFacts);
             prop_assert_eq!((outcome.action, outcome.by), (decision.action, decision.by));
             let any_blocks = findings
                 .iter()
-                .any(|verdict| policy.outcome(Mode::Reqmod, verdict).action != Action::Pass);
+                .any(|verdict| policy.outcome(Mode::Reqmod, verdict, &NoFacts).action != Action::Pass);
             prop_assert_eq!(any_blocks, decision.action != Action::Pass);
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  ScanPolicy ──compile──▶ Policy { profile, hash }
-//!  Findings ──decide──▶ Decision { pass | block(template), log } ──▶ BlockPage { head, body }
+//!  Findings, Facts ──decide──▶ Decision { pass | block(template) | redirect, log } ──▶ BlockPage { head, body }
 //! ```
 //!
-//! Refuses to do: scanning, sockets, files, clocks.
+//! Refuses to do: scanning, sockets, clocks, and files other than those of a folder of pages.
 //!
 //! Invariants
 //! 1. Every finding meets the rules: one that passes never hides another that blocks, so adding a
@@ -15,21 +15,23 @@
 //!
 //! ```
 //! use icapstan_model::{Findings, Mode, Verdict};
-//! use icapstan_policy::{Action, Policy, TemplateId};
+//! use icapstan_policy::{Action, NoFacts, Policy, TemplateId};
 //!
 //! let policy = Policy::compile(&icapstan_api::ScanPolicy::new("default"))?;
 //! let findings = Findings::from(Verdict::Infected("Eicar-Test-Signature".into()));
-//! assert_eq!(policy.decide(Mode::Respmod, &findings).action, Action::Block(TemplateId::Detected));
+//! assert_eq!(policy.decide(Mode::Respmod, &findings, &NoFacts).action, Action::Block(TemplateId::Detected));
 //! # Ok::<(), icapstan_policy::CompileError>(())
 //! ```
 
 mod compile;
 mod decide;
+mod facts;
 mod page;
 mod text;
 
 pub use compile::{CompileError, Policy};
 pub use decide::{Action, DecidedBy, Decision};
+pub use facts::NoFacts;
 pub use icapstan_api::Template as TemplateId;
-pub use page::{BlockPage, PageContext};
+pub use page::{BlockPage, PageContext, TemplateFault, Templates, TemplatesError, Wishes};
 pub use text::is_deceptive;

@@ -1,42 +1,46 @@
 //! What a user sees in place of what was blocked.
+//!
+//! ```text
+//!  Accept, Accept-Language ──▶ Wishes ─┐
+//!  a folder ──load──▶ Templates ───────┴──page──▶ the operator's page, else the shipped one ──▶ BlockPage
+//! ```
 
+mod custom;
+mod folder;
+mod format;
+mod shipped;
+mod templates;
+mod wishes;
 mod wording;
 
 use crate::TemplateId;
-use crate::text::{Cut, push_inert};
+use folder::Folder;
+use format::Format;
+use icapstan_api::{RedirectUrl, Variable};
 use icapstan_model::Verdict;
-use wording::Wording;
+use wording::Words;
 
-/// The page up to its title.
-const HEAD: &str = concat!(
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-    "<meta name=\"robots\" content=\"noindex\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
-);
-
-/// From the title to the text of the heading.
-const STYLE: &str =
-    concat!("</title>\n<style>\n", include_str!("page/style.css"), "</style>\n</head>\n<body>\n<main>\n");
-
-/// A shield. Drawn, so that nothing has to be fetched.
-const ICON: &str = concat!(
-    "<svg viewBox=\"0 0 24 24\" width=\"40\" height=\"40\" aria-hidden=\"true\" focusable=\"false\">",
-    "<path d=\"M12 2 4 5v6c0 5 3.4 9.3 8 11 4.6-1.7 8-6 8-11V5z\" fill=\"none\" stroke=\"currentColor\" ",
-    "stroke-width=\"1.5\" stroke-linejoin=\"round\"/><path d=\"M12 7.5v5.5M12 16.2v.1\" fill=\"none\" ",
-    "stroke=\"currentColor\" stroke-width=\"2\" stroke-linecap=\"round\"/></svg>\n",
-);
+pub use folder::{TemplateFault, TemplatesError};
+pub use templates::Templates;
+pub use wishes::Wishes;
 
 /// Longest address shown, in characters.
 const MAX_URL: usize = 512;
 /// Longest other text shown, in characters.
 const MAX_TEXT: usize = 128;
 
+/// What a shipped page may bring: its own style.
+const SHIPPED_CONTENT: &str = "default-src 'none'; style-src 'unsafe-inline'";
+/// What a page from a folder may bring: also pictures and fonts that it has in itself.
+const CUSTOM_CONTENT: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'";
+
 /// A block page as an HTTP response, ready to be encapsulated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockPage {
     /// Status line and header fields, with the empty line.
     pub head: Vec<u8>,
-    /// The HTML.
+    /// The page itself.
     pub body: Vec<u8>,
 }
 
@@ -62,81 +66,82 @@ pub struct PageContext<'a> {
 // === impl BlockPage ===
 
 impl BlockPage {
-    /// No page is longer, in bytes.
+    /// No shipped page is longer, in bytes.
     pub const MAX_BODY: usize = 16 * 1024;
+    /// No page from a folder is longer, in bytes: its file, and each variable with every character escaped.
+    pub const MAX_CUSTOM_BODY: usize = Folder::MAX_FILE + custom::CustomPage::MAX_VARIABLES * 6 * MAX_URL;
 
-    /// Writes the page.
+    /// Writes the shipped page in English and HTML.
     pub fn render(template: TemplateId, context: &PageContext<'_>) -> Self {
-        let body = body(template, context).into_bytes();
-        Self { head: head(body.len()), body }
+        Self::shipped(Words::english(), Format::Html, template, context)
+    }
+
+    fn shipped(words: &Words, format: Format, template: TemplateId, context: &PageContext<'_>) -> Self {
+        let body = shipped::body(words, format, template, context);
+        Self::new(body, format, words.tag, SHIPPED_CONTENT)
+    }
+
+    /// `language` may be empty: then nobody knows it.
+    fn new(body: String, format: Format, language: &str, content: &str) -> Self {
+        let (length, media_type) = (body.len(), format.media_type());
+        let language = match language {
+            "" => String::new(),
+            language => format!("Content-Language: {language}\r\n"),
+        };
+        let head = format!(
+            "HTTP/1.1 403 Forbidden\r\n\
+             Content-Type: {media_type}\r\n\
+             Content-Length: {length}\r\n\
+             {language}\
+             Vary: Accept, Accept-Language\r\n\
+             Cache-Control: no-store\r\n\
+             Content-Security-Policy: {content}\r\n\
+             X-Content-Type-Options: nosniff\r\n\
+             \r\n"
+        );
+        Self { head: head.into_bytes(), body: body.into_bytes() }
+    }
+
+    /// Sends the client elsewhere (RFC 9110 section 15.4.3). `verdict` is what the address may tell of
+    /// what was found, as in `X-Icapstan-Reason`.
+    pub fn redirect(to: &RedirectUrl, context: &PageContext<'_>, verdict: &str) -> Self {
+        let location = to.fill(|variable| match variable {
+            Variable::Url => cut(context.url, MAX_URL),
+            Variable::Threat => context.threat(),
+            Variable::Verdict => verdict,
+            Variable::Client => context.client,
+            Variable::User => cut(context.user, MAX_TEXT),
+            Variable::Transaction => context.transaction,
+            Variable::Service => context.service,
+        });
+        let head = format!(
+            "HTTP/1.1 302 Found\r\n\
+             Location: {location}\r\n\
+             Content-Length: 0\r\n\
+             Cache-Control: no-store\r\n\
+             \r\n"
+        );
+        Self { head: head.into_bytes(), body: Vec::new() }
     }
 }
 
-fn head(length: usize) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 403 Forbidden\r\n\
-         Content-Type: text/html; charset=utf-8\r\n\
-         Content-Length: {length}\r\n\
-         Content-Language: en\r\n\
-         Cache-Control: no-store\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
-         X-Content-Type-Options: nosniff\r\n\
-         \r\n"
-    )
-    .into_bytes()
+// === impl PageContext ===
+
+impl<'a> PageContext<'a> {
+    /// The name of the threat, if there is one.
+    fn threat(&self) -> &'a str {
+        self.verdict.threat().map_or("", |name| name.as_str())
+    }
+
+    /// Why it was not scanned, if it was not.
+    fn reason(&self) -> &'static str {
+        self.verdict.reason().map_or("", |reason| reason.as_str())
+    }
 }
 
-fn body(template: TemplateId, context: &PageContext<'_>) -> String {
-    let Wording { title, text, cause } = Wording::of(template, context.verdict);
-    let mut page = String::with_capacity(8 * 1024);
-    page.push_str(HEAD);
-    page.push_str(title);
-    page.push_str(STYLE);
-    page.push_str("<header>\n");
-    page.push_str(ICON);
-    for (before, words, after) in
-        [("<h1>", title, "</h1>\n</header>\n"), ("<p>", text, "</p>\n"), ("<p>", cause, "</p>\n")]
-    {
-        if !words.is_empty() {
-            page.push_str(before);
-            page.push_str(words);
-            page.push_str(after);
-        }
-    }
-    page.push_str("<dl>\n");
-    push_row(&mut page, "Address", context.url, MAX_URL, Cut::Middle);
-    let threat = context.verdict.threat().map_or("", |name| name.as_str());
-    let reason = context.verdict.reason().map_or("", |reason| reason.as_str());
-    let rows = [
-        ("Found", threat),
-        ("Reason", reason),
-        ("User", context.user),
-        ("Client", context.client),
-        ("Service", context.service),
-        ("Time", context.time),
-        ("Reference", context.transaction),
-    ];
-    for (label, value) in rows {
-        push_row(&mut page, label, value, MAX_TEXT, Cut::End);
-    }
-    page.push_str("</dl>\n<footer>If you think that this is a mistake, tell your administrator");
-    if !context.transaction.is_empty() {
-        page.push_str(" and name the reference above");
-    }
-    page.push_str(".</footer>\n</main>\n</body>\n</html>\n");
-    page
-}
-
-fn push_row(page: &mut String, label: &str, value: &str, most: usize, cut: Cut) {
-    if value.is_empty() {
-        return;
-    }
-    page.push_str("<div><dt>");
-    page.push_str(label);
-    // The direction of one value never rearranges what stands around it.
-    page.push_str("</dt><dd><bdi>");
-    push_inert(page, value, most, cut);
-    page.push_str("</bdi></dd></div>\n");
+/// At most so many characters.
+fn cut(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

@@ -52,5 +52,6 @@ pub use samples::{
 };
 pub use squid::{IcapLogLine, Squid};
 pub use standalone::{Standalone, StandaloneBuilder, binary};
+pub use tempfile::TempDir;
 pub use usage::Usage;
 pub use wait::{PATIENCE, eventually};

@@ -1,7 +1,8 @@
 //! The page of metrics, from the registry of the program.
 
 use anyhow::{Context, Result, bail};
-use icapstan_gateway::GatewayMetrics;
+use icapstan_events::EventMetrics;
+use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_icap_server::ServerMetrics;
 use icapstan_metrics::{Description, Kind, LabelDescription, describe};
 use prometheus::Registry;
@@ -29,7 +30,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -41,6 +42,11 @@ const PARTS: [Part; 5] = [
         about: "Transactions: what was found, what policy did about it, and how long it took.",
     },
     Part { prefix: "icapstan_scanner_", title: "Scanner", about: "Scans, worker processes and signatures." },
+    Part {
+        prefix: "icapstan_events_",
+        title: "Events",
+        about: "Security events (`events`), and the sinks that take them.",
+    },
     Part { prefix: "icapstan_", title: "Program", about: "The program itself and its logs." },
     Part {
         prefix: "process_",
@@ -57,6 +63,8 @@ fn registry() -> Result<Registry> {
     icapstan_telemetry::register_process_metrics(&registry)?;
     ServerMetrics::register(&registry)?;
     GatewayMetrics::register(&registry)?;
+    UrlListMetrics::register(&registry)?;
+    EventMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;
     Ok(registry)
 }

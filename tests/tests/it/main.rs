@@ -5,17 +5,22 @@
 
 mod a_failed_scan_is_never_clean;
 mod access_log_tells_each_transaction;
+mod block_pages_speak_the_users_language;
 mod c_icap_client_agrees;
 mod chromium_shows_the_block_page;
 mod clamav_test_files_are_never_clean;
 mod clients_in_the_field_get_what_they_need;
 mod command_line_tells_the_verdict;
 mod common;
+mod events_reach_the_siem;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;
 mod hostile;
+mod import_kse_prints_what_it_can;
 mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
 mod rfc3507;
+mod rules_decide_by_more_than_the_verdict;
 mod squid_passes_clean_and_blocks_infected;
+mod url_lists_block_by_url;
 mod worker_faults;

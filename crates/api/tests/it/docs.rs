@@ -39,14 +39,16 @@ fn settings(page: &str) -> BTreeMap<&str, &str> {
 /// Each field that can be set, with its value in `value`.
 fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
     match value {
-        Value::Object(fields) => {
+        Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 leaves(&path, value, found);
             }
         }
         Value::Array(items) if items.first().is_some_and(Value::is_object) => {
-            leaves(&format!("{path}[]"), &items[0], found);
+            for item in items {
+                leaves(&format!("{path}[]"), item, found);
+            }
         }
         _ => {
             found.insert(path.to_owned(), value.clone());
@@ -72,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -101,13 +103,46 @@ fn the_page_has_each_setting_and_no_other() {
     let whole = "
         signatures: /x
         log: {access: /x}
-        policies: [{name: default, rules: [{verdict: FAILED, reason: time, action: none}]}]
+        templates: {folder: /x}
+        policies:
+        - name: default
+          rules:
+          - name: x
+            verdict: FAILED
+            reason: time
+            when:
+              services: [/x]
+              clients: [10.0.0.0/8]
+              users: [x]
+              groups: [x]
+              hosts: [x]
+              urls: [x]
+              categories: [x]
+              methods: [GET]
+              size: {min: 1, max: 2}
+            action: none
+        urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         limits: {queueLength: 1, memory: 1Gi}
-        scanner: {workers: 1, inFlight: 2, tempDir: /x}";
+        scanner: {workers: 1, inFlight: 2, tempDir: /x}
+        events:
+        - sink: {file: /y}
+        - sink: {stdout: {}}
+        - sink:
+            syslog:
+              address: x:1
+              transport: tls
+              framing: newline
+              host: x
+              maxSize: 4Ki
+              tls: {serverName: x, caFile: /x, certFile: /x, keyFile: /x}";
     let config = Config::parse(whole, "whole").unwrap();
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());
+    known.push("urlLists.sources".to_owned());
+    known.push("events".to_owned());
+    // Stands instead of those.
+    known.push("urlLists.file".to_owned());
     known.sort();
     let listed: Vec<_> = settings(&page).into_keys().collect();
     assert_eq!(listed, known);
@@ -119,19 +154,22 @@ fn the_defaults_of_the_page_are_the_defaults() {
     let settings = settings(&page);
     let small = "
         services: [{path: /x}]
-        policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]";
+        policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
+        events: [{sink: {syslog: {address: x:1}}}]";
     let mut config = Config::parse(small, "small").unwrap();
-    let rules = leaves_of(&config);
+    let entries = leaves_of(&config);
     config.policies[0].rules.clear();
+    config.events.clear();
     let mut defaults = leaves_of(&config);
-    defaults.extend(rules.into_iter().filter(|(path, _)| path == "policies[].rules[].mode"));
-    let required = ["services[].path", "policies[].name"];
+    let is_compared = |path: &str| path == "policies[].rules[].mode" || path.starts_with("events[].");
+    defaults.extend(entries.into_iter().filter(|(path, _)| is_compared(path)));
+    let required = ["services[].path", "policies[].name", "events[].sink.syslog.address"];
     let mut compared = 0;
     for (path, value) in defaults.iter().filter(|(path, _)| !required.contains(&path.as_str())) {
         assert_eq!(settings[path.as_str()], format!("`{}`", written(value)), "{path}");
         compared += 1;
     }
-    assert!(compared > 25, "{compared}");
+    assert!(compared > 35, "{compared}");
     for path in required {
         assert_eq!(settings[path], "required");
     }

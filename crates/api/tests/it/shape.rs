@@ -1,8 +1,9 @@
 //! What a configuration means.
 
 use icapstan_api::{
-    ByteSize, Config, Heuristics, IcapService, LogFormat, LogLevel, Machine, Preview, ReasonWord, Rule,
-    RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope, ServiceMode, Template, UnpackKind,
+    ByteSize, Config, EventFormat, EventKind, EventSettings, Heuristics, IcapService, LogFormat, LogLevel,
+    Machine, Preview, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope,
+    ServiceMode, SinkSettings, SyslogTransport, Template, UnpackKind, When,
 };
 use icapstan_model::{NonScannedReason, Reason};
 use proptest::prelude::*;
@@ -81,7 +82,14 @@ fn rules_are_read_in_the_words_of_the_reference() {
            - {mode: ANY, verdict: DETECT, action: {block: detected}}",
     );
     let encrypted = Reason::NonScanned(NonScannedReason::PartialContent);
-    let rule = |mode, verdict, reason, action| Rule { mode, verdict, reason, action };
+    let rule = |mode, verdict, reason, action| Rule {
+        name: None,
+        mode,
+        verdict,
+        reason,
+        when: When::default(),
+        action,
+    };
     assert_eq!(
         config.policies[0].rules,
         [
@@ -134,6 +142,28 @@ scanner: {workers: 2, inFlight: 4}
 }
 
 #[test]
+fn a_sink_needs_nothing_but_its_place() {
+    let config = parse(
+        "
+events:
+  - sink: {file: /var/log/icapstan/events.json}
+  - {sink: {stdout: {}}, format: text, kinds: [start, stop]}
+  - sink: {syslog: {address: 'siem.example:6514', transport: tls}}
+    format: cef
+    minSeverity: warning
+",
+    );
+    let [file, stdout, syslog] = config.events.as_slice() else { panic!("{:?}", config.events) };
+    assert_eq!(*file, EventSettings::new(SinkSettings::file("/var/log/icapstan/events.json")));
+    assert!(EventKind::ALL.into_iter().all(|kind| file.wants(kind)));
+    assert_eq!(stdout.format, EventFormat::Text);
+    assert!(stdout.wants(EventKind::Stop) && !stdout.wants(EventKind::Detection));
+    assert!(syslog.wants(EventKind::Detection) && !syslog.wants(EventKind::Start));
+    let server = syslog.sink.syslog.as_ref().unwrap();
+    assert_eq!((server.transport, server.most()), (SyslogTransport::Tls, 8192));
+}
+
+#[test]
 fn what_works_but_surprises_is_advised_against() {
     let config = parse("limits: {sessions: 2, queueLength: 3, memory: 11Mi}\nscanner: {workers: 2}");
     let sizing = config.sizing(&Machine { memory: None, cpus: 1 }).unwrap();
@@ -177,6 +207,8 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         ),
     )
         .prop_map(|(mode, reason, action)| Rule {
+            name: None,
+            when: When::default(),
             mode,
             verdict: RuleVerdict::NonScanned,
             reason: Some(ReasonWord(reason)),
@@ -194,6 +226,7 @@ proptest! {
         preview in 0u32..=65536,
         timeout in 100u64..3_600_000,
         json in any::<bool>(),
+        sinks in 0usize..=8,
     ) {
         let mut config = Config::default();
         config.policies[0].rules.push(rule);
@@ -205,6 +238,8 @@ proptest! {
         config.services = vec![IcapService { preview: Preview::new(preview), ..IcapService::new("/x", &[ServiceMode::Reqmod]) }];
         config.log.level = LogLevel::Trace;
         config.log.format = if json { LogFormat::Json } else { LogFormat::Text };
+        let sink = |place| EventSettings::new(SinkSettings::file(format!("/{place}")));
+        config.events = (0..sinks).map(sink).collect();
         // JSON is YAML, and what the Kubernetes API speaks.
         let text = if json {
             serde_json::to_string(&config).unwrap()

@@ -99,7 +99,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "policies:\n- name: default\n  rules:\n  - {verdict: INFECTED, action: none}",
         "4:15: policies[0].rules[0].verdict: ",
-        &["CLEAN, DETECT, FAILED, MACRO, NON_SCANNED, PHISHING"],
+        &["ANY, CLEAN, DETECT, FAILED, MACRO, NON_SCANNED, PHISHING"],
     ),
     (
         "policies:\n- name: default\n  rules:\n  - {verdict: FAILED, reason: bored, action: none}",
@@ -114,7 +114,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {exec: x}}",
         "policies[0].rules[0].action.exec: ",
-        &["unknown field \"exec\"", "block"],
+        &["unknown field \"exec\"", "block, redirect"],
     ),
     (
         "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {block: nicely}}",
@@ -225,8 +225,147 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     (
         "policies: [{name: default, rules: [{verdict: CLEAN, action: {block: refused}}]}]",
+        "policies[0].rules[0].action: ",
+        &["clean objects cannot be blocked without a condition"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: ANY, action: {redirect: 'http://h/'}}]}]",
+        "policies[0].rules[0].action: ",
+        &["clean objects cannot be blocked without a condition"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: ANY, when: {methods: [GET]}, action: {block: failed}}]}]",
         "policies[0].rules[0].action.block: ",
-        &["a clean object cannot be blocked"],
+        &["would not tell the truth about ANY; use refused"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: {redirect: /blocked}}]}]",
+        "policies[0].rules[0].action.redirect: ",
+        &["begin with http:// or https://"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: {redirect: 'http://{url}'}}]}]",
+        "policies[0].rules[0].action.redirect: ",
+        &["behind the ? only"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: {redirect: 'http://h/?{pw}'}}]}]",
+        "policies[0].rules[0].action.redirect: ",
+        &["{pw}", "url, threat, verdict, client, user, transaction, service"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {clients: [10.1.2.3/8]}, action: none}]}]",
+        "policies[0].rules[0].when.clients[0]: ",
+        &["did you mean 10.0.0.0/8?"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {clients: [everybody]}, action: none}]}]",
+        "policies[0].rules[0].when.clients[0]: ",
+        &["invalid"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {hosts: ['http://h']}, action: none}]}]",
+        "policies[0].rules[0].when.hosts[0]: ",
+        &["is no host; write example.com, or *.example.com"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {urls: ['']}, action: none}]}]",
+        "policies[0].rules[0].when.urls[0]: ",
+        &["is empty"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {methods: [get]}, action: none}]}]",
+        "policies[0].rules[0].when.methods[0]: ",
+        &["capital letters, such as POST"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {size: {min: 2, max: 1}}, action: none}]}]",
+        "policies[0].rules[0].when.size: ",
+        &["min (2) is more than max (1)"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {size: {}}, action: none}]}]",
+        "policies[0].rules[0].when.size: ",
+        &["names neither min nor max"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {services: [respmod]}, action: none}]}]",
+        "policies[0].rules[0].when.services[0]: ",
+        &["a path begins with a slash"],
+    ),
+    (
+        "urlLists: {file: /x, sources: [{name: a, kind: malware, path: /a}]}",
+        "urlLists.file: ",
+        &["name one of the two"],
+    ),
+    (
+        "urlLists: {sources: [{name: a, kind: bad, path: /a}]}",
+        "1:38: urlLists.sources[0].kind: ",
+        &["allow, category, malware, phishing"],
+    ),
+    (
+        "urlLists: {sources: [{name: a, kind: category, path: /a}]}",
+        "urlLists.sources[0].category: ",
+        &["is needed"],
+    ),
+    (
+        "urlLists: {sources: [{name: 'a b', kind: allow, path: /a}]}",
+        "urlLists.sources[0].name: ",
+        &["letters, digits"],
+    ),
+    (
+        "urlLists: {sources: [{name: a, kind: allow, path: /a}, {name: a, kind: malware, path: /b}]}",
+        "urlLists.sources[1].name: ",
+        &["already taken by sources[0]"],
+    ),
+    ("identity: {trustedPeers: [10.0.0.1/8]}", "identity.trustedPeers[0]: ", &["did you mean 10.0.0.0/8?"]),
+    ("identity: {userHeader: 'X User'}", "identity.userHeader: ", &["is no name of a header field"]),
+    ("identity: {userEncoding: hex}", "1:26: identity.userEncoding: ", &["base64, plain"]),
+    ("events: {file: /x}", "1:9: events: ", &["expected a list"]),
+    ("events: [{format: json}]", "events[0]: ", &["missing field `sink`"]),
+    ("events: [{sink: {fil: /x}}]", "1:18: events[0].sink.fil: ", &["did you mean \"file\"?"]),
+    ("events: [{sink: {}}]", "events[0].sink: ", &["exactly one of file, stdout and syslog"]),
+    ("events: [{sink: {file: x}}]", "events[0].sink.file: ", &["not an absolute path"]),
+    (
+        "events: [{sink: {file: /x}}, {sink: {file: /x}}]",
+        "events[1].sink.file: ",
+        &["already taken by events[0]"],
+    ),
+    (
+        "{log: {access: '-'}, events: [{sink: {stdout: {}}}]}",
+        "events[0].sink.stdout: ",
+        &["already taken by log.access"],
+    ),
+    (
+        "{log: {access: /x}, events: [{sink: {file: /x}}]}",
+        "events[0].sink.file: ",
+        &["already taken by log.access"],
+    ),
+    (
+        "events: [{sink: {stdout: {}}, kinds: [clean]}]",
+        "events[0].kinds[0]: ",
+        &["unknown word \"clean\"", "block, configuration-change, detection"],
+    ),
+    ("events: [{sink: {stdout: {}}, format: xml}]", "events[0].format: ", &["cef, json, text"]),
+    (
+        "events: [{sink: {syslog: {address: siem}}}]",
+        "events[0].sink.syslog.address: ",
+        &["such as siem.example:6514"],
+    ),
+    (
+        "events: [{sink: {syslog: {address: 'h:1', connectTimeout: 10}}}]",
+        "events[0].sink.syslog.connectTimeout: ",
+        &["has no unit"],
+    ),
+    (
+        "events: [{sink: {syslog: {address: 'h:1', tls: {}}}}]",
+        "events[0].sink.syslog.tls: ",
+        &["says nothing unless transport is tls"],
+    ),
+    (
+        "events: [{sink: {syslog: {address: 'h:1', transport: tls, tls: {serverName: 'a b'}}}}]",
+        "events[0].sink.syslog.tls.serverName: ",
+        &["neither a host's name nor an IP address"],
     ),
     (
         "policies: [{name: default, rules: [{verdict: MACRO, action: log}, {mode: REQ, verdict: MACRO, action: none}]}]",

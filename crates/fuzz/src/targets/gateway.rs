@@ -6,9 +6,11 @@ use crate::input::Input;
 use crate::strict;
 use crate::wire::{Line, MOST_BYTES};
 use icapstan_api::{
-    ByteSize, IcapService, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope, ServiceMode,
+    ByteSize, IcapService, IdentitySettings, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope,
+    ServiceMode, When,
 };
-use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics};
+use icapstan_events::Events;
+use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, UrlLists};
 use icapstan_icap_server::proto::{Method, RequestHead};
 use icapstan_model::{
     Content, Epoch, Findings, GenerationId, IsTag, Object, Readiness, Refusal, ScanContext, ScanFuture,
@@ -87,7 +89,14 @@ fn policies() -> Vec<ScanPolicy> {
     small.scan.max_object_size = ByteSize::new(40);
     small.fail_open = true;
     let mut odd = ScanPolicy::new("odd");
-    let rule = |mode, verdict, action| Rule { mode, verdict, reason: None, action };
+    let rule = |mode, verdict, action| Rule {
+        name: None,
+        mode,
+        verdict,
+        reason: None,
+        when: When::default(),
+        action,
+    };
     odd.rules = vec![
         rule(RuleMode::Any, RuleVerdict::Macro, RuleAction::Block(icapstan_api::Template::Refused)),
         rule(RuleMode::Req, RuleVerdict::Detect, RuleAction::Log),
@@ -127,11 +136,15 @@ impl Gate {
             let config = GatewayConfig {
                 services: services(),
                 policies: policies(),
+                identity: IdentitySettings::default(),
+                url_lists: UrlLists::default(),
+                templates: Arc::default(),
                 max_connections: 100,
                 memory: Arc::clone(memory),
                 spool: 0,
                 temp_dir: "/nonexistent".into(),
                 access_log: None,
+                events: Events::default(),
             };
             Gateway::new(&config, asked, metrics).expect("policies and services fit")
         });

@@ -1,9 +1,13 @@
 //! What follows from what was found.
 
 use crate::input::Input;
-use icapstan_api::{Heuristics, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, Template};
+use icapstan_api::{
+    BodySize, Facts, Heuristics, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, Template,
+    When,
+};
 use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Reason, ThreatName, Verdict};
 use icapstan_policy::{Action, DecidedBy, Policy};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Compiles a policy of any rules, and asks it about findings one by one.
 ///
@@ -21,29 +25,33 @@ pub fn policy(data: &[u8]) {
     for _ in 0..input.byte() % 8 {
         let (mode, verdict) = (input.pick(&MODES), input.pick(&VERDICTS));
         let reason = input.byte();
-        let action = input.pick(&ACTIONS);
+        let action = ACTIONS[usize::from(input.byte()) % ACTIONS.len()].clone();
+        let methods = if input.bit() { vec!["GET".to_owned()] } else { Vec::new() };
+        let when = When { methods, ..When::default() };
         let reason = all.get(usize::from(reason)).map(|reason| ReasonWord(*reason));
-        source.rules.push(Rule { mode, verdict, reason, action });
+        source.rules.push(Rule { name: None, mode, verdict, reason, when, action });
     }
     let Ok(compiled) = Policy::compile(&source) else { return };
     let renamed = ScanPolicy { name: "other".to_owned(), ..source.clone() };
     let renamed = Policy::compile(&renamed).expect("a name is a name");
     assert_eq!(renamed.hash(), compiled.hash());
     let mode = input.pick(&[Mode::Reqmod, Mode::Respmod]);
+    let facts = Method(if input.bit() { "GET" } else { "PUT" });
     let mut findings = Findings::clean();
     let mut blocked = false;
     while !input.is_over() {
         findings.add(verdict(&mut input));
-        let decision = compiled.decide(mode, &findings);
+        let decision = compiled.decide(mode, &findings, &facts);
         let blocks = matches!(decision.action, Action::Block(_));
         assert!(blocks >= blocked, "a finding more, and it passes");
         blocked = blocks;
-        assert!(findings.iter().any(|finding| finding == decision.verdict));
+        let clean = [Verdict::Clean];
+        assert!(findings.iter().chain(&clean).any(|finding| finding == decision.verdict));
         assert!(decision.log || !blocks);
         if blocks {
             continue;
         }
-        let single = |finding: &Verdict| compiled.decide(mode, &Findings::from(finding.clone())).by;
+        let single = |finding: &Verdict| compiled.decide(mode, &Findings::from(finding.clone()), &facts).by;
         for finding in &findings {
             let shipped = match finding {
                 Verdict::Infected(_) | Verdict::Phishing(_) => true,
@@ -57,7 +65,8 @@ pub fn policy(data: &[u8]) {
 }
 
 const MODES: [RuleMode; 3] = [RuleMode::Any, RuleMode::Req, RuleMode::Resp];
-const VERDICTS: [RuleVerdict; 6] = [
+const VERDICTS: [RuleVerdict; 7] = [
+    RuleVerdict::Any,
     RuleVerdict::Clean,
     RuleVerdict::NonScanned,
     RuleVerdict::Failed,
@@ -71,6 +80,47 @@ const ACTIONS: [RuleAction; 4] = [
     RuleAction::Block(Template::Detected),
     RuleAction::Block(Template::Refused),
 ];
+
+/// A message of which only the method is known.
+struct Method(&'static str);
+
+impl Facts for Method {
+    fn service(&self) -> &'static str {
+        "/x"
+    }
+
+    fn client(&self) -> IpAddr {
+        Ipv4Addr::LOCALHOST.into()
+    }
+
+    fn user(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn groups(&self) -> &'static [String] {
+        &[]
+    }
+
+    fn host(&self) -> &'static str {
+        ""
+    }
+
+    fn url(&self) -> &'static str {
+        ""
+    }
+
+    fn categories(&self) -> &'static [Box<str>] {
+        &[]
+    }
+
+    fn method(&self) -> &'static str {
+        self.0
+    }
+
+    fn size(&self) -> BodySize {
+        BodySize::AtLeast(0)
+    }
+}
 
 /// Any verdict, out of two bytes.
 pub(crate) fn verdict(input: &mut Input<'_>) -> Verdict {

@@ -1,7 +1,75 @@
-//! What pages say. No text here comes from a peer, and none holds a character that HTML minds.
+//! What shipped pages say. No text here comes from a peer, and none holds a character that HTML minds.
+
+mod ar;
+mod de;
+mod en;
+mod es;
+mod fr;
+mod it;
+mod ja;
+mod nl;
+mod pl;
+mod pt;
+mod ru;
+mod zh;
 
 use crate::TemplateId;
 use icapstan_model::{FailedReason, NonScannedReason, Reason, Verdict};
+
+/// All that is said in one language.
+pub(super) struct Words {
+    /// The language (RFC 5646).
+    pub(super) tag: &'static str,
+    /// Whether it is written from right to left.
+    pub(super) right_to_left: bool,
+    detected: Told,
+    macros: Told,
+    phishing: Told,
+    not_scanned: Told,
+    failed: Told,
+    refused: Told,
+    causes: Causes,
+    pub(super) labels: Labels,
+    /// What to do about a mistake, with the reference and without it.
+    pub(super) mistake: [&'static str; 2],
+}
+
+/// What happened.
+struct Told {
+    title: &'static str,
+    text: &'static str,
+}
+
+/// A sentence for each reason.
+struct Causes {
+    size: &'static str,
+    skipped: &'static str,
+    unsupported: &'static str,
+    encrypted: &'static str,
+    partial_content: &'static str,
+    depth: &'static str,
+    count: &'static str,
+    ratio: &'static str,
+    malformed: &'static str,
+    time: &'static str,
+    temp_space: &'static str,
+    engine_error: &'static str,
+    crash: &'static str,
+    memory: &'static str,
+    no_scanner: &'static str,
+}
+
+/// What values are called.
+pub(super) struct Labels {
+    pub(super) url: &'static str,
+    pub(super) threat: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) user: &'static str,
+    pub(super) client: &'static str,
+    pub(super) service: &'static str,
+    pub(super) time: &'static str,
+    pub(super) transaction: &'static str,
+}
 
 /// The words of one page.
 pub(super) struct Wording {
@@ -13,66 +81,87 @@ pub(super) struct Wording {
     pub(super) cause: &'static str,
 }
 
-// === impl Wording ===
+// === impl Words ===
 
-impl Wording {
-    pub(super) fn of(template: TemplateId, verdict: &Verdict) -> Self {
-        let (title, text) = match (template, verdict) {
-            (TemplateId::Detected, Verdict::Macro(_)) => (
-                "Document with macros blocked",
-                "This document contains macros: small programs that run when it is opened. \
-                 They are not allowed here, so it was not delivered.",
-            ),
-            (TemplateId::Phishing, _) | (TemplateId::Detected, Verdict::Phishing(_)) => (
-                "Deceptive content blocked",
-                "This content pretends to be something that it is not, often to get hold of passwords \
-                 or money. It was not delivered.",
-            ),
-            (TemplateId::Detected, _) => (
-                "Threat blocked",
-                "This content was scanned and found to be dangerous. It was not delivered.",
-            ),
-            (TemplateId::NotScanned, _) => (
-                "Blocked: could not be checked",
-                "This content could not be checked for threats completely, so it was not delivered.",
-            ),
-            (TemplateId::Failed, _) => (
-                "Blocked: check not completed",
-                "The check for threats did not come to an end, so this content was not delivered. \
-                 Trying again later may help.",
-            ),
-            (TemplateId::Refused, _) => {
-                ("Not allowed", "The rules of this network do not allow this content. It was not delivered.")
-            }
+impl Words {
+    /// Every language, the first for when nothing else is said.
+    pub(super) const ALL: [&'static Self; 12] = [
+        &en::WORDS,
+        &de::WORDS,
+        &fr::WORDS,
+        &es::WORDS,
+        &pt::WORDS,
+        &it::WORDS,
+        &nl::WORDS,
+        &pl::WORDS,
+        &ru::WORDS,
+        &zh::WORDS,
+        &ja::WORDS,
+        &ar::WORDS,
+    ];
+
+    /// English.
+    pub(super) const fn english() -> &'static Self {
+        &en::WORDS
+    }
+
+    /// Whether sentences follow each other without a blank.
+    pub(super) fn has_no_blanks(&self) -> bool {
+        self.tag.starts_with("zh") || self.tag.starts_with("ja")
+    }
+
+    /// What is shown where an operator wrote nothing in a format or a language.
+    const fn next_to(verdict: &Verdict) -> TemplateId {
+        match verdict {
+            Verdict::Infected(_) | Verdict::Macro(_) => TemplateId::Detected,
+            Verdict::Phishing(_) => TemplateId::Phishing,
+            Verdict::NonScanned(_) => TemplateId::NotScanned,
+            Verdict::Failed(_) => TemplateId::Failed,
+            Verdict::Clean => TemplateId::Refused,
+        }
+    }
+
+    pub(super) fn wording(&self, template: TemplateId, verdict: &Verdict) -> Wording {
+        let template = match template {
+            TemplateId::Custom(_) => Self::next_to(verdict),
+            shipped => shipped,
         };
-        Self { title, text, cause: verdict.reason().map_or("", cause) }
+        let Told { title, text } = match (template, verdict) {
+            (TemplateId::Detected, Verdict::Macro(_)) => &self.macros,
+            (TemplateId::Phishing, _) | (TemplateId::Detected, Verdict::Phishing(_)) => &self.phishing,
+            (TemplateId::Detected, _) => &self.detected,
+            (TemplateId::NotScanned, _) => &self.not_scanned,
+            (TemplateId::Failed, _) => &self.failed,
+            (TemplateId::Refused | TemplateId::Custom(_), _) => &self.refused,
+        };
+        Wording { title, text, cause: verdict.reason().map_or("", |reason| self.causes.of(reason)) }
     }
 }
 
-const fn cause(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NonScanned(reason) => match reason {
-            NonScannedReason::Size => "It is larger than what is checked here.",
-            NonScannedReason::Skipped => "It was left out of the check by a rule.",
-            NonScannedReason::Unsupported => "Its format cannot be opened for a check.",
-            NonScannedReason::Encrypted => "It is encrypted, so that nobody without the key can look inside.",
-            NonScannedReason::PartialContent => {
-                "It is a piece of something larger that cannot be judged alone."
-            }
-            NonScannedReason::Depth => "It holds archives within archives, nested deeper than is checked.",
-            NonScannedReason::Count => "It holds more files than are checked.",
-            NonScannedReason::Ratio => "It unpacks to far more data than is reasonable.",
-            NonScannedReason::Malformed => {
-                "It is damaged, or built so that programs disagree about what it holds."
-            }
-        },
-        Reason::Failed(reason) => match reason {
-            FailedReason::Time => "The check took longer than it may.",
-            FailedReason::TempSpace => "The scanner had no room for temporary files.",
-            FailedReason::EngineError => "The scanner reported an error.",
-            FailedReason::Crash => "The scanner stopped while it looked at this content.",
-            FailedReason::Memory => "The scanner ran out of memory.",
-            FailedReason::NoScanner => "No scanner could be reached.",
-        },
+// === impl Causes ===
+
+impl Causes {
+    const fn of(&self, reason: Reason) -> &'static str {
+        match reason {
+            Reason::NonScanned(reason) => match reason {
+                NonScannedReason::Size => self.size,
+                NonScannedReason::Skipped => self.skipped,
+                NonScannedReason::Unsupported => self.unsupported,
+                NonScannedReason::Encrypted => self.encrypted,
+                NonScannedReason::PartialContent => self.partial_content,
+                NonScannedReason::Depth => self.depth,
+                NonScannedReason::Count => self.count,
+                NonScannedReason::Ratio => self.ratio,
+                NonScannedReason::Malformed => self.malformed,
+            },
+            Reason::Failed(reason) => match reason {
+                FailedReason::Time => self.time,
+                FailedReason::TempSpace => self.temp_space,
+                FailedReason::EngineError => self.engine_error,
+                FailedReason::Crash => self.crash,
+                FailedReason::Memory => self.memory,
+                FailedReason::NoScanner => self.no_scanner,
+            },
+        }
     }
 }

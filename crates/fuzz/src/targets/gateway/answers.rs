@@ -8,7 +8,7 @@ use crate::targets::page;
 use icapstan_api::{IcapService, ScanScope};
 use icapstan_icap_server::proto::{Method, RequestHead};
 use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Verdict};
-use icapstan_policy::{Action, Policy};
+use icapstan_policy::{Action, NoFacts, Policy};
 
 /// One request to a service.
 pub(super) struct Asked<'a> {
@@ -64,7 +64,7 @@ impl Asked<'_> {
 
     fn conclude(&self, talk: &mut Talk<'_>, findings: &Findings, body: Option<&[u8]>) -> Result<(), Stop> {
         let mode = if self.head.method() == Method::Respmod { Mode::Respmod } else { Mode::Reqmod };
-        let decision = self.policy.decide(mode, findings);
+        let decision = self.policy.decide(mode, findings, &NoFacts);
         if decision.action == Action::Pass {
             return self.pass(talk, findings, body);
         }

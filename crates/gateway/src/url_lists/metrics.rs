@@ -1,0 +1,77 @@
+//! What operators see of URL lists.
+
+use icapstan_metrics::{Counters, Families, Gauge, Gauges, label};
+use icapstan_urls::{Kind, Lists};
+use prometheus::Registry;
+use std::time::SystemTime;
+
+/// Metrics of the lists in use.
+#[derive(Clone, Debug)]
+pub struct UrlListMetrics {
+    entries: Gauges<ByKind>,
+    loads: Counters<Load>,
+    left_out: Gauge,
+    oldest: Gauge,
+    stale: Gauge,
+}
+
+label! {
+    /// By the kind of the list.
+    struct ByKind(Kind) as "kind" { Allow, Malware, Phishing, Category }
+}
+
+label! {
+    /// How a load ended.
+    enum Load as "result" {
+        /// New lists are in use.
+        Ok = "ok",
+        /// Those before still are.
+        Error = "error",
+    }
+}
+
+// === impl UrlListMetrics ===
+
+impl UrlListMetrics {
+    /// Makes them and adds them to `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let make = Families::of(registry);
+        Ok(Self {
+            entries: make.gauges("icapstan_url_list_entries", "Entries of the URL lists in use, by kind.")?,
+            loads: make.counters("icapstan_url_list_loads_total", "Loads of URL lists, by result.")?,
+            left_out: make.gauge(
+                "icapstan_url_list_lines_left_out",
+                "Lines, or parts of lines, of the URL lists in use that could not be used.",
+            )?,
+            oldest: make.gauge(
+                "icapstan_url_list_oldest_timestamp_seconds",
+                "When the URL list changed that has not changed for longest; 0 without lists.",
+            )?,
+            stale: make.gauge(
+                "icapstan_url_lists_stale",
+                "URL lists that have not changed for longer than urlLists.maxAge.",
+            )?,
+        })
+    }
+
+    pub(super) fn loaded(&self, lists: &Lists, left_out: u64) {
+        self.loads.inc(Load::Ok);
+        self.left_out.set(i64::try_from(left_out).unwrap_or(i64::MAX));
+        for kind in Kind::ALL {
+            let of_kind = lists.lists().iter().filter(|list| list.info.kind == kind);
+            let entries: u64 = of_kind.map(|list| list.entries()).sum();
+            let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+            self.entries.add(kind, entries - self.entries.get(kind));
+        }
+    }
+
+    pub(super) fn failed(&self) {
+        self.loads.inc(Load::Error);
+    }
+
+    pub(super) fn aged(&self, oldest: Option<SystemTime>, stale: usize) {
+        let since = oldest.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        self.oldest.set(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)));
+        self.stale.set(i64::try_from(stale).unwrap_or(i64::MAX));
+    }
+}

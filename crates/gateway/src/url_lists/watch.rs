@@ -1,0 +1,202 @@
+//! Keeps the lists in use up to date with their files.
+
+use super::UrlLists;
+use super::build::{UrlListError, build};
+use super::metrics::UrlListMetrics;
+use icapstan_api as api;
+use icapstan_events::{Event, EventKind, Events, Text};
+use icapstan_urls::import::Report;
+use icapstan_urls::{Keep, ListFile, Lists};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tracing::{error, info, warn};
+
+/// How often files are looked at.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How often a failure is tried again although nothing changed, in looks.
+const RETRY: u32 = 30;
+/// So many lines that were left out of a list are logged; all are counted.
+const LOGGED: usize = 5;
+
+/// Loads lists whenever one of their files changes. Ends when dropped.
+#[derive(Debug)]
+pub struct UrlListWatcher {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What loads.
+struct Loader {
+    settings: api::UrlLists,
+    folder: PathBuf,
+    lists: UrlLists,
+    metrics: UrlListMetrics,
+    events: Events,
+}
+
+/// What tells one state of a file from another: inode, length, seconds and nanoseconds of its change.
+type State = Option<(u64, u64, i64, i64)>;
+
+// === impl UrlListWatcher ===
+
+impl UrlListWatcher {
+    /// Loads what `settings` name, and puts it into `lists` then and after each change, which `events` get
+    /// to know. `folder` is for files in between. Without settings nothing is done.
+    pub fn start(
+        settings: &api::UrlLists,
+        folder: &Path,
+        lists: &UrlLists,
+        metrics: UrlListMetrics,
+        events: &Events,
+    ) -> Result<Self, UrlListError> {
+        if settings.is_empty() {
+            return Ok(Self { stop: None, thread: None });
+        }
+        let loader = Loader {
+            settings: settings.clone(),
+            folder: folder.to_owned(),
+            lists: lists.clone(),
+            metrics,
+            events: events.clone(),
+        };
+        let states = loader.states();
+        loader.load()?;
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("icapstan-lists".to_owned())
+            .spawn(move || loader.watch(states, &stopped))
+            .map_err(UrlListError::Folder)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for UrlListWatcher {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+// === impl Loader ===
+
+impl Loader {
+    fn watch(&self, mut loaded: Vec<State>, stopped: &mpsc::Receiver<()>) {
+        let mut seen = loaded.clone();
+        let mut retry = None;
+        while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            self.age();
+            let now = self.states();
+            retry = retry.map(|left: u32| left.saturating_sub(1));
+            // What still changes is written at this moment.
+            let is_stable = std::mem::replace(&mut seen, now.clone()) == now;
+            if !is_stable || (now == loaded && retry != Some(0)) {
+                continue;
+            }
+            loaded = now;
+            let before = self.lists.identity();
+            retry = match self.load() {
+                Ok(()) => {
+                    if self.lists.identity() != before {
+                        self.tell_change();
+                    }
+                    None
+                }
+                Err(fault) => {
+                    let cause = chain(&fault);
+                    self.metrics.failed();
+                    error!(error = cause, "URL lists cannot be loaded; those before stay in use.");
+                    let message = format!("URL lists cannot be loaded; those before stay in use: {cause}");
+                    self.events.send(Event::new(EventKind::Failure, Text::message(message)));
+                    Some(RETRY)
+                }
+            };
+        }
+    }
+
+    fn tell_change(&self) {
+        let lists = self.lists.get();
+        let (entries, count) = (lists.entries(), lists.lists().len());
+        let message = format!("Other URL lists are in use: {entries} entries in {count} lists.");
+        self.events.send(Event::new(EventKind::ListChange, Text::message(message)));
+    }
+
+    /// Loads all lists and puts them into use.
+    fn load(&self) -> Result<(), UrlListError> {
+        let (file, reports) = match &self.settings.file {
+            Some(path) => (ListFile::open(path, &Keep::Memory)?, Vec::new()),
+            None => self.compile()?,
+        };
+        for (source, report) in self.settings.sources.iter().zip(&reports) {
+            tell(&source.name, report);
+        }
+        let lists = Lists::new(file, SystemTime::now());
+        self.metrics.loaded(&lists, reports.iter().map(|report| report.left_out).sum());
+        if lists.is_empty() {
+            warn!("THE URL LISTS ARE EMPTY: no URL is found in them.");
+        } else {
+            info!(entries = lists.entries(), lists = lists.lists().len(), "URL lists are in use.");
+        }
+        self.lists.replace(lists);
+        self.age();
+        Ok(())
+    }
+
+    fn compile(&self) -> Result<(ListFile, Vec<Report>), UrlListError> {
+        // Gone with what is in it as soon as the file is in memory.
+        let folder = tempfile::Builder::new()
+            .prefix("icapstan-lists-")
+            .tempdir_in(&self.folder)
+            .map_err(UrlListError::Folder)?;
+        let target = folder.path().join("lists");
+        let built = build(&self.settings.sources, &target)?;
+        Ok((ListFile::open(&target, &Keep::Memory)?, built.reports))
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let sources = self.settings.sources.iter().map(|source| source.path.as_path());
+        self.settings.file.as_deref().into_iter().chain(sources)
+    }
+
+    fn states(&self) -> Vec<State> {
+        let state = |path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+        };
+        self.files().map(state).collect()
+    }
+
+    /// Says how old the files are.
+    fn age(&self) {
+        let changed: Vec<_> =
+            self.files().filter_map(|path| std::fs::metadata(path).ok()?.modified().ok()).collect();
+        let is_stale = |time: &&SystemTime| {
+            let age = time.elapsed().unwrap_or_default();
+            self.settings.max_age.is_some_and(|most| age > most)
+        };
+        self.metrics.aged(changed.iter().min().copied(), changed.iter().filter(is_stale).count());
+    }
+}
+
+/// Logs what was left out of a list.
+fn tell(name: &str, report: &Report) {
+    for problem in report.problems.iter().filter(|problem| !problem.reason.is_remark()).take(LOGGED) {
+        warn!(list = name, line = problem.line, "A line is left out: {}.", problem.reason);
+    }
+    info!(
+        list = name,
+        lines = report.lines,
+        entries = report.entries,
+        left_out = report.left_out,
+        "A URL list was read."
+    );
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,109 @@
+//! Names of ICAP fields, and which are sent.
+
+use crate::document::Section;
+use crate::draft::Draft;
+use crate::values::Value;
+
+/// What icapstan asks clients for (`X-Include`).
+const ASKED_FOR: [&str; 3] = ["X-Client-IP", "X-Client-Username", "X-Authenticated-User"];
+
+pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
+    requested(section, draft);
+    identity(section, draft);
+    threat_name(section, draft);
+    if let Some(value) = section.value("DatabaseVersionICAPHeader", draft)
+        && !value.text.is_empty()
+    {
+        let message = "no such field is sent; the ISTag changes with the signatures, and metrics tell when they \
+                       were loaded";
+        draft.dropped(&value.path, &value.text, message);
+    }
+    switches(section, draft);
+}
+
+/// `RequestingICAPHeaders`: which fields clients are asked for.
+fn requested(section: &mut Section<'_>, draft: &mut Draft) {
+    let Some(list) = section.take("RequestingICAPHeaders", draft) else { return };
+    list.has_only_attributes(&[], draft);
+    let mut inner = list.section();
+    for element in inner.take_all("ICAPHeader") {
+        element.has_only(&[], draft);
+        let name = element.text();
+        if !name.is_empty() && !ASKED_FOR.iter().any(|asked| asked.eq_ignore_ascii_case(&name)) {
+            let message = format!("icapstan asks for {}; others cannot be set", ASKED_FOR.join(", "));
+            draft.dropped(&element.path, &name, message);
+        }
+    }
+    inner.finish(draft);
+}
+
+/// The fields that tell who the user is.
+fn identity(section: &mut Section<'_>, draft: &mut Draft) {
+    let address = section.value("HTTPClientIpICAPHeader", draft);
+    if let Some(name) = address.and_then(|value| field_name(value, draft)) {
+        draft.config.identity.address_header = name;
+        draft.write("identity.addressHeader");
+    }
+    let user = section.value("HTTPUserNameICAPHeader", draft);
+    if let Some(name) = user.and_then(|value| field_name(value, draft)) {
+        draft.config.identity.user_header = name;
+        draft.write("identity.userHeader");
+    }
+    let message =
+        "name the proxies in identity.trustedPeers: rules about clients and users believe those only";
+    draft.remark("ICAPSettings/HTTPClientIpICAPHeader", "", message);
+}
+
+/// A name that can stand in front of a colon (RFC 9110 section 5.6.2).
+fn field_name(value: Value, draft: &mut Draft) -> Option<String> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if value.text.is_empty() || value.text.len() > 64 || !value.text.chars().all(token) {
+        draft.dropped(&value.path, &value.text, "is no name of a field; icapstan's default holds");
+        return None;
+    }
+    Some(value.text)
+}
+
+fn threat_name(section: &mut Section<'_>, draft: &mut Draft) {
+    let Some(value) = section.value("VirusNameICAPHeader", draft) else { return };
+    match value.text.to_ascii_lowercase().as_str() {
+        "x-virus-id" => {}
+        "" => {
+            let message = "icapstan always sends X-Virus-ID with the name of the threat, on blocks";
+            draft.approximated(&value.path, &value.text, message);
+        }
+        "x-infection-found" => {
+            let message =
+                "the bare name of the threat is in X-Virus-ID; X-Infection-Found has it as Threat=NAME;";
+            draft.approximated(&value.path, &value.text, message);
+        }
+        _ => {
+            let message = "the name of the threat is in X-Virus-ID, always; set that in the client";
+            draft.dropped(&value.path, &value.text, message);
+        }
+    }
+}
+
+/// Which of the descriptive fields are sent.
+fn switches(section: &mut Section<'_>, draft: &mut Draft) {
+    let sent = "icapstan always sends it, on blocks; it cannot be turned off";
+    let not_sent = "icapstan does not send it; the threat is in X-Virus-ID, the verdict in X-Icapstan-Reason";
+    let known = [
+        ("SendInfectionFoundICAPHeader", true),
+        ("SendResponseInfoICAPHeader", true),
+        ("SendResponseDescICAPHeader", false),
+        ("SendViolationsFoundICAPHeader", false),
+    ];
+    for (name, ours) in known {
+        let Some(value) = section.value(name, draft) else { continue };
+        match (value.switch(draft), ours) {
+            (Some(false), true) => draft.approximated(&value.path, &value.text, sent),
+            (Some(true), false) => draft.dropped(&value.path, &value.text, not_sent),
+            (Some(true), true) if name == "SendInfectionFoundICAPHeader" => {
+                let message = "its Resolution is 2 (blocked) where the reference always has 0";
+                draft.remark(&value.path, &value.text, message);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A message of which nothing is known.
+
+use icapstan_api::{BodySize, Facts};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// For decisions about nothing but a verdict: rules with conditions match nothing then.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn service(&self) -> &'static str {
+        ""
+    }
+
+    fn client(&self) -> IpAddr {
+        Ipv4Addr::UNSPECIFIED.into()
+    }
+
+    fn user(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn groups(&self) -> &'static [String] {
+        &[]
+    }
+
+    fn host(&self) -> &'static str {
+        ""
+    }
+
+    fn url(&self) -> &'static str {
+        ""
+    }
+
+    fn categories(&self) -> &'static [Box<str>] {
+        &[]
+    }
+
+    fn method(&self) -> &'static str {
+        ""
+    }
+
+    fn size(&self) -> BodySize {
+        BodySize::AtLeast(0)
+    }
+}
