@@ -1,7 +1,8 @@
 //! How the program ends.
 
-use std::error::Error;
 use std::process::ExitCode;
+
+pub(crate) use icapstan_telemetry::chain;
 
 /// The exit codes; those of `scan` are clamscan's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +28,4 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 64,
         })
     }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

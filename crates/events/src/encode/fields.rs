@@ -3,7 +3,7 @@
 use super::{Room, Source};
 use crate::event::{Event, Few};
 use crate::text::{MARK, Text, cut};
-use crate::time::timestamp;
+use icapstan_telemetry::timestamp;
 use std::borrow::Cow;
 use std::fmt::Display;
 

@@ -6,7 +6,7 @@ use super::{Room, Source, put, put_char};
 use crate::Facility;
 use crate::event::Event;
 use crate::kind;
-use crate::time::timestamp;
+use icapstan_telemetry::timestamp;
 
 /// The name of the structured data. A name of one's own carries the number of an enterprise; this is
 /// the one that stands for any in documents (RFC 5612), as the project has none.

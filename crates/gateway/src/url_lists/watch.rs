@@ -5,6 +5,7 @@ use super::build::{UrlListError, build};
 use super::metrics::UrlListMetrics;
 use icapstan_api as api;
 use icapstan_events::{Event, EventKind, Events, Text};
+use icapstan_telemetry::chain;
 use icapstan_urls::import::Report;
 use icapstan_urls::{Keep, ListFile, Lists};
 use std::os::unix::fs::MetadataExt;
@@ -194,9 +195,4 @@ fn tell(name: &str, report: &Report) {
         left_out = report.left_out,
         "A URL list was read."
     );
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
