@@ -1,7 +1,7 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, ScanPolicy,
+    EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ScanPolicy,
     ScannerSettings, TemplateSettings, Timeouts, UrlLists,
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Config {
     /// test signatures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signatures: Option<PathBuf>,
+    /// What is meant by settings that are not written.
+    pub preset: Preset,
     /// What clients find under which path.
     pub services: Vec<IcapService>,
     /// What services may do. One called `default` is there even when none is written.
@@ -61,7 +63,8 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 1344).into(),
             admin: (Ipv4Addr::LOCALHOST, 9344).into(),
             signatures: None,
-            services: IcapService::shipped(),
+            preset: Preset::default(),
+            services: Preset::default().services(),
             policies: vec![ScanPolicy::new(ScanPolicy::DEFAULT_NAME)],
             limits: Limits::default(),
             scanner: ScannerSettings::default(),

@@ -1,6 +1,8 @@
 //! From text to a checked [`Config`].
 
 use crate::{Config, ConfigError, Problem, ScanPolicy};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -39,6 +41,9 @@ impl Config {
                 return Err(ConfigError::Malformed { file, position, problem: explain(&error) });
             }
         };
+        if !names_services(text) {
+            config.services = config.preset.services();
+        }
         if config.policy(ScanPolicy::DEFAULT_NAME).is_none() {
             config.policies.push(ScanPolicy::new(ScanPolicy::DEFAULT_NAME));
         }
@@ -47,6 +52,15 @@ impl Config {
             Err(problems) => Err(ConfigError::Invalid { file, problems }),
         }
     }
+}
+
+/// Whether the text has services of its own.
+fn names_services(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Named {
+        services: Option<IgnoredAny>,
+    }
+    serde_yaml::from_str::<Named>(text).is_ok_and(|named| named.services.is_some())
 }
 
 /// Takes the reader's message apart: place and path stand elsewhere in ours.

@@ -153,7 +153,7 @@ pub(crate) async fn block<I: Io>(
         verdict,
         url: &record::url(transaction).unwrap_or_default(),
         client: &record::client(transaction, exchange.peer()),
-        user: &transaction.gateway.identity.user(head).unwrap_or_default(),
+        user: &transaction.service.shared.identity.user(head).unwrap_or_default(),
         transaction: &record::id(transaction),
         time: &httpdate::fmt_http_date(std::time::SystemTime::now()),
         service: &service.id,
@@ -161,7 +161,7 @@ pub(crate) async fn block<I: Io>(
     let page = match replacement {
         Replacement::Page(template, by) => {
             let rule = record::rule(transaction, by);
-            transaction.gateway.templates.load().page(template, &wishes(request), &context, &rule)
+            transaction.service.shared.templates.page(template, &wishes(request), &context, &rule)
         }
         Replacement::Redirect(url) => BlockPage::redirect(url, &context, &reason),
     };

@@ -55,7 +55,7 @@ fn message(kind: EventKind) -> &'static str {
 
 fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) -> Event {
     let Decided { report, decision, peer, size, is_cut } = decided;
-    let (head, identity) = (transaction.head, &transaction.gateway.identity);
+    let (head, identity) = (transaction.head, &transaction.service.shared.identity);
     let (request, looked) = (head.http_request(), transaction.looked.as_ref());
     let categories = looked.map(|looked| looked.categories().join(", ")).unwrap_or_default();
     Event {

@@ -4,7 +4,7 @@ use crate::blocked::BlockedUrls;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
 use crate::record;
-use crate::services::{Service as IcapService, Services};
+use crate::services::{Service as IcapService, Services, Shared};
 use crate::store::StoreConfig;
 use crate::transaction::Transaction;
 use crate::url_lists::UrlLists;
@@ -27,16 +27,10 @@ use thiserror::Error;
 /// What a gateway is made from.
 #[derive(Clone, Debug)]
 pub struct GatewayConfig {
-    /// Services and policies.
-    pub services: Vec<api::IcapService>,
-    /// What services refer to.
-    pub policies: Vec<api::ScanPolicy>,
-    /// Who users are.
-    pub identity: api::IdentitySettings,
+    /// What it serves, and how, until it is told otherwise.
+    pub settings: GatewaySettings,
     /// Where URLs are looked up.
     pub url_lists: UrlLists,
-    /// The pages that users see.
-    pub templates: Arc<Templates>,
     /// `Max-Connections`: what all replicas behind one address take together.
     pub max_connections: u32,
     /// What bodies that are held in memory take theirs from.
@@ -51,7 +45,20 @@ pub struct GatewayConfig {
     pub events: Events,
 }
 
-/// Why a gateway cannot be made.
+/// What may be changed while requests go on.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Services and policies.
+    pub services: Vec<api::IcapService>,
+    /// What services refer to.
+    pub policies: Vec<api::ScanPolicy>,
+    /// Who users are.
+    pub identity: api::IdentitySettings,
+    /// The pages that users see.
+    pub templates: Arc<Templates>,
+}
+
+/// Why a gateway cannot be made, or its settings not be used.
 #[derive(Debug, Error)]
 pub enum GatewayError {
     /// A service refers to a policy that is not there.
@@ -67,14 +74,12 @@ pub enum GatewayError {
 
 /// Serves REQMOD and RESPMOD by asking a [`ScanPort`] and a policy.
 pub struct Gateway {
-    pub(crate) services: Services,
+    services: ArcSwap<Services>,
+    url_lists: UrlLists,
     pub(crate) port: Arc<dyn ScanPort>,
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) blocked: BlockedUrls,
-    pub(crate) identity: Identity,
-    /// Looked at only when something is blocked.
-    pub(crate) templates: ArcSwap<Templates>,
     pub(crate) events: Events,
     access_log: Option<AccessLog>,
     max_connections: u32,
@@ -84,8 +89,8 @@ pub struct Gateway {
 }
 
 /// One service of a gateway.
-#[derive(Clone, Copy, Debug)]
-pub struct Route(usize);
+#[derive(Clone, Debug)]
+pub struct Route(Arc<IcapService>);
 
 // === impl Gateway ===
 
@@ -96,13 +101,7 @@ impl Gateway {
         port: Arc<dyn ScanPort>,
         metrics: GatewayMetrics,
     ) -> Result<Self, GatewayError> {
-        let mut policies = HashMap::new();
-        for spec in &config.policies {
-            policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
-        }
-        let services =
-            Services::new(&config.services, &config.url_lists, |name| policies.get(name).map(Arc::clone))
-                .map_err(GatewayError::NoPolicy)?;
+        let services = config.settings.compile(&config.url_lists)?;
         metrics.memory_limit.set(i64::try_from(config.memory.limit()).unwrap_or(i64::MAX));
         metrics.spool_limit.set(i64::try_from(config.spool).unwrap_or(i64::MAX));
         let store = StoreConfig {
@@ -111,13 +110,12 @@ impl Gateway {
             dir: config.temp_dir.clone(),
         };
         Ok(Self {
-            services,
+            services: ArcSwap::from_pointee(services),
+            url_lists: config.url_lists.clone(),
             port,
             store,
             metrics,
             blocked: BlockedUrls::default(),
-            identity: Identity::new(&config.identity),
-            templates: ArcSwap::new(Arc::clone(&config.templates)),
             events: config.events.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
@@ -126,9 +124,12 @@ impl Gateway {
         })
     }
 
-    /// Shows these pages from now on.
-    pub fn set_templates(&self, templates: Arc<Templates>) {
-        self.templates.store(templates);
+    /// Serves by these settings from now on, if all of them can be used; else by those before. What is
+    /// under way ends by those that it began with.
+    pub fn apply(&self, settings: &GatewaySettings) -> Result<(), GatewayError> {
+        let services = settings.compile(&self.url_lists)?;
+        self.services.store(Arc::new(services));
+        Ok(())
     }
 
     /// A new id, to find a transaction in logs by.
@@ -137,27 +138,45 @@ impl Gateway {
         let count = self.transactions.fetch_add(1, Ordering::Relaxed);
         self.id_base.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
+}
 
-    fn service(&self, route: Route) -> Option<&IcapService> {
-        self.services.get(route.0)
+// === impl GatewaySettings ===
+
+impl GatewaySettings {
+    fn compile(&self, url_lists: &UrlLists) -> Result<Services, GatewayError> {
+        let mut policies = HashMap::new();
+        for spec in &self.policies {
+            policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
+        }
+        let shared = Arc::new(Shared {
+            identity: Identity::new(&self.identity),
+            templates: Arc::clone(&self.templates),
+            url_lists: url_lists.clone(),
+        });
+        Services::new(&self.services, &shared, |name| policies.get(name).map(Arc::clone))
+            .map_err(GatewayError::NoPolicy)
     }
 }
+
+// === impl Service for Gateway ===
 
 impl Service for Gateway {
     type Route = Route;
 
     fn route(&self, uri: IcapUri<'_>) -> Option<Self::Route> {
-        self.services.find(uri.service()).map(Route)
+        self.services.load().find(uri.service()).map(|service| Route(Arc::clone(service)))
     }
 
     fn methods<'a>(&'a self, route: &'a Route) -> &'a [Method] {
-        self.service(*route).map_or(&[], |service| &service.methods)
+        &route.0.methods
     }
 
     fn istag(&self, route: Option<&Self::Route>) -> IsTag {
-        let service = route.and_then(|route| self.service(*route)).or_else(|| self.services.first());
         let generation = self.port.generation();
-        service.map_or_else(
+        if let Some(Route(service)) = route {
+            return service.istag(generation.as_ref());
+        }
+        self.services.load().first().map_or_else(
             || IsTag::derive(&GenerationId([0; 32]), &[0; 32], ""),
             |service| service.istag(generation.as_ref()),
         )
@@ -165,8 +184,8 @@ impl Service for Gateway {
 
     fn options(&self, route: &Self::Route, close: bool, out: &mut Vec<u8>) {
         let istag = self.istag(Some(route));
-        let Some(route) = self.service(*route) else { return };
-        route.options.write(route, istag, self.max_connections, close, out);
+        let Route(service) = route;
+        service.options.write(service, istag, self.max_connections, close, out);
     }
 
     async fn serve<I: Io>(
@@ -175,8 +194,7 @@ impl Service for Gateway {
         head: &RequestHead,
         exchange: &mut Exchange<'_, I>,
     ) -> Result<(), ExchangeError> {
-        let service = self.service(*route).ok_or(ExchangeError::Aborted)?;
-        let mut transaction = Transaction::new(self, service, head);
+        let mut transaction = Transaction::new(self, &route.0, head);
         let Some(log) = &self.access_log else { return transaction.run(exchange).await };
         let started = Instant::now();
         let served = transaction.run(exchange).await;

@@ -10,7 +10,10 @@ use std::net::IpAddr;
 
 /// Where ICAP clients say it, and who is believed.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity(IdentitySettings);
+pub(crate) struct Identity {
+    settings: IdentitySettings,
+    include: String,
+}
 
 /// No name is kept longer, in characters.
 const MAX: usize = 256;
@@ -23,26 +26,37 @@ const MAX_LIST: usize = 64 * 1024;
 
 impl Identity {
     pub(crate) fn new(settings: &IdentitySettings) -> Self {
-        Self(settings.clone())
+        let mut fields = vec![settings.address_header.as_str(), &settings.user_header];
+        for field in ["X-Authenticated-User", "X-Authenticated-Groups"] {
+            if !fields.iter().any(|known| known.eq_ignore_ascii_case(field)) {
+                fields.push(field);
+            }
+        }
+        Self { settings: settings.clone(), include: fields.join(", ") }
+    }
+
+    /// What ICAP clients are asked to tell, for `X-Include` in answers to OPTIONS.
+    pub(crate) fn include(&self) -> &str {
+        &self.include
     }
 
     /// Whether rules believe what this ICAP client says of its users.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.0.trusted_peers.iter().any(|network| network.contains(&peer))
+        self.settings.trusted_peers.iter().any(|network| network.contains(&peer))
     }
 
     /// The address of the user's machine, also in brackets; empty values are common.
     pub(crate) fn client(&self, head: &RequestHead) -> Option<IpAddr> {
-        let value = std::str::from_utf8(head.field(&self.0.address_header)?).ok()?;
+        let value = std::str::from_utf8(head.field(&self.settings.address_header)?).ok()?;
         let bare = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
         bare.parse().ok()
     }
 
     /// The user in the field that is set up for it, or in `X-Authenticated-User` (base64 of a URI).
     pub(crate) fn user(&self, head: &RequestHead) -> Option<String> {
-        if let Some(name) = head.field(&self.0.user_header).filter(|value| !value.is_empty()) {
-            return match self.0.user_encoding {
+        if let Some(name) = head.field(&self.settings.user_header).filter(|value| !value.is_empty()) {
+            return match self.settings.user_encoding {
                 UserEncoding::Plain => Some(printable(name)),
                 UserEncoding::Base64 => decoded(name, 4 * MAX).map(|name| printable(&name)),
             };

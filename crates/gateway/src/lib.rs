@@ -43,6 +43,8 @@ mod transaction;
 mod url;
 mod url_lists;
 
-pub use gateway::{Gateway, GatewayConfig, GatewayError, Route};
+pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewaySettings, Route};
 pub use metrics::GatewayMetrics;
-pub use url_lists::{Built, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, build_url_lists};
+pub use url_lists::{
+    Built, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, build_url_lists,
+};

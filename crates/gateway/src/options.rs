@@ -19,8 +19,6 @@ struct Written {
     answer: Vec<u8>,
 }
 
-/// What OPTIONS asks clients to tell about themselves.
-const INCLUDE: &str = "X-Client-IP, X-Client-Username, X-Authenticated-User";
 /// What clients may look for in answers.
 const ALLOW_OUT: &str = "X-Infection-Found, X-Virus-ID, X-Response-Info, X-Icapstan-Reason";
 
@@ -67,7 +65,7 @@ fn write(service: &Service, istag: IsTag, max_connections: u32, second: u64, clo
         allow_no_content: service.allow_no_content,
         allow_partial_content: service.allow_partial_content,
         preview: service.preview,
-        include: INCLUDE,
+        include: service.shared.identity.include(),
         allow_out: ALLOW_OUT,
         close,
     }

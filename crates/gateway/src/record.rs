@@ -24,7 +24,7 @@ pub(crate) fn url(transaction: &Transaction<'_>) -> Option<String> {
 
 /// The address of the user's machine, or of the ICAP client if that tells no other.
 pub(crate) fn client(transaction: &Transaction<'_>, peer: SocketAddr) -> String {
-    transaction.gateway.identity.client(transaction.head).unwrap_or_else(|| peer.ip()).to_string()
+    transaction.service.shared.identity.client(transaction.head).unwrap_or_else(|| peer.ip()).to_string()
 }
 
 /// Writes one line for what was found and what was done about it.
@@ -53,7 +53,7 @@ pub(crate) fn decision(
         url = url(transaction).unwrap_or_default(),
         client = client(transaction, peer),
         peer = %peer,
-        user = transaction.gateway.identity.user(transaction.head).unwrap_or_default(),
+        user = transaction.service.shared.identity.user(transaction.head).unwrap_or_default(),
         size = size.unwrap_or(0),
         sha256 = report.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
         generation = transaction.generation.map(|id| id.to_string()).unwrap_or_default(),
@@ -89,7 +89,7 @@ pub(crate) fn access<I: Io>(
         time: now.checked_sub(duration).unwrap_or(now),
         transaction: transaction.id(),
         peer: exchange.peer(),
-        client: transaction.gateway.identity.client(transaction.head),
+        client: transaction.service.shared.identity.client(transaction.head),
         method: transaction.head.method().as_str(),
         service: Arc::clone(&transaction.service.id),
         status: exchange.status(served).map_or(0, |status| status.0),

@@ -1,13 +1,14 @@
 //! Which service a path names, and how it treats messages.
 
+use crate::identity::Identity;
 use crate::options::OptionsCache;
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api::{IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
 use icapstan_model::{GenerationId, IsTag};
-use icapstan_policy::Policy;
-use icapstan_urls::Identity;
+use icapstan_policy::{Policy, Templates};
+use icapstan_urls::Identity as ListIdentity;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,15 +32,27 @@ pub(crate) struct Service {
     pub(crate) options: OptionsCache,
     /// Where URLs are looked up, if they are.
     pub(crate) url_lists: Option<UrlLists>,
+    pub(crate) shared: Arc<Shared>,
     /// The tag of the generation and of the lists that were asked for last.
-    tag: ArcSwap<(GenerationId, Option<Identity>, IsTag)>,
+    tag: ArcSwap<(GenerationId, Option<ListIdentity>, IsTag)>,
+}
+
+/// What all services of one state of the settings share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Who users are.
+    pub(crate) identity: Identity,
+    /// Looked at only when something is blocked.
+    pub(crate) templates: Arc<Templates>,
+    /// Where URLs are looked up.
+    pub(crate) url_lists: UrlLists,
 }
 
 /// Services by path.
 #[derive(Debug)]
 pub(crate) struct Services {
-    by_path: HashMap<String, usize>,
-    all: Vec<Service>,
+    by_path: HashMap<String, Arc<Service>>,
+    first: Option<Arc<Service>>,
 }
 
 /// Stands in the tag while no signatures are loaded.
@@ -48,7 +61,7 @@ const NO_SIGNATURES: GenerationId = GenerationId([0; 32]);
 // === impl Service ===
 
 impl Service {
-    fn new(spec: &IcapService, policy: Arc<Policy>, url_lists: &UrlLists) -> Self {
+    fn new(spec: &IcapService, policy: Arc<Policy>, shared: &Arc<Shared>) -> Self {
         let id: Arc<str> = spec.path.trim_matches('/').into();
         let methods = spec.modes.iter().map(|mode| match mode {
             ServiceMode::Reqmod => Method::Reqmod,
@@ -64,7 +77,8 @@ impl Service {
             options_ttl: u32::try_from(spec.options_ttl.as_secs()).unwrap_or(u32::MAX),
             options: OptionsCache::new(),
             tag: ArcSwap::from_pointee((NO_SIGNATURES, None, tag)),
-            url_lists: spec.scan.url().then(|| url_lists.clone()),
+            url_lists: spec.scan.url().then(|| shared.url_lists.clone()),
+            shared: Arc::clone(shared),
             path: spec.path.as_str().into(),
             policy,
             id,
@@ -86,7 +100,7 @@ impl Service {
 }
 
 /// The tag of a service that judges by all these.
-fn tag(generation: &GenerationId, policy: &Policy, lists: Option<Identity>, id: &str) -> IsTag {
+fn tag(generation: &GenerationId, policy: &Policy, lists: Option<ListIdentity>, id: &str) -> IsTag {
     let Some(lists) = lists else { return IsTag::derive(generation, policy.hash(), id) };
     let mut hasher = blake3::Hasher::new_derive_key("icapstan policy and URL lists v1");
     hasher.update(policy.hash());
@@ -100,31 +114,28 @@ impl Services {
     /// `policy` finds a policy by name; `Err` is the name of one that does not exist.
     pub(crate) fn new(
         specs: &[IcapService],
-        url_lists: &UrlLists,
+        shared: &Arc<Shared>,
         policy: impl Fn(&str) -> Option<Arc<Policy>>,
     ) -> Result<Self, String> {
-        let mut services = Self { by_path: HashMap::new(), all: Vec::new() };
+        let mut services = Self { by_path: HashMap::new(), first: None };
         for spec in specs {
             let policy = policy(&spec.policy).ok_or_else(|| spec.policy.clone())?;
+            let service = Arc::new(Service::new(spec, policy, shared));
             for path in spec.paths() {
-                services.by_path.insert(path.trim_matches('/').to_owned(), services.all.len());
+                services.by_path.insert(path.trim_matches('/').to_owned(), Arc::clone(&service));
             }
-            services.all.push(Service::new(spec, policy, url_lists));
+            services.first.get_or_insert(service);
         }
         Ok(services)
     }
 
-    /// The number of the service at `path`, for [`Services::get`].
-    pub(crate) fn find(&self, path: &str) -> Option<usize> {
-        self.by_path.get(path).copied()
-    }
-
-    pub(crate) fn get(&self, number: usize) -> Option<&Service> {
-        self.all.get(number)
+    /// The service at `path`, written without slashes around it.
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Service>> {
+        self.by_path.get(path)
     }
 
     /// Answers to messages that name no service carry its tag.
     pub(crate) fn first(&self) -> Option<&Service> {
-        self.all.first()
+        self.first.as_deref()
     }
 }

@@ -310,8 +310,8 @@ impl<'a> Transaction<'a> {
 
     /// What rules may ask for.
     fn message(&self, peer: SocketAddr, size: BodySize) -> Message<'_> {
-        let (service, gateway) = (self.service, self.gateway);
-        Message::new(&service.path, self.head, peer, size, &gateway.identity, self.looked.as_ref())
+        let service = self.service;
+        Message::new(&service.path, self.head, peer, size, &service.shared.identity, self.looked.as_ref())
     }
 
     /// Asks the policy and answers. `rest` is what was received behind what the store holds.

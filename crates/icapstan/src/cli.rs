@@ -40,7 +40,7 @@ pub(crate) enum Command {
 }
 
 /// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Standalone {
     /// Where ICAP clients connect to; port 0 lets the system choose
     #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
@@ -125,7 +125,8 @@ pub(crate) enum Format {
 }
 
 const STANDALONE_EXAMPLES: &str = "\
-SIGHUP loads the signatures again. SIGTERM answers what is under way and ends.
+Changed settings, signatures and URL lists are taken up while requests go on; SIGHUP has them read at
+once. SIGTERM answers what is under way and ends.
 
 Examples:
   icapstan standalone

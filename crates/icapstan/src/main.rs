@@ -8,6 +8,7 @@ mod import_kse;
 mod lists;
 mod memory;
 mod options;
+mod reload;
 mod scan;
 mod settings;
 mod siem;

@@ -3,15 +3,21 @@
 use crate::cli::Standalone;
 use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
 use icapstan_events::Events;
-use icapstan_gateway::{GatewayConfig, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists};
+use icapstan_gateway::{
+    GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
+};
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
+
+/// The settings at the top of the file that are followed without a restart.
+const FOLLOWED: &[&str] = &["preset", "services", "policies", "identity", "templates", "urlLists"];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]
@@ -112,14 +118,60 @@ impl Settings {
         Some(if standard { AccessTarget::StandardOutput } else { AccessTarget::File(path.clone()) })
     }
 
-    /// Loads the URL lists, and keeps them up to date.
+    /// Loads the URL lists, which are then to be put into `lists`.
     pub(crate) fn url_lists(
         &self,
         lists: &UrlLists,
-        metrics: UrlListMetrics,
+        metrics: &UrlListMetrics,
         events: &Events,
-    ) -> Result<UrlListWatcher, UrlListError> {
-        UrlListWatcher::start(&self.config.url_lists, &self.sizing.spool_dir, lists, metrics, events)
+    ) -> Result<LoadedUrlLists, UrlListError> {
+        UrlListWatcher::load(&self.config.url_lists, &self.sizing.spool_dir, lists, metrics, events)
+    }
+
+    /// What may change while requests go on.
+    pub(crate) fn served(&self) -> GatewaySettings {
+        GatewaySettings {
+            services: self.config.services.clone(),
+            policies: self.config.policies.clone(),
+            identity: self.config.identity.clone(),
+            templates: Arc::clone(&self.templates),
+        }
+    }
+
+    /// The settings that differ from those of `changed`, by their names at the top of the file.
+    pub(crate) fn differences(&self, changed: &Self) -> Vec<String> {
+        let [before, after] = [self, changed].map(|settings| serde_json::to_value(&settings.config));
+        let (Ok(Value::Object(before)), Ok(Value::Object(after))) = (before, after) else {
+            return Vec::new();
+        };
+        let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| before.get(*name) != after.get(*name));
+        let mut names: Vec<String> = names.into_iter().cloned().collect();
+        if self.templates != changed.templates && !names.iter().any(|name| name == "templates") {
+            names.push("templates".to_owned());
+        }
+        names
+    }
+
+    /// Those of the differences that only a restart brings into use.
+    pub(crate) fn fixed_until_restart(&self, changed: &Self) -> Vec<String> {
+        let mut names = self.differences(changed);
+        names.retain(|name| !FOLLOWED.contains(&name.as_str()));
+        names
+    }
+
+    /// Takes over from `changed` what may change while requests go on.
+    pub(crate) fn follow(&mut self, changed: Self) {
+        let Self { config, templates, .. } = changed;
+        self.config.preset = config.preset;
+        self.config.services = config.services;
+        self.config.policies = config.policies;
+        self.config.identity = config.identity;
+        self.config.templates = config.templates;
+        self.config.url_lists = config.url_lists;
+        self.templates = templates;
     }
 
     pub(crate) fn gateway(
@@ -130,10 +182,7 @@ impl Settings {
         events: &Events,
     ) -> GatewayConfig {
         GatewayConfig {
-            services: self.config.services.clone(),
-            policies: self.config.policies.clone(),
-            identity: self.config.identity.clone(),
-            templates: Arc::clone(&self.templates),
+            settings: self.served(),
             url_lists,
             max_connections: self.config.limits.sessions,
             memory: Arc::clone(memory),

@@ -3,15 +3,16 @@
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
 use crate::memory;
+use crate::reload::{Followers, Reloader};
 use crate::settings::{self, Settings};
 use crate::siem;
 use anyhow::{Context, anyhow};
 use icapstan_events::Events;
-use icapstan_gateway::{Gateway, GatewayMetrics, UrlListMetrics, UrlLists};
+use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists};
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
-use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready};
+use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready, ReloadMetrics};
 use parking_lot::Mutex;
 use prometheus::Registry;
 use serde_json::json;
@@ -59,13 +60,14 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
-    let exit = run_with(&settings, &registry, access_log, &events);
+    let exit = run_with(args, &settings, &registry, access_log, &events);
     siem::stop(guard);
     exit
 }
 
 /// Runs with all that takes lines and events.
 fn run_with(
+    args: &Standalone,
     settings: &Settings,
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
@@ -82,7 +84,7 @@ fn run_with(
         .enable_all()
         .build();
     let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(settings, registry, access_log, events));
+        let result = runtime.block_on(serve(args, settings, registry, access_log, events));
         // What still blocks has no one left to wait for it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -128,6 +130,16 @@ fn raise_descriptor_limit(sessions: u32) {
     }
 }
 
+/// What runs beside the server.
+#[derive(Clone, Copy)]
+struct Parts<'p> {
+    settings: &'p Settings,
+    registry: &'p Arc<Registry>,
+    scanner: &'p Arc<Scanner>,
+    events: &'p Events,
+    reloader: &'p Reloader,
+}
+
 /// The signals that a server obeys.
 struct Signals {
     terminate: Signal,
@@ -136,6 +148,7 @@ struct Signals {
 }
 
 async fn serve(
+    args: &Standalone,
     settings: &Settings,
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
@@ -157,17 +170,31 @@ async fn serve(
     })?;
     let url_lists = UrlLists::default();
     // Before the scanner: what cannot be used should be known before a database is loaded.
-    let _watcher = settings
-        .url_lists(&url_lists, UrlListMetrics::register(registry)?, events)
+    let list_metrics = UrlListMetrics::register(registry)?;
+    let watcher = settings
+        .url_lists(&url_lists, &list_metrics, events)
+        .and_then(LoadedUrlLists::watch)
         .context("the URL lists cannot be used")?;
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
-    let gateway = Gateway::new(
-        &settings.gateway(&memory, access_log, url_lists, events),
+    let gateway = Arc::new(Gateway::new(
+        &settings.gateway(&memory, access_log, url_lists.clone(), events),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
-    )?;
-    let serving = serve_with(settings, registry, &scanner, server, gateway, &mut signals, events);
+    )?);
+    let metrics = ReloadMetrics::register(registry)?;
+    let followers = Followers {
+        gateway: Arc::clone(&gateway),
+        url_lists,
+        list_metrics,
+        watcher,
+        events: events.clone(),
+        metrics,
+    };
+    let reloader =
+        Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
+    let parts = Parts { settings, registry, scanner: &scanner, events, reloader: &reloader };
+    let serving = serve_with(&parts, server, gateway, &mut signals);
     let result = tokio::select! {
         result = serving => result,
         never = memory::give_back(&memory) => never,
@@ -179,22 +206,20 @@ async fn serve(
 
 /// Serves until a signal ends it.
 async fn serve_with(
-    settings: &Settings,
-    registry: &Arc<Registry>,
-    scanner: &Arc<Scanner>,
+    parts: &Parts<'_>,
     server: Server,
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     signals: &mut Signals,
-    events: &Events,
 ) -> anyhow::Result<()> {
+    let Parts { settings, registry, scanner, events, reloader } = *parts;
     let icap = server.local_addr();
     let unserved = Arc::new(Mutex::new(Some("starting")));
-    let admin = start_admin(settings, registry, scanner, &unserved, icap)?;
+    let admin = start_admin(settings, registry, scanner, &unserved, icap, reloader.problem())?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
         loaded = epochs.wait_for(Option::is_some) => loaded.is_ok(),
-        () = signals.end(scanner) => false,
+        () = signals.end(parts) => false,
     };
     if loaded {
         let shutdown = server.start(gateway).with_context(|| format!("{icap} cannot be listened on"))?;
@@ -207,14 +232,14 @@ async fn serve_with(
         );
         siem::tell_start(events, icap, &epochs);
         tokio::spawn(siem::tell_changes(events.clone(), epochs));
-        signals.end(scanner).await;
+        signals.end(parts).await;
         *unserved.lock() = Some("stopping");
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
         tokio::select! {
             in_time = shutdown.stop(GRACE) => if !in_time {
                 warn!("Some connections did not end in time.");
             },
-            () = signals.end(scanner) => warn!("Connections that were under way are cut."),
+            () = signals.end(parts) => warn!("Connections that were under way are cut."),
         }
         siem::tell_stop(events);
     }
@@ -228,6 +253,7 @@ fn start_admin(
     scanner: &Arc<Scanner>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
     icap: SocketAddr,
+    problem: Arc<Mutex<Option<String>>>,
 ) -> anyhow::Result<AdminServer> {
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
     let ready = move || {
@@ -236,7 +262,8 @@ fn start_admin(
             Readiness::Ready => Ok(()),
             Readiness::NotReady(cause) => Err(cause),
         };
-        Ready::new().check("server", server).check("scanner", scanner)
+        let settings = problem.lock().clone();
+        Ready::new().check("server", server).check("scanner", scanner).note("config", settings)
     };
     let epochs = scanner.epochs();
     // Known only once the endpoint that tells it listens.
@@ -278,13 +305,16 @@ impl Signals {
         })
     }
 
-    /// Waits for the signal to end; loads signatures again whenever asked to meanwhile.
-    async fn end(&mut self, scanner: &Scanner) {
+    /// Waits for the signal to end; reads settings and signatures again whenever asked to meanwhile.
+    async fn end(&mut self, parts: &Parts<'_>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => scanner.reload(),
+                _ = self.hangup.recv() => {
+                    parts.scanner.reload();
+                    parts.reloader.reload();
+                }
             }
         }
     }

@@ -29,6 +29,17 @@ pub type Version = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 pub struct Ready {
     /// What was looked at. Ready means that each of these is fine.
     pub checks: Vec<Check>,
+    /// What somebody should see to, although it is no cause to be not ready.
+    pub notes: Vec<Note>,
+}
+
+/// Something that should be seen to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about, in one word.
+    pub name: String,
+    /// What is the matter.
+    pub text: String,
 }
 
 /// One thing that has to be fine.
@@ -159,6 +170,13 @@ impl Ready {
     #[must_use]
     pub fn check(mut self, name: &str, result: Result<(), String>) -> Self {
         self.checks.push(Check { name: name.to_owned(), result });
+        self
+    }
+
+    /// Adds a note, if there is one.
+    #[must_use]
+    pub fn note(mut self, name: &str, text: Option<String>) -> Self {
+        self.notes.extend(text.map(|text| Note { name: name.to_owned(), text }));
         self
     }
 

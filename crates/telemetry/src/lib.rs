@@ -24,13 +24,15 @@ mod log;
 mod output;
 mod process;
 mod queue;
+mod reload;
 mod time;
 
 pub use access::{AccessLog, AccessLogError, AccessLogGuard, AccessRecord, AccessTarget, AccessUrl};
-pub use admin::{AdminError, AdminServer, Check, Readiness, Ready, Version};
+pub use admin::{AdminError, AdminServer, Check, Note, Readiness, Ready, Version};
 pub use build::register_build_info;
 pub use error::chain;
 pub use log::{LogError, LogFormat, LogGuard, init_logging, register_log_metrics};
 pub use process::register_process_metrics;
 pub use prometheus::Registry;
+pub use reload::ReloadMetrics;
 pub use time::timestamp;

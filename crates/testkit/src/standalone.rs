@@ -164,6 +164,14 @@ impl Standalone {
         self.dir.path()
     }
 
+    /// Puts another text in the place of that which [`StandaloneBuilder::config`] began with, in one step.
+    #[track_caller]
+    pub fn replace_config(&self, yaml: &str) {
+        let part = self.dir.path().join("icapstan.yaml.part");
+        std::fs::write(&part, yaml).expect("the folder is writable");
+        std::fs::rename(part, self.dir.path().join("icapstan.yaml")).expect("the folder is writable");
+    }
+
     /// `GET` at the admin address; nothing when nobody answers.
     pub fn admin_get(&self, path: &str) -> Option<Response> {
         Request::get(&format!("http://{}{path}", self.admin)).try_direct().ok()

@@ -21,6 +21,7 @@ mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
 mod rfc3507;
 mod rules_decide_by_more_than_the_verdict;
+mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
 mod url_lists_block_by_url;
 mod worker_faults;

@@ -36,6 +36,24 @@ fn an_empty_file_is_the_reference_recommendation() {
 }
 
 #[test]
+fn a_preset_says_what_is_meant_by_what_is_not_written() {
+    let scopes = |text: &str| -> Vec<_> {
+        let services = parse(text).services;
+        services.into_iter().map(|service| (service.path, service.scan)).collect()
+    };
+    let own = scopes("preset: default");
+    assert_eq!(own, scopes(""));
+    let reference = scopes("preset: reference");
+    assert_eq!(own[0], ("/reqmod".to_owned(), ScanScope::All));
+    assert_eq!(reference[0], ("/reqmod".to_owned(), ScanScope::Url));
+    assert_eq!(reference[1..], own[1..]);
+    assert_eq!(reference[1].1, ScanScope::Content);
+    // What is written holds.
+    let written = "preset: reference\nservices: [{path: /x, modes: [REQMOD]}]";
+    assert_eq!(scopes(written), [("/x".to_owned(), ScanScope::All)]);
+}
+
+#[test]
 fn an_empty_file_has_three_services() {
     let config = parse("");
     let seen: Vec<_> = config

@@ -10,7 +10,7 @@ use icapstan_api::{
     ServiceMode, When,
 };
 use icapstan_events::Events;
-use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, UrlLists};
+use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewaySettings, UrlLists};
 use icapstan_icap_server::proto::{Method, RequestHead};
 use icapstan_model::{
     Content, Epoch, Findings, GenerationId, IsTag, Object, Readiness, Refusal, ScanContext, ScanFuture,
@@ -134,11 +134,13 @@ impl Gate {
         let line = Line::start(|memory| {
             let metrics = GatewayMetrics::register(&Registry::new()).expect("names are unique");
             let config = GatewayConfig {
-                services: services(),
-                policies: policies(),
-                identity: IdentitySettings::default(),
+                settings: GatewaySettings {
+                    services: services(),
+                    policies: policies(),
+                    identity: IdentitySettings::default(),
+                    templates: Arc::default(),
+                },
                 url_lists: UrlLists::default(),
-                templates: Arc::default(),
                 max_connections: 100,
                 memory: Arc::clone(memory),
                 spool: 0,

@@ -23,9 +23,9 @@ label! {
 label! {
     /// How a load ended.
     enum Load as "result" {
-        /// New lists are in use.
+        /// New lists can be used.
         Ok = "ok",
-        /// Those before still are.
+        /// Those before stay in use.
         Error = "error",
     }
 }
@@ -54,8 +54,11 @@ impl UrlListMetrics {
         })
     }
 
-    pub(super) fn loaded(&self, lists: &Lists, left_out: u64) {
-        self.loads.inc(Load::Ok);
+    pub(super) fn tried(&self, is_ok: bool) {
+        self.loads.inc(if is_ok { Load::Ok } else { Load::Error });
+    }
+
+    pub(super) fn in_use(&self, lists: &Lists, left_out: u64) {
         self.left_out.set(i64::try_from(left_out).unwrap_or(i64::MAX));
         for kind in Kind::ALL {
             let of_kind = lists.lists().iter().filter(|list| list.info.kind == kind);
@@ -63,10 +66,6 @@ impl UrlListMetrics {
             let entries = i64::try_from(entries).unwrap_or(i64::MAX);
             self.entries.add(kind, entries - self.entries.get(kind));
         }
-    }
-
-    pub(super) fn failed(&self) {
-        self.loads.inc(Load::Error);
     }
 
     pub(super) fn aged(&self, oldest: Option<SystemTime>, stale: usize) {

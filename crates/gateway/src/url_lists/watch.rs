@@ -29,7 +29,17 @@ pub struct UrlListWatcher {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Lists that were loaded and are not yet in use.
+#[derive(Debug)]
+pub struct LoadedUrlLists {
+    loader: Loader,
+    lists: Lists,
+    left_out: u64,
+    states: Vec<State>,
+}
+
 /// What loads.
+#[derive(Debug)]
 struct Loader {
     settings: api::UrlLists,
     folder: PathBuf,
@@ -44,33 +54,31 @@ type State = Option<(u64, u64, i64, i64)>;
 // === impl UrlListWatcher ===
 
 impl UrlListWatcher {
-    /// Loads what `settings` name, and puts it into `lists` then and after each change, which `events` get
-    /// to know. `folder` is for files in between. Without settings nothing is done.
-    pub fn start(
+    /// One that watches nothing.
+    pub const fn none() -> Self {
+        Self { stop: None, thread: None }
+    }
+
+    /// Loads what `settings` name, which is to be put into `lists` by [`LoadedUrlLists::watch`]. `folder`
+    /// is for files in between; `events` get to know of later changes.
+    pub fn load(
         settings: &api::UrlLists,
         folder: &Path,
         lists: &UrlLists,
-        metrics: UrlListMetrics,
+        metrics: &UrlListMetrics,
         events: &Events,
-    ) -> Result<Self, UrlListError> {
-        if settings.is_empty() {
-            return Ok(Self { stop: None, thread: None });
-        }
+    ) -> Result<LoadedUrlLists, UrlListError> {
         let loader = Loader {
             settings: settings.clone(),
             folder: folder.to_owned(),
             lists: lists.clone(),
-            metrics,
+            metrics: metrics.clone(),
             events: events.clone(),
         };
+        // Before they are read: what changes meanwhile is read again.
         let states = loader.states();
-        loader.load()?;
-        let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("icapstan-lists".to_owned())
-            .spawn(move || loader.watch(states, &stopped))
-            .map_err(UrlListError::Folder)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let (lists, left_out) = loader.load()?;
+        Ok(LoadedUrlLists { loader, lists, left_out, states })
     }
 }
 
@@ -80,6 +88,26 @@ impl Drop for UrlListWatcher {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+// === impl LoadedUrlLists ===
+
+impl LoadedUrlLists {
+    /// Puts them into use, and others after each change of their files. Watchers of the same lists are to
+    /// be dropped before.
+    pub fn watch(self) -> Result<UrlListWatcher, UrlListError> {
+        let Self { loader, lists, left_out, states } = self;
+        loader.put(lists, left_out);
+        if loader.settings.is_empty() {
+            return Ok(UrlListWatcher::none());
+        }
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("icapstan-lists".to_owned())
+            .spawn(move || loader.watch(states, &stopped))
+            .map_err(UrlListError::Folder)?;
+        Ok(UrlListWatcher { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -101,7 +129,8 @@ impl Loader {
             loaded = now;
             let before = self.lists.identity();
             retry = match self.load() {
-                Ok(()) => {
+                Ok((lists, left_out)) => {
+                    self.put(lists, left_out);
                     if self.lists.identity() != before {
                         self.tell_change();
                     }
@@ -109,7 +138,6 @@ impl Loader {
                 }
                 Err(fault) => {
                     let cause = chain(&fault);
-                    self.metrics.failed();
                     error!(error = cause, "URL lists cannot be loaded; those before stay in use.");
                     let message = format!("URL lists cannot be loaded; those before stay in use: {cause}");
                     self.events.send(Event::new(EventKind::Failure, Text::message(message)));
@@ -126,8 +154,17 @@ impl Loader {
         self.events.send(Event::new(EventKind::ListChange, Text::message(message)));
     }
 
-    /// Loads all lists and puts them into use.
-    fn load(&self) -> Result<(), UrlListError> {
+    /// Loads all lists. The number is that of lines that were left out.
+    fn load(&self) -> Result<(Lists, u64), UrlListError> {
+        if self.settings.is_empty() {
+            return Ok((Lists::default(), 0));
+        }
+        let loaded = self.read();
+        self.metrics.tried(loaded.is_ok());
+        loaded
+    }
+
+    fn read(&self) -> Result<(Lists, u64), UrlListError> {
         let (file, reports) = match &self.settings.file {
             Some(path) => (ListFile::open(path, &Keep::Memory)?, Vec::new()),
             None => self.compile()?,
@@ -135,16 +172,22 @@ impl Loader {
         for (source, report) in self.settings.sources.iter().zip(&reports) {
             tell(&source.name, report);
         }
-        let lists = Lists::new(file, SystemTime::now());
-        self.metrics.loaded(&lists, reports.iter().map(|report| report.left_out).sum());
-        if lists.is_empty() {
+        let left_out = reports.iter().map(|report| report.left_out).sum();
+        Ok((Lists::new(file, SystemTime::now()), left_out))
+    }
+
+    /// Puts lists into use.
+    fn put(&self, lists: Lists, left_out: u64) {
+        self.metrics.in_use(&lists, left_out);
+        if self.settings.is_empty() {
+            // There is nothing to tell.
+        } else if lists.is_empty() {
             warn!("THE URL LISTS ARE EMPTY: no URL is found in them.");
         } else {
             info!(entries = lists.entries(), lists = lists.lists().len(), "URL lists are in use.");
         }
         self.lists.replace(lists);
         self.age();
-        Ok(())
     }
 
     fn compile(&self) -> Result<(ListFile, Vec<Report>), UrlListError> {

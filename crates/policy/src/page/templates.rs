@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The shipped pages and those of a folder.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Templates {
     /// What is spoken to readers who ask for no language that there is.
     language: LanguageTag,
@@ -19,7 +19,7 @@ pub struct Templates {
 }
 
 /// The pages of a folder that differ in their language only.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Variants {
     by_language: BTreeMap<LanguageTag, CustomPage>,
     /// For every other language.

@@ -69,6 +69,9 @@ impl Answers {
                 Err(missing) => text.push_str(&line(&format!("[-] {}: {missing}", check.name))),
             }
         }
+        for note in &ready.notes {
+            text.push_str(&line(&format!("[!] {}: {}", note.name, note.text)));
+        }
         if ready.is_ready() {
             text.push_str("ok\n");
         }

@@ -1,0 +1,221 @@
+//! Takes up changed settings while the program runs.
+//!
+//! ```text
+//!  SIGHUP, or files that changed and came to rest ──▶ read and check all ──▶ load URL lists ──▶ swap
+//!                          any failure: the settings before stay, and log, metric, event, /readyz say so
+//! ```
+
+use crate::cli::Standalone;
+use crate::exit::chain;
+use crate::settings::{Settings, SettingsError};
+use icapstan_events::{Event, EventKind, Events, Text};
+use icapstan_gateway::{
+    Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
+};
+use icapstan_telemetry::ReloadMetrics;
+use parking_lot::Mutex;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+use thiserror::Error;
+use tracing::{error, info, warn};
+
+/// How often files are looked at.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// No more files with pages are looked at.
+const MAX_PAGES: usize = 4096;
+
+/// What follows the settings.
+pub(crate) struct Followers {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) url_lists: UrlLists,
+    pub(crate) list_metrics: UrlListMetrics,
+    pub(crate) watcher: UrlListWatcher,
+    pub(crate) events: Events,
+    pub(crate) metrics: ReloadMetrics,
+}
+
+/// Reads the settings again when told so, and when their files change. Ends when dropped.
+pub(crate) struct Reloader {
+    wishes: Sender<()>,
+    problem: Arc<Mutex<Option<String>>>,
+}
+
+/// The thread's own.
+struct Keeper {
+    args: Standalone,
+    settings: Settings,
+    followers: Followers,
+    /// What somebody should see to.
+    problem: Arc<Mutex<Option<String>>>,
+    /// Of the files that were read last.
+    states: States,
+}
+
+/// Why changed settings are not used.
+#[derive(Debug, Error)]
+enum ReloadError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("the URL lists cannot be used")]
+    Lists(#[from] UrlListError),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    #[error("{0} is no file")]
+    NoFile(String),
+}
+
+/// What tells one state of the files from another; `None` is a file that cannot be looked at.
+type States = Vec<Option<State>>;
+/// Device, inode, length, seconds and nanoseconds of the last change.
+type State = (u64, u64, u64, i64, i64);
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// `settings` are those in use, which `args` led to.
+    pub(crate) fn start(
+        args: &Standalone,
+        settings: &Settings,
+        followers: Followers,
+    ) -> std::io::Result<Self> {
+        let problem = Arc::new(Mutex::new(None));
+        let mut keeper = Keeper {
+            args: args.clone(),
+            settings: settings.clone(),
+            followers,
+            problem: Arc::clone(&problem),
+            states: States::new(),
+        };
+        keeper.states = keeper.look();
+        let (wishes, wanted) = mpsc::channel();
+        std::thread::Builder::new().name("icapstan-config".to_owned()).spawn(move || keeper.keep(&wanted))?;
+        Ok(Self { wishes, problem })
+    }
+
+    /// Has the settings read now.
+    pub(crate) fn reload(&self) {
+        // Without the thread there is nobody to be told.
+        let _ = self.wishes.send(());
+    }
+
+    /// What is wrong with the settings, for people, as it changes.
+    pub(crate) fn problem(&self) -> Arc<Mutex<Option<String>>> {
+        Arc::clone(&self.problem)
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    fn keep(mut self, wanted: &mpsc::Receiver<()>) {
+        let mut seen = self.states.clone();
+        loop {
+            match wanted.recv_timeout(INTERVAL) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                // Many wishes at once are one.
+                Ok(()) => while wanted.try_recv().is_ok() {},
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = self.look();
+                    // What still changes is being written.
+                    let is_stable = std::mem::replace(&mut seen, now.clone()) == now;
+                    if !is_stable || now == self.states {
+                        continue;
+                    }
+                }
+            }
+            self.states = self.look();
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        let changed = match self.take_up() {
+            Ok(changed) => changed,
+            Err(fault) => return self.tell_failure(&chain(&fault)),
+        };
+        let fixed = self.settings.fixed_until_restart(&changed);
+        let names = self.settings.differences(&changed);
+        for advice in changed.advice() {
+            warn!(setting = advice.path, "{}", advice.message);
+        }
+        self.followers.metrics.succeeded(!fixed.is_empty());
+        *self.problem.lock() = (!fixed.is_empty())
+            .then(|| format!("changes of {} are used only from the next start on", fixed.join(", ")));
+        if names.is_empty() {
+            info!("The settings were read again; they say what they said before.");
+        } else {
+            info!(changed = names.join(" "), "Changed settings are in use.");
+            let message = format!("Changed settings are in use: {}.", names.join(", "));
+            self.followers.events.send(Event::new(EventKind::ConfigurationChange, Text::message(message)));
+        }
+        if !fixed.is_empty() {
+            warn!(
+                settings = fixed.join(" "),
+                "Changes of these settings are used only from the next start on."
+            );
+        }
+        // What is fixed is kept, so that it is told again until there was a restart.
+        self.settings.follow(changed);
+    }
+
+    /// Reads the settings and puts them into use, all of them or none.
+    fn take_up(&mut self) -> Result<Settings, ReloadError> {
+        let file = self.args.config.as_deref().filter(|path| !path.is_file());
+        if let Some(path) = file {
+            // Reading it might never end.
+            return Err(ReloadError::NoFile(path.display().to_string()));
+        }
+        let changed = Settings::load(&self.args)?;
+        let Followers { url_lists, list_metrics, events, gateway, .. } = &self.followers;
+        let lists = if changed.config.url_lists == self.settings.config.url_lists {
+            None
+        } else {
+            Some(changed.url_lists(url_lists, list_metrics, events)?)
+        };
+        gateway.apply(&changed.served())?;
+        if let Some(lists) = lists {
+            self.swap_lists(lists)?;
+        }
+        Ok(changed)
+    }
+
+    fn swap_lists(&mut self, lists: LoadedUrlLists) -> Result<(), ReloadError> {
+        // Waits for what it is loading, which is not to come after the new ones.
+        self.followers.watcher = UrlListWatcher::none();
+        self.followers.watcher = lists.watch()?;
+        Ok(())
+    }
+
+    fn tell_failure(&self, cause: &str) {
+        self.followers.metrics.failed();
+        error!(error = cause, "Changed settings cannot be used; those before stay in use.");
+        let message = format!("Changed settings cannot be used; those before stay in use: {cause}");
+        self.followers.events.send(Event::new(EventKind::Failure, Text::message(message.clone())));
+        *self.problem.lock() = Some(message);
+    }
+
+    /// The states of the file with the settings, and of the pages that it names.
+    fn look(&self) -> States {
+        let mut states: States = self.args.config.iter().map(|path| state(path)).collect();
+        if let Some(folder) = &self.settings.config.templates.folder {
+            states.push(state(folder));
+            let mut pages: Vec<_> = std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .take(MAX_PAGES)
+                .collect();
+            pages.sort_unstable();
+            states.extend(pages.iter().map(|page| state(page)));
+        }
+        states
+    }
+}
+
+fn state(path: &Path) -> Option<State> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}
