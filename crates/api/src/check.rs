@@ -4,8 +4,9 @@ mod events;
 mod policy;
 
 use crate::{
-    ByteSize, Config, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, Preview, Problem,
-    ScannerSettings, Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration, load::printable,
+    ByteSize, Config, DetectionHeaders, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits,
+    Preview, Problem, ScannerSettings, Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration,
+    load::printable,
 };
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ impl Config {
         self.keep_alive.check(&mut root.at("keepAlive"));
         self.timeouts.check(&mut root.at("timeouts"));
         self.identity.check(&mut root.at("identity"));
+        self.detection_headers.check(&mut root.at("detectionHeaders"));
         self.url_lists.check(&mut root.at("urlLists"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         if let Some(memory) = self.limits.memory {
@@ -310,12 +312,30 @@ impl IdentitySettings {
     fn check(&self, here: &mut Checker<'_>) {
         here.count("trustedPeers", self.trusted_peers.len(), 0, Config::MAX_CONDITIONS);
         check_networks(here, "trustedPeers", &self.trusted_peers);
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         for (field, name) in [("addressHeader", &self.address_header), ("userHeader", &self.user_header)] {
-            here.count(field, name.len(), 1, 64);
-            if !name.chars().all(token) {
-                here.report(field, "is no name of a header field, such as X-Client-IP");
-            }
+            check_field_name(here, field, name);
+        }
+    }
+}
+
+/// A token (RFC 9110 section 5.6.2) of reasonable length.
+fn check_field_name(here: &mut Checker<'_>, field: &str, name: &str) {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    here.count(field, name.len(), 1, 64);
+    if !name.chars().all(token) {
+        here.report(field, "is no name of a header field, such as X-Client-IP");
+    }
+}
+
+// === impl DetectionHeaders ===
+
+impl DetectionHeaders {
+    fn check(&self, here: &mut Checker<'_>) {
+        check_field_name(here, "threat", &self.threat);
+        if !self.threat.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-")) {
+            here.report("threat", "has to begin with X-: other names have a meaning of their own in ICAP");
+        } else if let Some(own) = Self::OWN.iter().find(|own| own.eq_ignore_ascii_case(&self.threat)) {
+            here.report("threat", format!("{own} is a field with another meaning; X-Virus-ID is usual"));
         }
     }
 }

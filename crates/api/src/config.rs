@@ -1,8 +1,8 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ScanPolicy,
-    ScannerSettings, TemplateSettings, Timeouts, UrlLists,
+    DetectionHeaders, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, Preset,
+    ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,6 +40,8 @@ pub struct Config {
     pub url_lists: UrlLists,
     /// Who users are.
     pub identity: IdentitySettings,
+    /// What ICAP answers say of a threat.
+    pub detection_headers: DetectionHeaders,
     /// The pages that users see.
     pub templates: TemplateSettings,
     /// The log on standard error.
@@ -72,6 +74,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),
             identity: IdentitySettings::default(),
+            detection_headers: DetectionHeaders::default(),
             templates: TemplateSettings::default(),
             log: LogSettings::default(),
             events: Vec::new(),

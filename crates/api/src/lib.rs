@@ -23,6 +23,7 @@
 mod address;
 mod check;
 mod config;
+mod detection_headers;
 mod duration;
 mod error;
 mod event_kind;
@@ -43,6 +44,7 @@ mod url_lists;
 mod when;
 
 pub use config::Config;
+pub use detection_headers::DetectionHeaders;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ConfigError, Problem};
 pub use event_kind::{EventKind, Severity};

@@ -1,5 +1,6 @@
 //! Answers: the message as it came, or a page in its place.
 
+use crate::detection::Detection;
 use crate::metrics::Shortage;
 use crate::record;
 use crate::store::Store;
@@ -7,7 +8,7 @@ use crate::transaction::{Out, Transaction};
 use icapstan_api::{RedirectUrl, Template};
 use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
-use icapstan_model::{Findings, Mode, ThreatName, Verdict};
+use icapstan_model::{Findings, Mode, Verdict};
 use icapstan_policy::{Action, BlockPage, DecidedBy, Decision, PageContext, Wishes};
 use std::borrow::Cow;
 
@@ -98,7 +99,7 @@ pub(crate) async fn pass<I: Io>(
 pub(crate) fn begin_unchanged<I: Io>(
     transaction: &Transaction<'_>,
     exchange: &mut Exchange<'_, I>,
-    fields: &[(&'static str, &str)],
+    fields: &[(&str, &str)],
 ) {
     let head = unchanged_head(transaction);
     let parts = unchanged_parts(transaction, head.as_deref());
@@ -165,13 +166,8 @@ pub(crate) async fn block<I: Io>(
         }
         Replacement::Redirect(url) => BlockPage::redirect(url, &context, &reason),
     };
-    let mut fields = Vec::with_capacity(4);
-    let threat = verdict.threat().map(ThreatName::as_str);
-    let found = threat.map(|name| format!("Type=0; Resolution=2; Threat={name};"));
-    if let (Some(found), Some(threat)) = (&found, threat) {
-        fields.push(("X-Infection-Found", found.as_str()));
-        fields.push(("X-Virus-ID", threat));
-    }
+    let detection = Detection::of(verdict, context.url, &service.shared.detection);
+    let mut fields: Vec<_> = detection.iter().flat_map(Detection::fields).collect();
     fields.push(("X-Response-Info", "Blocked"));
     fields.push(("X-Icapstan-Reason", reason.as_str()));
     let is_head = request.is_some_and(|request| request.method() == b"HEAD");

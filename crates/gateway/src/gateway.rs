@@ -3,6 +3,7 @@
 use crate::blocked::BlockedUrls;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
+use crate::options::allow_out;
 use crate::record;
 use crate::services::{Service as IcapService, Services, Shared};
 use crate::store::StoreConfig;
@@ -54,6 +55,8 @@ pub struct GatewaySettings {
     pub policies: Vec<api::ScanPolicy>,
     /// Who users are.
     pub identity: api::IdentitySettings,
+    /// What answers say of threats.
+    pub detection_headers: api::DetectionHeaders,
     /// The pages that users see.
     pub templates: Arc<Templates>,
 }
@@ -150,6 +153,8 @@ impl GatewaySettings {
         }
         let shared = Arc::new(Shared {
             identity: Identity::new(&self.identity),
+            allow_out: allow_out(&self.detection_headers),
+            detection: self.detection_headers.clone(),
             templates: Arc::clone(&self.templates),
             url_lists: url_lists.clone(),
         });

@@ -28,6 +28,7 @@
 mod answer;
 mod blocked;
 mod context;
+mod detection;
 mod event;
 mod facts;
 mod gateway;

@@ -1,7 +1,9 @@
 //! Answers to OPTIONS, written once a second.
 
+use crate::detection;
 use crate::services::Service;
 use arc_swap::ArcSwap;
+use icapstan_api::DetectionHeaders;
 use icapstan_icap_server::proto::OptionsAnswer;
 use icapstan_model::IsTag;
 use std::sync::Arc;
@@ -20,7 +22,9 @@ struct Written {
 }
 
 /// What clients may look for in answers.
-const ALLOW_OUT: &str = "X-Infection-Found, X-Virus-ID, X-Response-Info, X-Icapstan-Reason";
+pub(crate) fn allow_out(headers: &DetectionHeaders) -> String {
+    format!("{}, X-Response-Info, X-Icapstan-Reason", detection::names(headers))
+}
 
 // === impl OptionsCache ===
 
@@ -66,7 +70,7 @@ fn write(service: &Service, istag: IsTag, max_connections: u32, second: u64, clo
         allow_partial_content: service.allow_partial_content,
         preview: service.preview,
         include: service.shared.identity.include(),
-        allow_out: ALLOW_OUT,
+        allow_out: &service.shared.allow_out,
         close,
     }
     .write(out);

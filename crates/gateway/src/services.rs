@@ -4,7 +4,7 @@ use crate::identity::Identity;
 use crate::options::OptionsCache;
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
-use icapstan_api::{IcapService, ScanScope, ServiceMode};
+use icapstan_api::{DetectionHeaders, IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
 use icapstan_model::{GenerationId, IsTag};
 use icapstan_policy::{Policy, Templates};
@@ -42,6 +42,10 @@ pub(crate) struct Service {
 pub(crate) struct Shared {
     /// Who users are.
     pub(crate) identity: Identity,
+    /// What answers say of threats.
+    pub(crate) detection: DetectionHeaders,
+    /// The names of all fields that answers may have.
+    pub(crate) allow_out: String,
     /// Looked at only when something is blocked.
     pub(crate) templates: Arc<Templates>,
     /// Where URLs are looked up.

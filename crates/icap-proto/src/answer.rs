@@ -11,7 +11,7 @@ pub struct Answer<'a> {
     /// The service tag without quotes; stands in every answer (RFC 3507 section 4.7).
     pub istag: &'a str,
     /// Further ICAP fields. Values are made safe by [`put_field`].
-    pub fields: &'a [(&'static str, &'a str)],
+    pub fields: &'a [(&'a str, &'a str)],
     /// What follows.
     pub parts: Parts<'a>,
     /// Whether the connection ends after this answer (RFC 3507 section 4.1).

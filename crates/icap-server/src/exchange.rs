@@ -47,7 +47,7 @@ pub struct Reply<'a> {
     /// The tag of the epoch that the transaction runs under.
     pub istag: &'a IsTag,
     /// Further ICAP fields.
-    pub fields: &'a [(&'static str, &'a str)],
+    pub fields: &'a [(&'a str, &'a str)],
     /// What is encapsulated.
     pub parts: Parts<'a>,
 }

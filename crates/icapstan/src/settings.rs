@@ -17,7 +17,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// The settings at the top of the file that are followed without a restart.
-const FOLLOWED: &[&str] = &["preset", "services", "policies", "identity", "templates", "urlLists"];
+const FOLLOWED: &[&str] =
+    &["preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists"];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]
@@ -134,6 +135,7 @@ impl Settings {
             services: self.config.services.clone(),
             policies: self.config.policies.clone(),
             identity: self.config.identity.clone(),
+            detection_headers: self.config.detection_headers.clone(),
             templates: Arc::clone(&self.templates),
         }
     }
@@ -169,6 +171,7 @@ impl Settings {
         self.config.services = config.services;
         self.config.policies = config.policies;
         self.config.identity = config.identity;
+        self.config.detection_headers = config.detection_headers;
         self.config.templates = config.templates;
         self.config.url_lists = config.url_lists;
         self.templates = templates;

@@ -3,9 +3,11 @@
 use crate::document::Section;
 use crate::draft::Draft;
 use crate::values::Value;
+use icapstan_api::DetectionHeaders;
 
 /// What icapstan asks clients for (`X-Include`).
-const ASKED_FOR: [&str; 3] = ["X-Client-IP", "X-Client-Username", "X-Authenticated-User"];
+const ASKED_FOR: [&str; 4] =
+    ["X-Client-IP", "X-Client-Username", "X-Authenticated-User", "X-Authenticated-Groups"];
 
 pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
     requested(section, draft);
@@ -64,6 +66,7 @@ fn field_name(value: Value, draft: &mut Draft) -> Option<String> {
     Some(value.text)
 }
 
+/// The field with the name of the threat.
 fn threat_name(section: &mut Section<'_>, draft: &mut Draft) {
     let Some(value) = section.value("VirusNameICAPHeader", draft) else { return };
     match value.text.to_ascii_lowercase().as_str() {
@@ -77,9 +80,18 @@ fn threat_name(section: &mut Section<'_>, draft: &mut Draft) {
                 "the bare name of the threat is in X-Virus-ID; X-Infection-Found has it as Threat=NAME;";
             draft.approximated(&value.path, &value.text, message);
         }
-        _ => {
-            let message = "the name of the threat is in X-Virus-ID, always; set that in the client";
+        name if !name.starts_with("x-")
+            || DetectionHeaders::OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) =>
+        {
+            let message =
+                "only names that begin with X- and have no other meaning can be set; it is X-Virus-ID";
             draft.dropped(&value.path, &value.text, message);
+        }
+        _ => {
+            if let Some(name) = field_name(value, draft) {
+                draft.config.detection_headers.threat = name;
+                draft.write("detectionHeaders.threat");
+            }
         }
     }
 }
@@ -87,23 +99,27 @@ fn threat_name(section: &mut Section<'_>, draft: &mut Draft) {
 /// Which of the descriptive fields are sent.
 fn switches(section: &mut Section<'_>, draft: &mut Draft) {
     let sent = "icapstan always sends it, on blocks; it cannot be turned off";
-    let not_sent = "icapstan does not send it; the threat is in X-Virus-ID, the verdict in X-Icapstan-Reason";
-    let known = [
-        ("SendInfectionFoundICAPHeader", true),
-        ("SendResponseInfoICAPHeader", true),
-        ("SendResponseDescICAPHeader", false),
-        ("SendViolationsFoundICAPHeader", false),
-    ];
-    for (name, ours) in known {
+    for name in ["SendInfectionFoundICAPHeader", "SendResponseInfoICAPHeader"] {
         let Some(value) = section.value(name, draft) else { continue };
-        match (value.switch(draft), ours) {
-            (Some(false), true) => draft.approximated(&value.path, &value.text, sent),
-            (Some(true), false) => draft.dropped(&value.path, &value.text, not_sent),
-            (Some(true), true) if name == "SendInfectionFoundICAPHeader" => {
+        match value.switch(draft) {
+            Some(false) => draft.approximated(&value.path, &value.text, sent),
+            Some(true) if name == "SendInfectionFoundICAPHeader" => {
                 let message = "its Resolution is 2 (blocked) where the reference always has 0";
                 draft.remark(&value.path, &value.text, message);
             }
             _ => {}
         }
+    }
+    if let Some(value) = section.value("SendResponseDescICAPHeader", draft)
+        && let Some(is_sent) = value.switch(draft)
+    {
+        draft.config.detection_headers.description = is_sent;
+        draft.write("detectionHeaders.description");
+    }
+    if let Some(value) = section.value("SendViolationsFoundICAPHeader", draft)
+        && let Some(is_sent) = value.switch(draft)
+    {
+        draft.config.detection_headers.violations = is_sent;
+        draft.write("detectionHeaders.violations");
     }
 }

@@ -6,8 +6,8 @@ use crate::input::Input;
 use crate::strict;
 use crate::wire::{Line, MOST_BYTES};
 use icapstan_api::{
-    ByteSize, IcapService, IdentitySettings, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope,
-    ServiceMode, When,
+    ByteSize, DetectionHeaders, IcapService, IdentitySettings, Rule, RuleAction, RuleMode, RuleVerdict,
+    ScanPolicy, ScanScope, ServiceMode, When,
 };
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewaySettings, UrlLists};
@@ -138,6 +138,7 @@ impl Gate {
                     services: services(),
                     policies: policies(),
                     identity: IdentitySettings::default(),
+                    detection_headers: DetectionHeaders::default(),
                     templates: Arc::default(),
                 },
                 url_lists: UrlLists::default(),

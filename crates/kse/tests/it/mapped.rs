@@ -40,6 +40,17 @@ fn each_icap_setting_becomes_its_field() {
         ),
         (icap("<HTTPClientIpICAPHeader>X-IP</HTTPClientIpICAPHeader>"), "identity.addressHeader", "X-IP"),
         (icap("<HTTPUserNameICAPHeader>X-User</HTTPUserNameICAPHeader>"), "identity.userHeader", "X-User"),
+        (icap("<VirusNameICAPHeader>X-Virus</VirusNameICAPHeader>"), "detectionHeaders.threat", "X-Virus"),
+        (
+            icap("<SendResponseDescICAPHeader>1</SendResponseDescICAPHeader>"),
+            "detectionHeaders.description",
+            "true",
+        ),
+        (
+            icap("<SendViolationsFoundICAPHeader>1</SendViolationsFoundICAPHeader>"),
+            "detectionHeaders.violations",
+            "true",
+        ),
         (icap("<ScanInReqMode>URL</ScanInReqMode>"), "services.0.scan", "url"),
         (icap("<ScanInReqMode>Content</ScanInReqMode>"), "services.0.scan", "content"),
         (icap("<ScanInReqMode/>"), "services.0.scan", "none"),
@@ -176,6 +187,10 @@ keepAlive:
 identity:
   addressHeader: X-Client-Address
   userHeader: X-Client-User
+detectionHeaders:
+  threat: X-Threat
+  description: true
+  violations: true
 ";
     assert_eq!(text, wanted);
 }

@@ -4,7 +4,9 @@ use crate::common::{
     GET, OK, PUT, ask_reqmod, ask_respmod, assert_204, assert_block, assert_request_echo,
     assert_response_echo, assert_still_framed, assert_unsuspected, reqmod, respmod, session,
 };
-use icapstan_testkit::{IcapResponse, MARKER_NAME, Message, clean_bytes, clean_text, eicar, marker};
+use icapstan_testkit::{
+    IcapClient, IcapResponse, MARKER_NAME, Message, Standalone, clean_bytes, clean_text, eicar, marker,
+};
 
 fn response_head(fields: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{fields}\r\n")
@@ -278,6 +280,31 @@ fn rfc3507_4_3_c126_fields_of_a_detection_are_there_exactly_for_detections() {
         assert!(!response.head.has("X-Icapstan-Reason"), "{}", response.shown());
         assert_ne!(response.get("X-Response-Info"), Some("Blocked"));
     }
+}
+
+#[test]
+fn rfc3507_4_3_c126_fields_of_a_detection_have_the_names_and_are_those_that_are_set() {
+    let config = "detectionHeaders: {threat: X-Threat-Name, description: true, violations: true}";
+    let server = Standalone::with().config(config).start();
+    let mut icap = IcapClient::connect(server.icap());
+    icap.send(respmod().body(eicar()).bytes());
+    let response = icap.read_respmod();
+    assert!(
+        response.get("X-Infection-Found").is_some_and(|value| value.starts_with("Type=0; Resolution=2; "))
+    );
+    let threat = response.get("X-Threat-Name").expect("the name of the threat").to_owned();
+    assert!(threat.to_lowercase().contains("eicar") && !response.head.has("X-Virus-ID"));
+    assert_eq!(response.get("X-Response-Desc"), Some("Malware detected"));
+    assert_eq!(response.get("X-Violations-Found"), Some(format!("1 x {threat} 0 2").as_str()));
+    icap.send(respmod().body(b"harmless").bytes());
+    let response = icap.read_respmod();
+    for name in ["X-Infection-Found", "X-Threat-Name", "X-Response-Desc", "X-Violations-Found"] {
+        assert!(!response.head.has(name), "{}", response.shown());
+    }
+    icap.send(Message::options("/respmod").bytes());
+    let response = icap.read_options();
+    let out = response.get("X-Allow-Out").expect("what answers may have");
+    assert!(out.contains("X-Threat-Name") && out.contains("X-Violations-Found"), "{out}");
 }
 
 #[test]
