@@ -1,6 +1,7 @@
 //! From text to a checked [`Config`].
 
 use crate::{Config, ConfigError, Problem, ScanPolicy};
+use icapstan_model::is_deceptive;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::fs::File;
@@ -134,6 +135,6 @@ fn clip(text: &str, most: usize) -> String {
 
 /// Messages quote the file and end up in terminals and logs.
 pub(crate) fn printable(text: &str) -> String {
-    let safe: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let safe: String = text.chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect();
     clip(&safe, MAX_MESSAGE)
 }

@@ -1,6 +1,6 @@
 //! Text from anywhere, made inert and bounded once for every sink.
 
-use icapstan_policy::is_deceptive;
+use icapstan_model::is_deceptive;
 use std::fmt;
 
 /// Stands where something is cut off.

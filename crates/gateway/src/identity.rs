@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use icapstan_api::{IdentitySettings, UserEncoding};
 use icapstan_icap_server::proto::RequestHead;
-use icapstan_policy::is_deceptive;
+use icapstan_model::is_deceptive;
 use std::net::IpAddr;
 
 /// Where ICAP clients say it, and who is believed.

@@ -24,7 +24,7 @@ use tracing::{error, info, warn};
 
 /// How long requests that are under way may take after SIGTERM. Longer than the scan timeout,
 /// and with what follows shorter than the 30 s after which Kubernetes kills.
-const GRACE: Duration = Duration::from_secs(22);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Standalone) -> Exit {

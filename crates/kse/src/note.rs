@@ -1,5 +1,6 @@
 //! What could not be taken over as it was.
 
+use icapstan_model::is_deceptive;
 use std::fmt;
 
 /// No more notes than this are kept; the last then says how many were left out.
@@ -111,9 +112,7 @@ pub(crate) fn quotable(text: &str) -> String {
 /// Control characters move a terminal, and invisible ones and those that change the direction make text
 /// look like another.
 fn inert(c: char) -> char {
-    let unseen =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    if c.is_control() || unseen { char::REPLACEMENT_CHARACTER } else { c }
+    if is_deceptive(c) { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod istag;
 mod object;
 mod port;
 mod reason;
+mod text;
 mod threat;
 mod verdict;
 
@@ -31,5 +32,6 @@ pub use istag::{IsTag, IsTagError, VERDICT_VERSION};
 pub use object::{Content, Mode, Object, ScanContext, ScanProfile, Unpack};
 pub use port::{Readiness, Refusal, ScanFuture, ScanPort, ScanReport};
 pub use reason::{FailedReason, NonScannedReason, Reason};
+pub use text::is_deceptive;
 pub use threat::ThreatName;
 pub use verdict::{Verdict, VerdictKind};

@@ -34,4 +34,3 @@ pub use decide::{Action, DecidedBy, Decision};
 pub use facts::NoFacts;
 pub use icapstan_api::Template as TemplateId;
 pub use page::{BlockPage, PageContext, TemplateFault, Templates, TemplatesError, Wishes};
-pub use text::is_deceptive;

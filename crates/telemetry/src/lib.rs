@@ -20,6 +20,7 @@ mod access;
 mod admin;
 mod build;
 mod error;
+mod inert;
 mod log;
 mod output;
 mod process;

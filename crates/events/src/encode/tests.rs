@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::tests::{filled, hostile, usual};
 use crate::kind::EventKind;
-use icapstan_policy::is_deceptive;
+use icapstan_model::is_deceptive;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -184,7 +184,7 @@ fn our_own_words_hold_nothing_that_html_or_json_minds() {
             }
         }
         for text in ours {
-            let odd = text.chars().find(|c| "<>&\"'\\".contains(*c) || crate::is_deceptive(*c));
+            let odd = text.chars().find(|c| "<>&\"'\\".contains(*c) || icapstan_model::is_deceptive(*c));
             assert_eq!(odd, None, "{words:?} {text}");
         }
     }
@@ -317,7 +317,7 @@ proptest! {
         let harmless = shipped(words, Format::Html, template, &infected(), "x");
         prop_assert_eq!(markup(&page), markup(&harmless));
         prop_assert!(page.len() <= BlockPage::MAX_BODY);
-        prop_assert!(page.chars().all(|c| c == '\n' || !crate::is_deceptive(c)));
+        prop_assert!(page.chars().all(|c| c == '\n' || !icapstan_model::is_deceptive(c)));
     }
 
     #[test]
@@ -330,7 +330,7 @@ proptest! {
         let harmless = shipped(words, Format::Text, template, &infected(), "x");
         prop_assert_eq!(page.lines().count(), harmless.lines().count());
         prop_assert!(page.len() <= BlockPage::MAX_BODY);
-        prop_assert!(page.chars().all(|c| c == '\n' || !crate::is_deceptive(c)));
+        prop_assert!(page.chars().all(|c| c == '\n' || !icapstan_model::is_deceptive(c)));
     }
 
     #[test]
@@ -341,7 +341,7 @@ proptest! {
     ) {
         let page = shipped(words, Format::Json, template, &infected(), &text);
         prop_assert!(page.len() <= BlockPage::MAX_BODY && !page.contains(['<', '>']));
-        prop_assert!(page.trim_end().chars().all(|c| !crate::is_deceptive(c)));
+        prop_assert!(page.trim_end().chars().all(|c| !icapstan_model::is_deceptive(c)));
         let names = |page: &str| -> Vec<String> {
             let read: serde_json::Map<_, _> = serde_json::from_str(page).unwrap();
             read.keys().cloned().collect()
@@ -353,7 +353,7 @@ proptest! {
         for name in ["type", "status", "title", "detail", "what", "verdict", "threat"] {
             prop_assert_eq!(&page[name], &harmless[name]);
         }
-        let short: String = text.chars().map(|c| if crate::is_deceptive(c) { '\u{fffd}' } else { c }).collect();
+        let short: String = text.chars().map(|c| if icapstan_model::is_deceptive(c) { '\u{fffd}' } else { c }).collect();
         if text.chars().count() <= MAX_TEXT {
             prop_assert_eq!(page["user"].as_str(), Some(short.as_str()));
         }

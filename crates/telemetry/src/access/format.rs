@@ -1,6 +1,7 @@
 //! How a line of the access log looks.
 
 use super::AccessRecord;
+use crate::inert;
 use crate::log::LogFormat;
 use crate::time::timestamp;
 use std::io::Write;
@@ -72,14 +73,13 @@ fn text<'a>(fields: impl Iterator<Item = (&'static str, Value<'a>)>, out: &mut V
     }
 }
 
-/// In quotation marks, with control characters escaped, those of terminals beyond ASCII as well.
+/// In quotation marks, as JSON has it.
 fn quoted(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for c in text.chars() {
         match c {
             '"' | '\\' => put(out, format_args!("\\{c}")),
-            c if c.is_control() => put(out, format_args!("\\u{:04x}", u32::from(c))),
-            c => put(out, format_args!("{c}")),
+            c => inert::push(c, out),
         }
     }
     out.push(b'"');
@@ -93,6 +93,8 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 pub(super) mod tests {
     use super::*;
     use crate::access::AccessUrl;
+    use icapstan_model::is_deceptive;
+    use proptest::prelude::*;
     use std::time::{Duration, UNIX_EPOCH};
 
     pub(in crate::access) fn record() -> AccessRecord {
@@ -145,15 +147,20 @@ pub(super) mod tests {
         );
     }
 
-    #[test]
-    fn whatever_is_in_a_value_a_line_is_one_line_of_printable_text() {
-        let mut record = record();
-        record.url = Some(AccessUrl::of("http://o.test/\r\n\"a\\ \u{1b}[31m\u{9b}ä"));
-        let json = shown(LogFormat::Json, &record);
-        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(value["url"], "http://o.test/\r\n\"a\\ \u{1b}[31m\u{9b}ä");
-        for line in [json, shown(LogFormat::Text, &record)] {
-            assert!(line.ends_with('\n') && !line.trim_end_matches('\n').chars().any(char::is_control));
+    proptest! {
+        #[test]
+        fn whatever_is_in_a_value_a_line_is_one_line_of_printable_text(
+            raw in prop_oneof!["[\r\n\"\\\\ \u{1b}\u{9b}\u{202e}\u{2028}\u{e0041}ä{}\\[m]{0,60}", "\\PC{0,60}", ".{0,60}"]
+        ) {
+            let mut record = record();
+            let path = raw.replace(['?', '#', '@'], "");
+            record.url = Some(AccessUrl::of(&format!("http://o.test/{path}")));
+            let json = shown(LogFormat::Json, &record);
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(value["url"].as_str().unwrap(), format!("http://o.test/{path}"));
+            for line in [json, shown(LogFormat::Text, &record)] {
+                prop_assert!(line.ends_with('\n') && !line.trim_end_matches('\n').chars().any(is_deceptive));
+            }
         }
     }
 }

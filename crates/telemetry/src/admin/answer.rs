@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use icapstan_model::is_deceptive;
 use prometheus::{Registry, TextEncoder};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -116,7 +117,7 @@ impl Answers {
 }
 
 fn line(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect();
     line.push('\n');
     line
 }

@@ -1,5 +1,6 @@
 //! Lines that wait to be written.
 
+use crate::inert;
 use crate::queue::{Buffer, Queue};
 use std::borrow::Cow;
 use std::io;
@@ -69,20 +70,16 @@ impl io::Write for &Queue<Lines> {
     }
 }
 
-/// An event as one line. The text format passes on line feeds in values: with them, one event would
-/// look like several.
+/// An event as one line that looks like what it is. Formats pass on what is in values, the text format
+/// even line feeds: one event would look like several.
 fn one_line(event: &[u8]) -> Cow<'_, [u8]> {
     let event = event.strip_suffix(b"\n").unwrap_or(event);
-    if !event.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+    if event.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(event);
     }
     let mut line = Vec::with_capacity(event.len() + 16);
-    for &byte in event {
-        match byte {
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            _ => line.push(byte),
-        }
+    for c in String::from_utf8_lossy(event).chars() {
+        inert::push(c, &mut line);
     }
     Cow::Owned(line)
 }
@@ -90,7 +87,9 @@ fn one_line(event: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use icapstan_model::is_deceptive;
     use prometheus::IntCounter;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     fn queue() -> (Queue<Lines>, IntCounter) {
@@ -116,6 +115,26 @@ mod tests {
     fn an_event_is_one_line_whatever_is_in_it() {
         assert_eq!(*one_line(b"a\r\nb\n\n"), *b"a\\r\\nb\\n");
         assert_eq!(*one_line(b"plain\n"), *b"plain");
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_printable_and_json_stays_what_it_was(
+            raw in prop_oneof!["[\r\n\"\\\\ \u{1b}\u{9b}\u{202e}\u{2028}\u{e0041}ä{}\\[m]{0,60}", ".{0,60}"]
+        ) {
+            let json = serde_json::to_vec(&raw).unwrap();
+            let line = String::from_utf8(one_line(&json).into_owned()).unwrap();
+            prop_assert!(!line.chars().any(is_deceptive), "{line:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), raw.clone());
+            let text = String::from_utf8(one_line(raw.as_bytes()).into_owned()).unwrap();
+            prop_assert!(!text.chars().any(is_deceptive), "{text:?}");
+        }
+
+        #[test]
+        fn bytes_of_no_text_are_a_line_too(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let line = String::from_utf8(one_line(&raw).into_owned()).unwrap();
+            prop_assert!(!line.chars().any(is_deceptive), "{line:?}");
+        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ proptest! {
     fn no_value_is_more_than_text_in_html(value in hostile()) {
         let page = filled(Format::Html, EVERYWHERE, &value);
         prop_assert_eq!(markup(&page), markup(&filled(Format::Html, EVERYWHERE, "x")));
-        prop_assert!(page.chars().all(|c| !crate::is_deceptive(c)));
+        prop_assert!(page.chars().all(|c| !icapstan_model::is_deceptive(c)));
         prop_assert!(page.len() <= crate::BlockPage::MAX_CUSTOM_BODY);
     }
 
@@ -178,7 +178,7 @@ proptest! {
     fn no_value_is_more_than_a_part_of_a_line_in_text(value in hostile()) {
         let page = filled(Format::Text, "A: {{user}}\nB: {{url}}\n", &value);
         prop_assert_eq!(page.lines().count(), 2);
-        prop_assert!(page.chars().all(|c| c == '\n' || !crate::is_deceptive(c)));
+        prop_assert!(page.chars().all(|c| c == '\n' || !icapstan_model::is_deceptive(c)));
     }
 
     #[test]
