@@ -41,6 +41,14 @@ pub(crate) struct Followers {
 pub(crate) struct Reloader {
     wishes: Sender<()>,
     problem: Arc<Mutex<Option<String>>>,
+    lists: UrlListMetrics,
+}
+
+/// What there is to be said of the settings, as it changes.
+#[derive(Clone)]
+pub(crate) struct Notes {
+    problem: Arc<Mutex<Option<String>>>,
+    lists: UrlListMetrics,
 }
 
 /// The thread's own.
@@ -82,6 +90,7 @@ impl Reloader {
         followers: Followers,
     ) -> std::io::Result<Self> {
         let problem = Arc::new(Mutex::new(None));
+        let lists = followers.list_metrics.clone();
         let mut keeper = Keeper {
             args: args.clone(),
             settings: settings.clone(),
@@ -92,7 +101,7 @@ impl Reloader {
         keeper.states = keeper.look();
         let (wishes, wanted) = mpsc::channel();
         std::thread::Builder::new().name("icapstan-config".to_owned()).spawn(move || keeper.keep(&wanted))?;
-        Ok(Self { wishes, problem })
+        Ok(Self { wishes, problem, lists })
     }
 
     /// Has the settings read now.
@@ -101,9 +110,22 @@ impl Reloader {
         let _ = self.wishes.send(());
     }
 
-    /// What is wrong with the settings, for people, as it changes.
-    pub(crate) fn problem(&self) -> Arc<Mutex<Option<String>>> {
-        Arc::clone(&self.problem)
+    pub(crate) fn notes(&self) -> Notes {
+        Notes { problem: Arc::clone(&self.problem), lists: self.lists.clone() }
+    }
+}
+
+// === impl Notes ===
+
+impl Notes {
+    /// What is wrong with the settings.
+    pub(crate) fn config(&self) -> Option<String> {
+        self.problem.lock().clone()
+    }
+
+    /// What is wrong with the lists.
+    pub(crate) fn url_lists(&self) -> Option<String> {
+        self.lists.note()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
 use crate::memory;
-use crate::reload::{Followers, Reloader};
+use crate::reload::{Followers, Notes, Reloader};
 use crate::settings::{self, Settings};
 use crate::siem;
 use anyhow::{Context, anyhow};
@@ -214,7 +214,7 @@ async fn serve_with(
     let Parts { settings, registry, scanner, events, reloader } = *parts;
     let icap = server.local_addr();
     let unserved = Arc::new(Mutex::new(Some("starting")));
-    let admin = start_admin(settings, registry, scanner, &unserved, icap, reloader.problem())?;
+    let admin = start_admin(settings, registry, scanner, &unserved, icap, reloader.notes())?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
@@ -253,7 +253,7 @@ fn start_admin(
     scanner: &Arc<Scanner>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
     icap: SocketAddr,
-    problem: Arc<Mutex<Option<String>>>,
+    notes: Notes,
 ) -> anyhow::Result<AdminServer> {
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
     let ready = move || {
@@ -262,8 +262,11 @@ fn start_admin(
             Readiness::Ready => Ok(()),
             Readiness::NotReady(cause) => Err(cause),
         };
-        let settings = problem.lock().clone();
-        Ready::new().check("server", server).check("scanner", scanner).note("config", settings)
+        Ready::new()
+            .check("server", server)
+            .check("scanner", scanner)
+            .note("config", notes.config())
+            .note("urlLists", notes.url_lists())
     };
     let epochs = scanner.epochs();
     // Known only once the endpoint that tells it listens.

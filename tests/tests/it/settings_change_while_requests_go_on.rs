@@ -157,7 +157,7 @@ fn services_pages_lists_and_identities_follow_and_what_does_not_says_so() {
 services: [{{path: /respmod, modes: [RESPMOD], scan: all}}]
 identity: {{trustedPeers: [127.0.0.1/32], userHeader: X-Who}}
 templates: {{folder: {folder}/pages}}
-urlLists: {{sources: [{{name: bad, kind: malware, path: {folder}/bad}}]}}
+urlLists: {{sources: [{{name: bad, kind: malware, format: plain, path: {folder}/bad}}]}}
 policies: [{{name: default, rules: [{{verdict: ANY, when: {{users: [ann]}}, action: {{block: refused}}}}]}}]
 ",
             folder = folder.path().display()
@@ -184,12 +184,13 @@ policies: [{{name: default, rules: [{{verdict: ANY, when: {{users: [ann]}}, acti
         let answer = ask(&mut IcapClient::connect(server.icap()), "http://evil.test/");
         String::from_utf8_lossy(answer.body_data()).contains("ours: URL.bad").then_some(())
     });
+    // An empty list is a note.
+    fs::write(folder.path().join("bad"), "# none\n").expect("the folder is writable");
+    eventually("the lists are empty", || readyz(&server).1.contains("[!] urlLists: ").then_some(()));
     // And lists that are not named any more are not asked any more.
     server.replace_config("services: [{path: /respmod, modes: [RESPMOD], scan: all}]");
-    eventually("the lists are gone", || {
-        (ask(&mut IcapClient::connect(server.icap()), "http://evil.test/").status == 204).then_some(())
-    });
-    assert_eq!(readyz(&server), (200, "ok\n".to_owned()));
+    eventually("the lists are gone", || (readyz(&server) == (200, "ok\n".to_owned())).then_some(()));
+    assert_204(&ask(&mut IcapClient::connect(server.icap()), "http://evil.test/"));
 }
 
 #[test]

@@ -68,6 +68,18 @@ impl UrlListMetrics {
         }
     }
 
+    /// What somebody should see to, if there are lists.
+    pub fn note(&self) -> Option<String> {
+        if self.oldest.get() == 0 {
+            return None;
+        }
+        if Kind::ALL.iter().all(|kind| self.entries.get(*kind) == 0) {
+            return Some("the URL lists are empty: no URL is found in them".to_owned());
+        }
+        let stale = self.stale.get();
+        (stale > 0).then(|| format!("{stale} of the lists have not changed for longer than urlLists.maxAge"))
+    }
+
     pub(super) fn aged(&self, oldest: Option<SystemTime>, stale: usize) {
         let since = oldest.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         self.oldest.set(since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX)));
