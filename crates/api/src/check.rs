@@ -1,14 +1,13 @@
 //! What has to hold between the fields of a configuration.
 
 mod events;
+mod headers;
 mod policy;
 
 use crate::{
-    ByteSize, Config, DetectionHeaders, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits,
-    Preview, Problem, ScannerSettings, Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration,
-    load::printable,
+    ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
+    Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration, load::printable,
 };
-use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -303,49 +302,6 @@ impl Timeouts {
         here.lasts("bodyIdle", self.body_idle, Duration::from_millis(100), HOUR);
         here.within("minimumRate", self.minimum_rate, ByteSize::new(1), ByteSize::gib(1));
         here.lasts("write", self.write, Duration::from_millis(100), HOUR);
-    }
-}
-
-// === impl IdentitySettings ===
-
-impl IdentitySettings {
-    fn check(&self, here: &mut Checker<'_>) {
-        here.count("trustedPeers", self.trusted_peers.len(), 0, Config::MAX_CONDITIONS);
-        check_networks(here, "trustedPeers", &self.trusted_peers);
-        for (field, name) in [("addressHeader", &self.address_header), ("userHeader", &self.user_header)] {
-            check_field_name(here, field, name);
-        }
-    }
-}
-
-/// A token (RFC 9110 section 5.6.2) of reasonable length.
-fn check_field_name(here: &mut Checker<'_>, field: &str, name: &str) {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    here.count(field, name.len(), 1, 64);
-    if !name.chars().all(token) {
-        here.report(field, "is no name of a header field, such as X-Client-IP");
-    }
-}
-
-// === impl DetectionHeaders ===
-
-impl DetectionHeaders {
-    fn check(&self, here: &mut Checker<'_>) {
-        check_field_name(here, "threat", &self.threat);
-        if !self.threat.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-")) {
-            here.report("threat", "has to begin with X-: other names have a meaning of their own in ICAP");
-        } else if let Some(own) = Self::OWN.iter().find(|own| own.eq_ignore_ascii_case(&self.threat)) {
-            here.report("threat", format!("{own} is a field with another meaning; X-Virus-ID is usual"));
-        }
-    }
-}
-
-fn check_networks(here: &mut Checker<'_>, field: &str, networks: &[IpNet]) {
-    for (index, network) in networks.iter().enumerate().take(Config::MAX_CONDITIONS) {
-        if *network != network.trunc() {
-            let message = format!("{network} has bits behind its length; did you mean {}?", network.trunc());
-            here.report(&format!("{field}[{index}]"), message);
-        }
     }
 }
 

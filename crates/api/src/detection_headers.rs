@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct DetectionHeaders {
     /// The field with nothing but the name of the threat.
     pub threat: String,
+    /// The field with the time at which the signatures were made; none is sent if it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_time: Option<String>,
     /// Whether `X-Response-Desc` tells in a few words what was found.
     pub description: bool,
     /// Whether `X-Violations-Found` counts and names what was found, on one line.
@@ -30,6 +33,6 @@ impl DetectionHeaders {
 
 impl Default for DetectionHeaders {
     fn default() -> Self {
-        Self { threat: "X-Virus-ID".to_owned(), description: false, violations: false }
+        Self { threat: "X-Virus-ID".to_owned(), database_time: None, description: false, violations: false }
     }
 }

@@ -166,7 +166,7 @@ pub(crate) async fn block<I: Io>(
         }
         Replacement::Redirect(url) => BlockPage::redirect(url, &context, &reason),
     };
-    let detection = Detection::of(verdict, context.url, &service.shared.detection);
+    let detection = Detection::of(verdict, context.url, transaction.released, &service.shared.detection);
     let mut fields: Vec<_> = detection.iter().flat_map(Detection::fields).collect();
     fields.push(("X-Response-Info", "Blocked"));
     fields.push(("X-Icapstan-Reason", reason.as_str()));

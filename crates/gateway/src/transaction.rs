@@ -23,7 +23,7 @@ use icapstan_policy::Action;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::timeout;
 use tracing::error;
 
@@ -38,6 +38,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) generation: Option<GenerationId>,
     /// Pinned until there is a verdict; a long answer must not keep old signatures in memory.
     epoch: Option<Arc<Epoch>>,
+    /// When those signatures were made.
+    pub(crate) released: Option<SystemTime>,
     /// Given when something is told about it.
     id: OnceLock<u64>,
     pub(crate) conclusion: Conclusion,
@@ -104,6 +106,7 @@ impl<'a> Transaction<'a> {
             mode: context::mode(head),
             istag,
             generation,
+            released: epoch.as_ref().and_then(|epoch| epoch.signatures.released),
             epoch,
             id: OnceLock::new(),
             conclusion: Conclusion::default(),

@@ -280,6 +280,7 @@ fn start_admin(
                 "count": epoch.signatures.count,
                 "testOnly": epoch.signatures.test_only,
                 "engine": epoch.signatures.engine,
+                "released": epoch.signatures.released.map(icapstan_telemetry::timestamp),
             })
         });
         json!({

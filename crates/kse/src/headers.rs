@@ -13,13 +13,7 @@ pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
     requested(section, draft);
     identity(section, draft);
     threat_name(section, draft);
-    if let Some(value) = section.value("DatabaseVersionICAPHeader", draft)
-        && !value.text.is_empty()
-    {
-        let message = "no such field is sent; the ISTag changes with the signatures, and metrics tell when they \
-                       were loaded";
-        draft.dropped(&value.path, &value.text, message);
-    }
+    database_time(section, draft);
     switches(section, draft);
 }
 
@@ -80,20 +74,46 @@ fn threat_name(section: &mut Section<'_>, draft: &mut Draft) {
                 "the bare name of the threat is in X-Virus-ID; X-Infection-Found has it as Threat=NAME;";
             draft.approximated(&value.path, &value.text, message);
         }
-        name if !name.starts_with("x-")
-            || DetectionHeaders::OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) =>
-        {
-            let message =
-                "only names that begin with X- and have no other meaning can be set; it is X-Virus-ID";
-            draft.dropped(&value.path, &value.text, message);
-        }
         _ => {
-            if let Some(name) = field_name(value, draft) {
+            if let Some(name) = own_name(value, draft) {
                 draft.config.detection_headers.threat = name;
                 draft.write("detectionHeaders.threat");
             }
         }
     }
+}
+
+/// The field with the time of the databases.
+fn database_time(section: &mut Section<'_>, draft: &mut Draft) {
+    let Some(value) =
+        section.value("DatabaseVersionICAPHeader", draft).filter(|value| !value.text.is_empty())
+    else {
+        return;
+    };
+    if value.text.eq_ignore_ascii_case(&draft.config.detection_headers.threat) {
+        return draft.dropped(&value.path, &value.text, "is the field with the name of the threat");
+    }
+    let path = value.path.clone();
+    if let Some(name) = own_name(value, draft) {
+        draft.remark(&path, &name, "sent on blocks with a threat that a scan found, as a date of HTTP");
+        draft.config.detection_headers.database_time = Some(name);
+        draft.write("detectionHeaders.databaseTime");
+    }
+}
+
+/// A name of a field that has no other meaning.
+fn own_name(value: Value, draft: &mut Draft) -> Option<String> {
+    let is_free = |name: &str| {
+        name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-"))
+            && !DetectionHeaders::OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+    };
+    if is_free(&value.text) {
+        return field_name(value, draft);
+    }
+    let message =
+        "only names that begin with X- and have no other meaning can be set; icapstan's default holds";
+    draft.dropped(&value.path, &value.text, message);
+    None
 }
 
 /// Which of the descriptive fields are sent.

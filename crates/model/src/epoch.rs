@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The content of a signature set: BLAKE3 over its files' names and bytes. Equal content gives an
 /// equal id on every machine.
@@ -20,6 +21,8 @@ pub struct SignatureSet {
     pub test_only: bool,
     /// The engine and its version, such as `ClamAV 1.4.6`.
     pub engine: String,
+    /// When they were made, as their makers say; else when the newest file changed.
+    pub released: Option<SystemTime>,
 }
 
 /// What a transaction pins at its start: as long as an `Arc<Epoch>` lives, the signatures that it

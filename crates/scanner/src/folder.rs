@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The endings of the files that libclamav loads from a folder (`CLI_DBEXT` in its `others.h`), YARA
 /// rules left out: the worker never loads those.
@@ -85,6 +86,27 @@ pub(crate) fn digest(folder: &Path) -> io::Result<GenerationId> {
     Ok(GenerationId(*hasher.finalize().as_bytes()))
 }
 
+/// When the signatures were made: the newest date that a database's makers wrote into its head, so that
+/// files of one's own do not hide that those are old; without such heads the newest change of a file.
+pub(crate) fn released(folder: &Path) -> Option<SystemTime> {
+    let files = database_files(folder).ok()?;
+    let said = files.iter().filter_map(|(_, path)| said_time(path)).max();
+    let changed = || files.iter().filter_map(|(_, path)| fs::metadata(path).ok()?.modified().ok()).max();
+    said.or_else(changed)
+}
+
+/// The ninth field of the head of a CVD, in seconds (ClamAV's `cvd.c`; the head has 512 bytes).
+fn said_time(path: &Path) -> Option<SystemTime> {
+    /// The year 2100; later is no time of a release.
+    const LATEST: u64 = 4_102_444_800;
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(512).read_to_end(&mut head).ok()?;
+    let fields = head.strip_prefix(b"ClamAV-VDB:")?;
+    let seconds = fields.split(|byte| *byte == b':').nth(7)?;
+    let seconds: u64 = std::str::from_utf8(seconds).ok()?.trim_end().parse().ok()?;
+    (seconds <= LATEST).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
 /// Names and paths of the database files, sorted by name.
 fn database_files(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
     let mut files = Vec::new();
@@ -111,7 +133,31 @@ fn database_files(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
-    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn signatures_are_as_old_as_their_makers_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        assert_eq!(released(folder.path()), None);
+        write("own.hdb", b"44d88612fea8a8f36de82e1278abb02f:68:Test\n");
+        let own = File::open(folder.path().join("own.hdb")).unwrap();
+        own.set_modified(at(1_800_000_000)).unwrap();
+        assert_eq!(released(folder.path()), Some(at(1_800_000_000)));
+        let head = |seconds: &str| {
+            let mut head =
+                format!("ClamAV-VDB:07 Jun 2024 04-25 -0400:27299:2062000:90:md5:dsig:raynman:{seconds}");
+            head.extend(std::iter::repeat_n(' ', 512 - head.len()));
+            [head.as_bytes(), b"\x1f\x8b..."].concat()
+        };
+        write("main.cvd", &head("1631708363"));
+        write("daily.cld", &head("1717748726"));
+        assert_eq!(released(folder.path()), Some(at(1_717_748_726)));
+        for odd in ["", "x", "99999999999999999999", "-1", "4102444801"] {
+            write("daily.cld", &head(odd));
+            assert_eq!(released(folder.path()), Some(at(1_631_708_363)), "{odd}");
+        }
+    }
 
     #[test]
     fn equal_content_has_an_equal_id_wherever_it_lies_and_other_files_do_not_count() {

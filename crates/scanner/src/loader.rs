@@ -363,7 +363,13 @@ impl Loader {
         if let Some(gaps) = zygote.gaps() {
             tracing::warn!(generation = %id, "This kernel does not keep workers from {gaps}.");
         }
-        let signatures = SignatureSet { id, count, test_only: self.test_only, engine: zygote.engine.clone() };
+        let signatures = SignatureSet {
+            id,
+            count,
+            test_only: self.test_only,
+            engine: zygote.engine.clone(),
+            released: folder::released(&self.folder),
+        };
         let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
         self.staff(&pool)?;
         Ok(Some(pool))

@@ -42,6 +42,7 @@ pub struct Metrics {
     pub(crate) layouts_replaced: Counter,
     signatures: Gauge,
     loaded_at: FloatGauge,
+    released_at: FloatGauge,
     test_only: Gauge,
     pub(crate) generations: Gauge,
     reloads: Counters<ReloadResult>,
@@ -164,6 +165,10 @@ impl Metrics {
                 "icapstan_scanner_signatures_loaded_timestamp_seconds",
                 "When the current generation came into use.",
             )?,
+            released_at: make.float_gauge(
+                "icapstan_scanner_signatures_released_timestamp_seconds",
+                "When the signatures in use were made, as their makers say; else when the newest file changed; 0 if unknown.",
+            )?,
             test_only: make.gauge(
                 "icapstan_scanner_signatures_test_only",
                 "1 if only the built-in test signatures are in use, which find no malware.",
@@ -209,6 +214,8 @@ impl Metrics {
     pub(crate) fn in_use(&self, signatures: &SignatureSet) {
         self.signatures.set(i64::try_from(signatures.count).unwrap_or(i64::MAX));
         self.test_only.set(i64::from(signatures.test_only));
+        let released = signatures.released.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        self.released_at.set(released.unwrap_or_default().as_secs_f64());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.loaded_at.set(now.as_secs_f64());
     }

@@ -1,6 +1,7 @@
 //! What has to hold within a policy.
 
-use super::{Checker, HOUR, check_networks, check_path};
+use super::headers::check_networks;
+use super::{Checker, HOUR, check_path};
 use crate::{ByteSize, Config, Problem, Rule, RuleAction, ScanPolicy, SizeRange, Template, When};
 use icapstan_model::{Mode, Reason, VerdictKind};
 use std::collections::BTreeSet;

@@ -122,6 +122,7 @@ fn the_page_has_each_setting_and_no_other() {
               size: {min: 1, max: 2}
             action: none
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
+        detectionHeaders: {databaseTime: X-Y}
         limits: {queueLength: 1, memory: 1Gi}
         scanner: {workers: 1, inFlight: 2, tempDir: /x}
         events:

@@ -126,8 +126,13 @@ fn services() -> Vec<IcapService> {
 
 impl Gate {
     fn new() -> Self {
-        let signatures =
-            SignatureSet { id: GENERATION, count: 1, test_only: false, engine: "none".to_owned() };
+        let signatures = SignatureSet {
+            id: GENERATION,
+            count: 1,
+            test_only: false,
+            engine: "none".to_owned(),
+            released: None,
+        };
         let port =
             Arc::new(Port { epoch: Arc::new(Epoch::new(signatures, None)), loaded: AtomicBool::new(true) });
         let asked = Arc::clone(&port);

@@ -42,6 +42,11 @@ fn each_icap_setting_becomes_its_field() {
         (icap("<HTTPUserNameICAPHeader>X-User</HTTPUserNameICAPHeader>"), "identity.userHeader", "X-User"),
         (icap("<VirusNameICAPHeader>X-Virus</VirusNameICAPHeader>"), "detectionHeaders.threat", "X-Virus"),
         (
+            icap("<DatabaseVersionICAPHeader>X-DB</DatabaseVersionICAPHeader>"),
+            "detectionHeaders.databaseTime",
+            "X-DB",
+        ),
+        (
             icap("<SendResponseDescICAPHeader>1</SendResponseDescICAPHeader>"),
             "detectionHeaders.description",
             "true",
@@ -189,6 +194,7 @@ identity:
   userHeader: X-Client-User
 detectionHeaders:
   threat: X-Threat
+  databaseTime: X-AV-Database-time
   description: true
   violations: true
 ";

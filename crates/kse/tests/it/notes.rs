@@ -8,7 +8,6 @@ fn each_element_without_counterpart_is_named_with_its_value() {
     let imported = imported(WHOLE, None);
     for (element, value) in [
         ("ICAPSettings/RequestingICAPHeaders/ICAPHeader", "X-Department"),
-        ("ICAPSettings/DatabaseVersionICAPHeader", "X-AV-Database-time"),
         ("ICAPSettings/RulesFilePath", "/opt/kaspersky/ScanEngine/icap_data/kavicapd_gui_rules.conf"),
         ("ICAPSettings/ResponsesPath", "/opt/kaspersky/ScanEngine/icap_data/templates"),
         ("ICAPSettings/CmdPath", "/opt/kaspersky/ScanEngine/icap_data/scripts"),

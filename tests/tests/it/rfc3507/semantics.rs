@@ -284,7 +284,7 @@ fn rfc3507_4_3_c126_fields_of_a_detection_are_there_exactly_for_detections() {
 
 #[test]
 fn rfc3507_4_3_c126_fields_of_a_detection_have_the_names_and_are_those_that_are_set() {
-    let config = "detectionHeaders: {threat: X-Threat-Name, description: true, violations: true}";
+    let config = "detectionHeaders: {threat: X-Threat-Name, databaseTime: X-Database-Time, description: true, violations: true}";
     let server = Standalone::with().config(config).start();
     let mut icap = IcapClient::connect(server.icap());
     icap.send(respmod().body(eicar()).bytes());
@@ -296,9 +296,13 @@ fn rfc3507_4_3_c126_fields_of_a_detection_have_the_names_and_are_those_that_are_
     assert!(threat.to_lowercase().contains("eicar") && !response.head.has("X-Virus-ID"));
     assert_eq!(response.get("X-Response-Desc"), Some("Malware detected"));
     assert_eq!(response.get("X-Violations-Found"), Some(format!("1 x {threat} 0 2").as_str()));
+    let time = response.get("X-Database-Time").expect("when signatures were made").to_owned();
+    assert!(time.ends_with(" GMT"), "{time}");
     icap.send(respmod().body(b"harmless").bytes());
     let response = icap.read_respmod();
-    for name in ["X-Infection-Found", "X-Threat-Name", "X-Response-Desc", "X-Violations-Found"] {
+    for name in
+        ["X-Infection-Found", "X-Threat-Name", "X-Database-Time", "X-Response-Desc", "X-Violations-Found"]
+    {
         assert!(!response.head.has(name), "{}", response.shown());
     }
     icap.send(Message::options("/respmod").bytes());
