@@ -3,6 +3,7 @@
 mod events;
 mod headers;
 mod policy;
+mod policy_test;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
@@ -28,6 +29,8 @@ impl Config {
     pub const MAX_ENTRIES: usize = 64;
     /// The most rules of a policy.
     pub const MAX_RULES: usize = 4096;
+    /// The most tests of a policy.
+    pub const MAX_TESTS: usize = 1000;
     /// The most entries of a list in a rule's conditions.
     pub const MAX_CONDITIONS: usize = 1024;
     /// The most aliases of a service.

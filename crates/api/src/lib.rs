@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod case;
 mod check;
 mod config;
 mod detection_headers;
@@ -33,6 +34,7 @@ mod load;
 mod machine;
 mod pattern;
 mod policy;
+mod policy_test;
 mod preset;
 mod process;
 mod redirect;
@@ -57,6 +59,7 @@ pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
 pub use pattern::{Glob, HostPattern, PatternError};
 pub use policy::{Heuristics, ScanPolicy, ScanSettings, UnpackKind};
+pub use policy_test::{ActionWord, Expectation, Given, PolicyTest};
 pub use preset::Preset;
 pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
 pub use redirect::{RedirectError, RedirectUrl, Variable};
@@ -65,4 +68,4 @@ pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
 pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
-pub use when::{BodySize, Facts, SizeRange, When};
+pub use when::{BodySize, Condition, Facts, SizeRange, When};

@@ -65,7 +65,7 @@ fn names_services(text: &str) -> bool {
 }
 
 /// Takes the reader's message apart: place and path stand elsewhere in ours.
-fn explain(error: &serde_path_to_error::Error<serde_yaml::Error>) -> Problem {
+pub(crate) fn explain(error: &serde_path_to_error::Error<serde_yaml::Error>) -> Problem {
     let path = match error.path().to_string() {
         root if root == "." => String::new(),
         path => path,

@@ -1,6 +1,6 @@
 //! How objects are scanned and what follows from what was found.
 
-use crate::{ByteSize, Rule};
+use crate::{ByteSize, PolicyTest, Rule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct ScanPolicy {
     /// The first that matches decides; behind the last stand the shipped defaults.
     #[serde(default)]
     pub rules: Vec<Rule>,
+    /// Examples, and what is to become of them. Where something else would, the policy is not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<PolicyTest>,
 }
 
 /// How much is opened and how much that may cost (`policies[].scan`).
@@ -80,7 +83,13 @@ impl ScanPolicy {
 
     /// A policy with the shipped defaults.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), fail_open: false, scan: ScanSettings::default(), rules: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            fail_open: false,
+            scan: ScanSettings::default(),
+            rules: Vec::new(),
+            tests: Vec::new(),
+        }
     }
 }
 

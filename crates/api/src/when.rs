@@ -50,6 +50,29 @@ pub struct SizeRange {
     pub max: Option<ByteSize>,
 }
 
+/// One of the conditions, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// [`When::services`]
+    Services,
+    /// [`When::methods`]
+    Methods,
+    /// [`When::size`]
+    Size,
+    /// [`When::clients`]
+    Clients,
+    /// [`When::categories`]
+    Categories,
+    /// [`When::hosts`]
+    Hosts,
+    /// [`When::users`]
+    Users,
+    /// [`When::groups`]
+    Groups,
+    /// [`When::urls`]
+    Urls,
+}
+
 /// What is known of a message. Nothing is asked for that no rule is about.
 pub trait Facts {
     /// The path of the service, with its slash.
@@ -91,22 +114,72 @@ impl When {
 
     /// Whether all that it asks for is so.
     pub fn holds(&self, facts: &dyn Facts) -> bool {
-        // The cheapest first.
-        any(&self.services, |path| path == facts.service())
-            && any(&self.methods, |method| method == facts.method())
-            && self.size.is_none_or(|range| range.includes(facts.size()))
-            && any(&self.clients, |network| network.contains(&facts.client().to_canonical()))
-            && any(&self.categories, |wanted| facts.categories().iter().any(|known| **known == **wanted))
-            && any(&self.hosts, |host| host.matches(facts.host()))
-            && any(&self.users, |name| facts.user().is_some_and(|user| name.matches_ignoring_case(user)))
-            && any(&self.groups, |name| facts.groups().iter().any(|group| name.matches_ignoring_case(group)))
-            && any(&self.urls, |url| !facts.url().is_empty() && url.matches(facts.url()))
+        self.unmet(facts).is_none()
+    }
+
+    /// The first condition that is not so.
+    pub fn unmet(&self, facts: &dyn Facts) -> Option<Condition> {
+        Condition::ALL.into_iter().find(|condition| !self.meets(*condition, facts))
+    }
+
+    fn meets(&self, condition: Condition, facts: &dyn Facts) -> bool {
+        match condition {
+            Condition::Services => any(&self.services, |path| path == facts.service()),
+            Condition::Methods => any(&self.methods, |method| method == facts.method()),
+            Condition::Size => self.size.is_none_or(|range| range.includes(facts.size())),
+            Condition::Clients => {
+                any(&self.clients, |network| network.contains(&facts.client().to_canonical()))
+            }
+            Condition::Categories => {
+                any(&self.categories, |wanted| facts.categories().iter().any(|known| **known == **wanted))
+            }
+            Condition::Hosts => any(&self.hosts, |host| host.matches(facts.host())),
+            Condition::Users => {
+                any(&self.users, |name| facts.user().is_some_and(|user| name.matches_ignoring_case(user)))
+            }
+            Condition::Groups => {
+                any(&self.groups, |name| facts.groups().iter().any(|group| name.matches_ignoring_case(group)))
+            }
+            Condition::Urls => any(&self.urls, |url| !facts.url().is_empty() && url.matches(facts.url())),
+        }
     }
 }
 
 /// Whether one entry is right; no entries ask for nothing.
 fn any<T>(entries: &[T], is_right: impl FnMut(&T) -> bool) -> bool {
     entries.is_empty() || entries.iter().any(is_right)
+}
+
+// === impl Condition ===
+
+impl Condition {
+    /// All of them, the cheapest first.
+    pub const ALL: [Self; 9] = [
+        Self::Services,
+        Self::Methods,
+        Self::Size,
+        Self::Clients,
+        Self::Categories,
+        Self::Hosts,
+        Self::Users,
+        Self::Groups,
+        Self::Urls,
+    ];
+
+    /// Its field.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Methods => "methods",
+            Self::Size => "size",
+            Self::Clients => "clients",
+            Self::Categories => "categories",
+            Self::Hosts => "hosts",
+            Self::Users => "users",
+            Self::Groups => "groups",
+            Self::Urls => "urls",
+        }
+    }
 }
 
 // === impl SizeRange ===

@@ -1,6 +1,7 @@
 //! The URL that a message is about, as text for people and pages.
 
 use icapstan_icap_server::proto::HttpHead;
+use icapstan_policy::{plain_url, url_authority, url_host};
 
 /// No URL is kept longer, in bytes.
 const MAX: usize = 8 * 1024;
@@ -26,40 +27,18 @@ pub(crate) fn of(request: HttpHead<'_>) -> String {
 
 /// The URL as rules see it: scheme and host in lower case, without user, password and fragment.
 pub(crate) fn plain(request: HttpHead<'_>) -> String {
-    let mut url = of(request);
-    url.truncate(url.find('#').unwrap_or(url.len()));
-    let (start, end) = authority(&url);
-    if let Some(at) = url[start..end].rfind('@') {
-        url.replace_range(start..=start + at, "");
-    }
-    let (_, end) = authority(&url);
-    url[..end].make_ascii_lowercase();
-    url
+    plain_url(of(request))
 }
 
 /// The host of the URL in lower case, without port, brackets of addresses kept.
 pub(crate) fn host(request: HttpHead<'_>) -> String {
-    let url = plain(request);
-    let (start, end) = authority(&url);
-    let authority = &url[start..end];
-    let port = authority.rfind(':').filter(|at| !authority[*at..].contains(']')).unwrap_or(authority.len());
-    authority[..port].trim_end_matches('.').to_owned()
-}
-
-/// Where the authority of a URL stands.
-fn authority(url: &str) -> (usize, usize) {
-    if url.starts_with('/') {
-        return (0, 0);
-    }
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
-    (start, end)
+    url_host(&plain(request)).to_owned()
 }
 
 /// The URL as it may be shown: without user and password, which are nobody else's business.
 pub(crate) fn shown(request: HttpHead<'_>) -> String {
     let mut url = of(request);
-    let (start, end) = authority(&url);
+    let (start, end) = url_authority(&url);
     if let Some(at) = url[start..end].rfind('@') {
         url.replace_range(start..start + at, "***");
     }

@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, chain};
 use icapstan_api::{Config, Machine};
-use icapstan_policy::{Policy, Templates};
+use icapstan_policy::{Templates, check_policies};
 use std::path::Path;
 
 /// Checks the file, prints what is wrong with it, and says how to end.
@@ -24,9 +24,9 @@ pub(crate) fn run(file: &Path) -> Exit {
         }
         Err(problems) => faults.extend(problems.iter().map(ToString::to_string)),
     }
-    faults.extend(
-        config.policies.iter().filter_map(|policy| Policy::compile(policy).err()).map(|error| chain(&error)),
-    );
+    if let Err(problems) = check_policies(&config.policies) {
+        faults.extend(problems.iter().map(ToString::to_string));
+    }
     if let Err(error) = Templates::load(&config.templates, &config.policies) {
         faults.extend(error.faults.iter().map(|fault| format!("templates: {fault}")));
     }

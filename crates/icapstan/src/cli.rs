@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Compile URL lists, or look URLs up in them
     #[command(subcommand)]
     Lists(crate::lists::Command),
+    /// Try what policies do
+    #[command(subcommand)]
+    Policy(crate::policy::Command),
 }
 
 /// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.

@@ -8,6 +8,7 @@ mod import_kse;
 mod lists;
 mod memory;
 mod options;
+mod policy;
 mod reload;
 mod scan;
 mod settings;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args.file),
         Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
         Command::Lists(command) => lists::run(&command),
+        Command::Policy(command) => policy::run(&command),
     };
     exit.into()
 }

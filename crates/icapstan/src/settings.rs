@@ -8,7 +8,7 @@ use icapstan_gateway::{
 };
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
-use icapstan_policy::{Templates, TemplatesError};
+use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -68,6 +68,7 @@ impl Settings {
         }
         config.check().map_err(SettingsError::Together)?;
         let sizing = config.sizing(&Machine::detect()).map_err(SettingsError::Together)?;
+        check_policies(&config.policies).map_err(SettingsError::Together)?;
         let templates = Arc::new(Templates::load(&config.templates, &config.policies)?);
         Ok(Self { config, sizing, templates })
     }

@@ -17,7 +17,7 @@ const TOTAL_FACTOR: u64 = 4;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) fail_open: bool,
-    rules: Box<[Rule]>,
+    pub(crate) rules: Box<[Rule]>,
     /// Which rules concern verdicts of a kind, by mode and kind: most decisions look at few.
     concerning: [Box<[u16]>; 2 * VerdictKind::ALL.len()],
     name: Box<str>,
@@ -37,7 +37,7 @@ pub struct CompileError {
 // === impl Policy ===
 
 impl Policy {
-    /// Checks a policy and makes it ready.
+    /// Checks a policy and makes it ready. Its own tests have to pass.
     pub fn compile(source: &ScanPolicy) -> Result<Self, CompileError> {
         source.check().map_err(|problems| CompileError { policy: source.name.clone(), problems })?;
         let mut policy = Self {
@@ -49,7 +49,12 @@ impl Policy {
             hash: [0; 32],
         };
         policy.hash = hash(&policy);
-        Ok(policy)
+        let problems = policy.failures(source);
+        if problems.is_empty() {
+            Ok(policy)
+        } else {
+            Err(CompileError { policy: source.name.clone(), problems })
+        }
     }
 
     /// The rules that concern such verdicts, in their order, each with its index.

@@ -25,12 +25,19 @@
 
 mod compile;
 mod decide;
+mod examples;
+mod explain;
 mod facts;
+mod given;
 mod page;
 mod text;
+mod url;
 
 pub use compile::{CompileError, Policy};
 pub use decide::{Action, DecidedBy, Decision};
+pub use examples::check_policies;
+pub use explain::{Asked, Explanation, Step};
 pub use facts::NoFacts;
 pub use icapstan_api::Template as TemplateId;
 pub use page::{BlockPage, PageContext, TemplateFault, Templates, TemplatesError, Wishes};
+pub use url::{plain_url, url_authority, url_host};

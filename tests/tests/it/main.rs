@@ -19,6 +19,7 @@ mod hostile;
 mod import_kse_prints_what_it_can;
 mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
+mod policies_tell_why;
 mod rfc3507;
 mod rules_decide_by_more_than_the_verdict;
 mod settings_change_while_requests_go_on;

@@ -39,6 +39,7 @@ impl ScanPolicy {
                 here.report(&format!("rules[{index}]"), format!("has no effect: {winner}"));
             }
         }
+        super::policy_test::check(&self.tests, &self.rules, here);
     }
 
     /// Without a folder there are the shipped pages only.
@@ -94,7 +95,7 @@ fn covers(rule: &Rule, (mode, kind, reason): Case) -> bool {
     rule.concerns(mode, kind) && rule.reason.is_none_or(|word| Some(word.0) == reason)
 }
 
-fn reasons_of(kind: VerdictKind) -> impl Iterator<Item = Reason> {
+pub(super) fn reasons_of(kind: VerdictKind) -> impl Iterator<Item = Reason> {
     Reason::all().filter(move |reason| match reason {
         Reason::NonScanned(_) => kind == VerdictKind::NonScanned,
         Reason::Failed(_) => kind == VerdictKind::Failed,
@@ -186,12 +187,8 @@ impl When {
             check_path(here, &format!("services[{index}]"), path);
         }
         check_networks(here, "clients", &self.clients);
-        let token = |c: char| c.is_ascii_uppercase() || c == '-' || c == '_';
         for (index, method) in self.methods.iter().enumerate().take(Config::MAX_CONDITIONS) {
-            if method.is_empty() || method.len() > 32 || !method.chars().all(token) {
-                let message = "is no HTTP method; write it in capital letters, such as POST";
-                here.report(&format!("methods[{index}]"), message);
-            }
+            check_method(here, &format!("methods[{index}]"), method);
         }
         match self.size {
             Some(SizeRange { min: None, max: None }) => here.report("size", "names neither min nor max"),
@@ -200,5 +197,12 @@ impl When {
             }
             _ => {}
         }
+    }
+}
+
+pub(super) fn check_method(here: &mut Checker<'_>, field: &str, method: &str) {
+    let token = |c: char| c.is_ascii_uppercase() || c == '-' || c == '_';
+    if method.is_empty() || method.len() > 32 || !method.chars().all(token) {
+        here.report(field, "is no HTTP method; write it in capital letters, such as POST");
     }
 }

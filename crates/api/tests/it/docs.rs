@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -121,6 +121,21 @@ fn the_page_has_each_setting_and_no_other() {
               methods: [GET]
               size: {min: 1, max: 2}
             action: none
+          tests:
+          - name: x
+            given:
+              mode: REQ
+              verdict: FAILED
+              reason: time
+              service: /x
+              client: 10.0.0.1
+              user: x
+              groups: [x]
+              url: http://x/
+              categories: [x]
+              method: GET
+              size: 1
+            expect: {action: none, rule: x}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}
         limits: {queueLength: 1, memory: 1Gi}
@@ -140,10 +155,12 @@ fn the_page_has_each_setting_and_no_other() {
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());
+    known.push("policies[].tests".to_owned());
     known.push("urlLists.sources".to_owned());
     known.push("events".to_owned());
     // Stands instead of those.
     known.push("urlLists.file".to_owned());
+    known.push("policies[].tests[].given.host".to_owned());
     known.sort();
     let listed: Vec<_> = settings(&page).into_keys().collect();
     assert_eq!(listed, known);

@@ -293,6 +293,47 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "policies[0].rules[0].when.services[0]: ",
         &["a path begins with a slash"],
     ),
+    // Tests of policies.
+    (
+        "policies: [{name: default, tests: [{name: a, given: {}}]}]",
+        "1:36: policies[0].tests[0]: ",
+        &["missing field `expect`"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {verdikt: CLEAN}, expect: {action: none}}]}]",
+        "1:54: policies[0].tests[0].given.verdikt: ",
+        &["did you mean \"verdict\"?"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {}, expect: {action: pass}}]}]",
+        "policies[0].tests[0].expect.action: ",
+        &["Known here: block, log, none, redirect"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: '', given: {}, expect: {action: none}}]}]",
+        "policies[0].tests[0].name: ",
+        &["has a length of 0"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {mode: ANY}, expect: {action: none}}]}]",
+        "policies[0].tests[0].given.mode: ",
+        &["write REQ or RESP"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {verdict: FAILED}, expect: {action: none}}]}]",
+        "policies[0].tests[0].given.reason: ",
+        &["FAILED has one; it is one of time, temp-space"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {url: x, host: x}, expect: {action: none}}]}]",
+        "policies[0].tests[0].given.host: ",
+        &["stands beside `url`"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {}, expect: {action: none, rule: 'rules[0]'}}]}]",
+        "policies[0].tests[0].expect.rule: ",
+        &["there is no rule \"rules[0]\""],
+    ),
     (
         "urlLists: {file: /x, sources: [{name: a, kind: malware, path: /a}]}",
         "urlLists.file: ",

@@ -1,0 +1,119 @@
+//! What a policy is to do, told by examples (`policies[].tests`).
+
+use crate::{ByteSize, ReasonWord, RuleMode, RuleVerdict};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// An example of a message, and what is to become of it (`policies[].tests[]`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyTest {
+    /// What it is called when it fails.
+    pub name: String,
+    /// The message.
+    pub given: Given,
+    /// What is to become of it.
+    pub expect: Expectation,
+}
+
+/// A message, as far as it is told. What is not told is not known, and matches nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Given {
+    /// Which way it travels: `REQ` or `RESP`. Without it, `RESP`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RuleMode>,
+    /// What was found. Without it, `CLEAN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<RuleVerdict>,
+    /// Why it was not scanned, or why that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonWord>,
+    /// The path of the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The user's machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user's groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The host of a URL of which nothing else is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The categories of the URL; no list is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// The HTTP method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The length of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<ByteSize>,
+}
+
+/// What is to become of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expectation {
+    /// What is to be done.
+    pub action: ActionWord,
+    /// What decides: the name of a rule, its place (`rules[3]`), or `default` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// What is done with a message, without how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ActionWord {
+    /// It passes.
+    None,
+    /// It passes and the log says so.
+    Log,
+    /// The client gets a page instead.
+    Block,
+    /// The client is sent elsewhere instead.
+    Redirect,
+}
+
+// === impl Given ===
+
+impl Given {
+    /// Which way it travels.
+    pub fn mode(&self) -> RuleMode {
+        self.mode.unwrap_or(RuleMode::Resp)
+    }
+
+    /// What was found.
+    pub fn verdict(&self) -> RuleVerdict {
+        self.verdict.unwrap_or(RuleVerdict::Clean)
+    }
+}
+
+// === impl Expectation ===
+
+impl Expectation {
+    /// What stands for no rule at all.
+    pub const DEFAULT: &'static str = "default";
+}
+
+// === impl ActionWord ===
+
+impl ActionWord {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Log => "log",
+            Self::Block => "block",
+            Self::Redirect => "redirect",
+        }
+    }
+}
