@@ -6,16 +6,19 @@ use icapstan_policy::{plain_url, url_authority, url_host};
 /// No URL is kept longer, in bytes.
 const MAX: usize = 8 * 1024;
 
-/// The URL of a request: its absolute target, its authority (CONNECT), or its path behind `Host`.
+/// The URL of a request: its absolute target, its authority (CONNECT), or whatever else it has behind `Host`.
 /// Whatever is not printable ASCII is percent-encoded, so that no sink of it can be misled.
 pub(crate) fn of(request: HttpHead<'_>) -> String {
     let target = request.target();
     let mut url = String::with_capacity(target.len().min(MAX) + 32);
-    if target.starts_with(b"/") || target == b"*" {
+    if request.method() != b"CONNECT" && !is_absolute(target) {
         let host = request.value("host").unwrap_or_default();
         if !host.is_empty() {
             url.push_str("http://");
             push(&mut url, host);
+            if !target.starts_with(b"/") && !target.starts_with(b"?") && target != b"*" {
+                url.push('/');
+            }
         }
         if target == b"*" {
             return url;
@@ -23,6 +26,13 @@ pub(crate) fn of(request: HttpHead<'_>) -> String {
     }
     push(&mut url, target);
     url
+}
+
+/// Whether a target begins with a scheme and an authority.
+fn is_absolute(target: &[u8]) -> bool {
+    let scheme =
+        target.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+    scheme > 0 && target[scheme..].starts_with(b"://")
 }
 
 /// The URL as rules see it: scheme and host in lower case, without user, password and fragment.
@@ -116,11 +126,17 @@ mod tests {
                 "http://o.test:8080/A?B",
                 "o.test",
             ),
-            (b"GET /A HTTP/1.1\r\nHost: O.test.\r\n\r\n", "http://o.test./A", "o.test"),
+            (b"GET /A HTTP/1.1\r\nHost: O.test.\r\n\r\n", "http://o.test/A", "o.test"),
             (b"GET http://[2001:DB8::1]:80/ HTTP/1.1\r\n\r\n", "http://[2001:db8::1]:80/", "[2001:db8::1]"),
             (b"GET http://[2001:db8::1]/ HTTP/1.1\r\n\r\n", "http://[2001:db8::1]/", "[2001:db8::1]"),
             (b"CONNECT O.test:443 HTTP/1.1\r\n\r\n", "o.test:443", "o.test"),
             (b"GET /x HTTP/1.0\r\n\r\n", "/x", ""),
+            (b"GET x/y HTTP/1.1\r\nHost: o.test\r\n\r\n", "http://o.test/x/y", "o.test"),
+            (
+                b"GET ?x=http://a.test HTTP/1.1\r\nHost: o.test\r\n\r\n",
+                "http://o.test/?x=http://a.test",
+                "o.test",
+            ),
         ] {
             assert_eq!((read(head, plain), read(head, host)), (url.to_owned(), name.to_owned()));
         }

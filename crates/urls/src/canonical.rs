@@ -76,7 +76,8 @@ impl CanonicalUrl {
         let (target, cut) = bounded(target);
         let host = host.map(trim).filter(|host| !host.is_empty());
         if method == b"CONNECT" {
-            let authority = match memmem::find(target, b"://") {
+            let scheme = |at: &usize| target[..*at].iter().all(|byte| is_scheme(*byte));
+            let authority = match memmem::find(target, b"://").filter(scheme) {
                 Some(at) => &target[at + 3..],
                 None if target.is_empty() => host.unwrap_or_default(),
                 None => target,
@@ -197,7 +198,7 @@ fn without_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
 /// What follows scheme and slashes; [`None`] if there is no scheme. Browsers take any number of slashes, and
 /// backslashes too, after the schemes that they know best.
 fn after_scheme(url: &[u8]) -> Option<&[u8]> {
-    let colon = url.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))?;
+    let colon = url.iter().position(|byte| !is_scheme(*byte))?;
     let (scheme, rest) = (&url[..colon], url[colon..].strip_prefix(b":")?);
     if [&b"http"[..], b"https", b"ws", b"wss", b"ftp"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
     {
@@ -205,6 +206,11 @@ fn after_scheme(url: &[u8]) -> Option<&[u8]> {
         return Some(&rest[slashes..]);
     }
     rest.strip_prefix(b"//").filter(|_| scheme.first().is_some_and(u8::is_ascii_alphabetic))
+}
+
+/// Whether a byte may stand in the name of a scheme (RFC 3986 section 3.1).
+fn is_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
 }
 
 /// Authority and what follows it.

@@ -208,6 +208,7 @@ fn every_request_form_gives_its_url() {
         ("GET", "/x", Some("good.test\\@bad.test"), Ok("bad.test/x")),
         ("CONNECT", "good.test\\@bad.test:443", None, Ok("bad.test/")),
         ("OPTIONS", "*", Some("o.test"), Ok("o.test/")),
+        ("CONNECT", "o.test:443/?://evil.test", None, Ok("o.test/")),
         ("CONNECT", "o.test:443", Some("other"), Ok("o.test/")),
         ("CONNECT", "[2001:db8::1]:443", None, Ok("[2001:db8::1]/")),
         ("CONNECT", "http:443", None, Ok("http/")),
