@@ -32,12 +32,16 @@ pub type Target = fn(&[u8]);
 /// Every target by name, in the order of the alphabet.
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
+    ("canonical", canonical),
     ("codings", codings),
     ("config", config),
     ("decoder", decoder),
     ("gateway", gateway),
     ("http_head", http_head),
+    ("kse", kse),
     ("layers", layers),
+    ("list_file", list_file),
+    ("list_import", list_import),
     ("multipart", multipart),
     ("page", page),
     ("policy", policy),
@@ -46,7 +50,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("records", records),
     ("response", response),
     ("session", session),
+    ("templates", templates),
     ("transaction", transaction),
     ("transfer", transfer),
     ("urlencoded", urlencoded),
+    ("when", when),
 ];
