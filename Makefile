@@ -14,7 +14,7 @@ BUILD_PACKAGES := build-essential pkg-config libclamav-dev
 # To test as well: the peers that the end-to-end tests talk to.
 TEST_PACKAGES := squid-openssl c-icap chromium clamav-testfiles
 # To measure: what it is compared with.
-BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan clamav clamav-daemon
+BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan libc-icap-mod-urlcheck clamav clamav-daemon
 
 # $(call install,PACKAGES): installs those that are missing; asks the archive only then.
 # RUNLEVEL keeps packages of servers from starting one where there is no systemd.
@@ -69,7 +69,7 @@ setup-bench: setup
 	@$(call install,$(BENCH_PACKAGES))
 
 .PHONY: bench
-bench: build setup-bench ## Measures beside c-icap and clamd (40 minutes; BENCH="--only echo" for less).
+bench: build setup-bench ## Measures beside c-icap and clamd (50 minutes; BENCH="--only echo" for less).
 	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
 	$(TARGET)/release/icapstan-bench compare --json $(TARGET)/bench.json $(BENCH)
 

@@ -98,6 +98,8 @@ pub(crate) enum Suite {
     Protocol,
     /// Clean objects, each another one, scanned with the same signatures
     Scan,
+    /// URL lists beside c-icap's url_check, five million entries, a policy of a thousand rules
+    Urls,
     /// Time to the first verdict, memory of many workers
     Start,
     /// All of these
@@ -111,8 +113,8 @@ pub(crate) const REAL_SIGNATURES: &str = "ICAPSTAN_REAL_SIGNATURES";
 const MAX_TIME: Duration = Duration::from_hours(1);
 
 const COMPARE_HELP: &str = "\
-Needs the Debian packages c-icap, libc-icap-mod-virus-scan, clamav and clamav-daemon, and icapstan,
-icapstan-clamav-worker and icapstan-load beside this program.
+Needs the Debian packages c-icap, libc-icap-mod-virus-scan, libc-icap-mod-urlcheck, clamav and
+clamav-daemon, and icapstan, icapstan-clamav-worker and icapstan-load beside this program.
 
 Exit codes: 0 all targets met, 1 a target missed, 2 something could not be measured validly.
 

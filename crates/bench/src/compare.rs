@@ -10,6 +10,7 @@ mod server;
 mod start;
 mod target;
 mod text;
+mod urls;
 mod warm;
 
 use crate::Exit;
@@ -29,6 +30,7 @@ use std::io::Write;
 struct Selection {
     cases: Vec<Case>,
     start: Vec<start::Part>,
+    urls: Vec<urls::Part>,
     left_out: Vec<String>,
 }
 
@@ -75,6 +77,11 @@ fn measure(
         print!("{}", text::start(&result));
         report.start = Some(result);
     }
+    if !selection.urls.is_empty() {
+        let result = urls::measure(context, args.rounds, &selection.urls)?;
+        print!("{}", text::urls(&result));
+        report.urls = Some(result);
+    }
     Ok(())
 }
 
@@ -86,11 +93,15 @@ impl Selection {
             |name: &str| args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()));
         let all: Vec<Case> = cases().into_iter().filter(|case| args.suite.has(case.suite)).collect();
         let parts = if args.suite.has(Suite::Start) { start::Part::ALL.to_vec() } else { Vec::new() };
-        let names: Vec<_> =
-            all.iter().map(|case| case.name).chain(parts.iter().map(|part| part.name())).collect();
+        let about_urls = if args.suite.has(Suite::Urls) { urls::Part::ALL.to_vec() } else { Vec::new() };
+        let names: Vec<_> = all.iter().map(|case| case.name).collect();
+        let names = names.into_iter().chain(parts.iter().map(|part| part.name()));
+        let names: Vec<_> = names.chain(about_urls.iter().map(|part| part.name())).collect();
         let mut cases: Vec<_> = all.iter().filter(|case| wanted(case.name)).cloned().collect();
         let start: Vec<_> = parts.iter().copied().filter(|part| wanted(part.name())).collect();
-        if cases.is_empty() && start.is_empty() {
+        let urls: Vec<_> = about_urls.iter().copied().filter(|part| wanted(part.name())).collect();
+        let others = !start.is_empty() || !urls.is_empty();
+        if cases.is_empty() && !others {
             bail!("no case is called so; there are {}", names.join(", "));
         }
         let official = |case: &Case| case.database == Database::Set(Preset::Official);
@@ -105,16 +116,17 @@ impl Selection {
         } else {
             left_out = cases.iter().filter(|case| official(case)).map(|case| case.name.to_owned()).collect();
             cases.retain(|case| !official(case));
-            if cases.is_empty() && start.is_empty() {
+            if cases.is_empty() && !others {
                 bail!("only cases with real lists are left, and {REAL_SIGNATURES} names no folder with them");
             }
         }
-        Ok(Self { cases, start, left_out })
+        Ok(Self { cases, start, urls, left_out })
     }
 
     fn needs(&self) -> context::Needs {
         context::Needs {
-            c_icap: !self.cases.is_empty(),
+            c_icap: self.cases.iter().any(|case| case.subjects().contains(&case::Subject::CIcap)),
+            url_check: self.cases.iter().any(|case| matches!(case.database, Database::Domains(_))),
             clamd: self.cases.iter().any(|case| case.suite == Suite::Scan),
             load: !self.cases.is_empty() || self.start.contains(&start::Part::Memory),
             clamscan: self.start.contains(&start::Part::Verdict),
@@ -162,7 +174,12 @@ mod tests {
         let none = selection(&["--suite", "scan", "--only", "options"]).unwrap_err();
         assert!(none.to_string().contains("medium/text-1k"), "{none}");
         let start = selection(&["--suite", "start"]).unwrap();
-        assert!(start.cases.is_empty() && start.start.len() == 2);
+        assert!(start.cases.is_empty() && start.start.len() == 2 && start.urls.is_empty());
+        let urls = selection(&["--suite", "urls"]).unwrap();
+        assert_eq!(names(&urls), ["urls/usual-16", "urls/usual-1000", "urls/large-16"]);
+        assert!(urls.urls.len() == 2 && urls.start.is_empty());
+        let decision = selection(&["--only", "decision"]).unwrap();
+        assert!(decision.cases.is_empty() && decision.urls == [urls::Part::Decision]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) struct Context {
 pub(crate) struct Needs {
     pub(crate) c_icap: bool,
     pub(crate) clamd: bool,
+    pub(crate) url_check: bool,
     pub(crate) load: bool,
     pub(crate) clamscan: bool,
 }
@@ -45,7 +46,7 @@ pub(crate) struct CIcap {
     pub(crate) program: PathBuf,
     pub(crate) modules: PathBuf,
     pub(crate) magic: PathBuf,
-    /// Pages; only `virus_scan` has some.
+    /// Pages; only `virus_scan` and `url_check` have some.
     pub(crate) templates: Option<PathBuf>,
 }
 
@@ -185,7 +186,7 @@ impl Programs {
             ))
         };
         beside("icapstan-clamav-worker")?;
-        let c_icap = needs.c_icap.then(|| CIcap::find(needs.clamd)).transpose()?;
+        let c_icap = needs.c_icap.then(|| CIcap::find(needs.clamd, needs.url_check)).transpose()?;
         let clamd = needs.clamd.then(|| required("clamd", "clamav-daemon")).transpose()?;
         let clamscan = needs.clamscan.then(|| required("clamscan", "clamav")).transpose()?;
         let load = if needs.load { beside("icapstan-load")? } else { PathBuf::new() };
@@ -196,11 +197,14 @@ impl Programs {
 // === impl CIcap ===
 
 impl CIcap {
-    fn find(scans: bool) -> anyhow::Result<Self> {
+    fn find(scans: bool, url_check: bool) -> anyhow::Result<Self> {
         let program = required("c-icap", "c-icap")?;
         let mut files = installed_files("c-icap")?;
         if scans {
             files.extend(installed_files("libc-icap-mod-virus-scan")?);
+        }
+        if url_check {
+            files.extend(installed_files("libc-icap-mod-urlcheck")?);
         }
         let file = |end: &str| {
             files
@@ -211,15 +215,20 @@ impl CIcap {
         };
         let modules = file("/srv_echo.so")?.with_file_name("");
         let magic = file("/c-icap.magic")?;
-        let templates = if scans {
-            if file("/virus_scan.so")?.with_file_name("") != modules {
-                bail!("virus_scan.so is not beside srv_echo.so");
+        let needed = [
+            (scans, "virus_scan.so", "/templates/virus_scan/en/VIRUS_FOUND"),
+            (url_check, "srv_url_check.so", "/templates/srv_url_check/en/DENY"),
+        ];
+        let mut templates = None;
+        for (_, module, page) in needed.into_iter().filter(|(is_needed, ..)| *is_needed) {
+            if file(&format!("/{module}"))?.with_file_name("") != modules {
+                bail!("{module} is not beside srv_echo.so");
             }
+            templates = file(page)?.ancestors().nth(3).map(Path::to_owned);
+        }
+        if scans {
             file("/clamd_mod.so")?;
-            file("/templates/virus_scan/en/VIRUS_FOUND")?.ancestors().nth(3).map(Path::to_owned)
-        } else {
-            None
-        };
+        }
         Ok(Self { program, modules, magic, templates })
     }
 }
@@ -238,8 +247,9 @@ fn required(program: &str, package: &str) -> anyhow::Result<PathBuf> {
 fn missing(what: &str, package: &str) -> anyhow::Error {
     anyhow!(
         "{what} is not installed (Debian package {package}); the comparison needs \
-         c-icap, libc-icap-mod-virus-scan, clamav and clamav-daemon: \
-         apt-get install --no-install-recommends c-icap libc-icap-mod-virus-scan clamav clamav-daemon"
+         c-icap, libc-icap-mod-virus-scan, libc-icap-mod-urlcheck, clamav and clamav-daemon: \
+         apt-get install --no-install-recommends \
+         c-icap libc-icap-mod-virus-scan libc-icap-mod-urlcheck clamav clamav-daemon"
     )
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Endure) -> anyhow::Result<Exit> {
     let cases = selected(&args.only)?;
     // Opened first: a path that cannot be written should be known before minutes of measuring.
     let json = args.json.as_deref().map(context::create).transpose()?;
-    let needs = Needs { c_icap: false, clamd: false, load: true, clamscan: false };
+    let needs = Needs { c_icap: false, clamd: false, url_check: false, load: true, clamscan: false };
     let context = Context::new(false, Interrupt::listen()?, needs)?;
     let mut report = Report::default();
     let time = Duration::from_mins(args.minutes.into());

@@ -63,6 +63,9 @@ pub struct RunArgs {
     /// Make each body and each URL different
     #[arg(long)]
     unique: bool,
+    /// Make each host different, too
+    #[arg(long, requires = "unique")]
+    unique_hosts: bool,
     /// Send so many bytes first and wait
     #[arg(long, value_name = "N")]
     preview: Option<u32>,
@@ -131,6 +134,7 @@ impl RunArgs {
             body: self.body.map(ByteSize::to_usize),
             kind: self.kind,
             unique: self.unique,
+            unique_hosts: self.unique_hosts,
             preview: self.preview.map(|len| len as usize),
             allow_204: self.allow_204,
             new_connections: self.new_connections,
@@ -151,7 +155,8 @@ impl RunArgs {
 
     fn conflict(&self, settings: &Settings) -> Option<String> {
         let needs_body = [
-            (self.unique, "--unique"),
+            // The URL alone can differ as well.
+            (self.unique && self.shape != Shape::Reqmod, "--unique"),
             (self.preview.is_some(), "--preview"),
             (self.allow_204, "--allow-204"),
             (self.infected > 0.0, "--infected"),
@@ -235,11 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn urls_without_a_body_can_differ() {
+        let settings = settings("reqmod --unique --unique-hosts").unwrap();
+        assert!(settings.unique && settings.unique_hosts && settings.body.is_none());
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_refused_with_the_reason() {
         for (args, reason) in [
             ("respmod", "needs --body"),
             ("options --body 1k", "no meaning"),
             ("reqmod --infected 0.5", "--infected needs --body"),
+            ("respmod --body 1k --unique-hosts", "--unique"),
             ("reqmod --preview 5", "--preview needs --body"),
             ("options --unique", "--unique needs --body"),
             ("respmod --body 15 --unique", "too small"),

@@ -12,14 +12,23 @@ const CHUNK: usize = 64 * 1024;
 /// Pieces in one system call: ten chunks, which is more than a socket takes at once.
 pub(crate) const PIECES: usize = 32;
 
+/// The host of every URL...
+const HOST: &str = "www.example.org";
+
+/// ... or one with a number.
+const NUMBERED_HOST: &str = "www.0000000000000000.example.org";
+
+/// Where that has its number, of [`SLOT`] digits.
+const HOST_SLOT: usize = 4;
+
 /// One request: its bytes are framing and a body, and lie in the order of `pieces`.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     frame: Vec<u8>,
     body: Body,
     pieces: Vec<Piece>,
-    /// Where the URL has its number; in `frame`.
-    url: Option<usize>,
+    /// Where the URL, and the host if each is another one, have their number; in `frame`.
+    slots: Vec<usize>,
     /// What is sent before the server must answer: all, or the preview.
     pub(crate) first: usize,
     /// The length of all.
@@ -79,20 +88,23 @@ impl Request {
         let folder = if infected { "sample" } else { "notice" };
         let path = format!("/{folder}/{}", "0".repeat(SLOT));
         let size = body.as_ref().map(|body| body.bytes().len());
+        let host = if settings.unique_hosts { NUMBERED_HOST } else { HOST };
         let heads = match settings.shape {
             Shape::Options => Heads::default(),
-            Shape::Reqmod => Heads::reqmod(&path, content_type, size),
-            Shape::Respmod => Heads::respmod(&path, content_type, size),
+            Shape::Reqmod => Heads::reqmod(host, &path, content_type, size),
+            Shape::Respmod => Heads::respmod(host, &path, content_type, size),
         };
         let has_body = body.is_some() && settings.shape != Shape::Options;
         let preview = settings.preview.filter(|_| has_body);
         let mut frame = settings.icap_head(&heads, has_body);
-        let url = memchr::memmem::find(&frame, path.as_bytes()).map(|at| at + path.len() - SLOT);
+        let path = memchr::memmem::find(&frame, path.as_bytes()).map(|at| at + path.len() - SLOT);
+        let hosts = memchr::memmem::find_iter(&frame, NUMBERED_HOST.as_bytes()).map(|at| at + HOST_SLOT);
+        let slots = path.into_iter().chain(hosts).collect();
         let head_len = frame.len();
         let mut request = Self {
             body: body.unwrap_or_default(),
             pieces: vec![Piece { at: 0, len: head_len, start: 0, is_body: false }],
-            url,
+            slots,
             first: 0,
             whole: head_len,
             expect: match settings.shape {
@@ -133,10 +145,10 @@ impl Request {
 
     /// Makes what [`Self::gather`] will give for this range that of the request with this number.
     pub(crate) fn stamp(&mut self, number: u64, from: usize, to: usize) {
-        if let Some(url) = self.url
-            && from < self.pieces[0].len
-        {
-            put_hex(&mut self.frame[url..url + SLOT], number, usize::MAX);
+        if from < self.pieces[0].len {
+            for &slot in &self.slots {
+                put_hex(&mut self.frame[slot..slot + SLOT], number, usize::MAX);
+            }
         }
         let first = self.piece_at(from);
         let pieces = self.pieces[first..].iter().take(PIECES).take_while(|piece| piece.at < to);
@@ -213,26 +225,26 @@ struct Heads {
 // === impl Heads ===
 
 impl Heads {
-    fn reqmod(path: &str, content_type: &str, size: Option<usize>) -> Self {
+    fn reqmod(host: &str, path: &str, content_type: &str, size: Option<usize>) -> Self {
         let (method, body) = match size {
             Some(size) => ("POST", format!("Content-Type: {content_type}\r\nContent-Length: {size}\r\n")),
             None => ("GET", String::new()),
         };
-        Self { request: http_request(method, path, &body), response: String::new() }
+        Self { request: http_request(method, host, path, &body), response: String::new() }
     }
 
-    fn respmod(path: &str, content_type: &str, size: Option<usize>) -> Self {
+    fn respmod(host: &str, path: &str, content_type: &str, size: Option<usize>) -> Self {
         let size = size.unwrap_or_default();
         let response = format!(
             "HTTP/1.1 200 OK\r\nDate: Mon, 02 Nov 2026 10:00:00 GMT\r\nServer: origin\r\nContent-Type: {content_type}\r\nContent-Length: {size}\r\nCache-Control: max-age=60\r\n\r\n"
         );
-        Self { request: http_request("GET", path, ""), response }
+        Self { request: http_request("GET", host, path, ""), response }
     }
 }
 
-fn http_request(method: &str, path: &str, fields: &str) -> String {
+fn http_request(method: &str, host: &str, path: &str, fields: &str) -> String {
     format!(
-        "{method} http://www.example.org{path} HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: icapstan-load\r\nAccept: */*\r\n{fields}\r\n"
+        "{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: icapstan-load\r\nAccept: */*\r\n{fields}\r\n"
     )
 }
 

@@ -32,6 +32,8 @@ pub struct Settings {
     pub kind: Kind,
     /// Whether no two bodies, and no two URLs, are equal.
     pub unique: bool,
+    /// Whether no two URLs have the same host.
+    pub unique_hosts: bool,
     /// The length of the preview.
     pub preview: Option<usize>,
     /// Whether messages with a body carry `Allow: 204`.
@@ -140,6 +142,7 @@ pub(crate) fn test_settings(shape: Shape) -> Settings {
         body: None,
         kind: Kind::Text,
         unique: false,
+        unique_hosts: false,
         preview: None,
         allow_204: false,
         new_connections: false,

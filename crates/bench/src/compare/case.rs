@@ -1,6 +1,7 @@
 //! What is measured, and what is expected of it: the tables.
 
 use super::target::Target;
+use super::urls::{Entries, LARGE, USUAL};
 use crate::cli::Suite;
 use crate::sigdb::Preset;
 use serde::Serialize;
@@ -12,7 +13,9 @@ use std::fmt;
 pub(super) enum Subject {
     /// `icapstan standalone`.
     Icapstan,
-    /// c-icap with its echo service, or with `virus_scan` and clamd.
+    /// `icapstan standalone` without lists.
+    NoLists,
+    /// c-icap with its echo service, with `virus_scan` and clamd, or with `url_check`.
     CIcap,
     /// A loop that answers without parsing: what is left when nothing is done.
     Bare,
@@ -25,6 +28,10 @@ pub(super) enum Database {
     None,
     /// Both engines load the same folder.
     Set(Preset),
+    /// All servers have the same list of domains.
+    Domains(Entries),
+    /// One server has a list, the other has none.
+    List(Entries),
 }
 
 /// The requests of a case.
@@ -38,8 +45,10 @@ pub(super) struct Load {
     pub(super) body: u32,
     /// What the body is like.
     pub(super) kind: Kind,
-    /// No body is sent twice.
+    /// No body and no URL is sent twice.
     pub(super) unique: bool,
+    /// No two URLs have the same host.
+    pub(super) unique_hosts: bool,
     /// `Allow: 204` with bodies; what has none always allows it.
     pub(super) allow_204: bool,
     /// Each request has a connection of its own.
@@ -80,7 +89,7 @@ pub(super) struct Case {
     pub(super) targets: &'static [Target],
 }
 
-use Subject::{Bare, CIcap, Icapstan};
+use Subject::{Bare, CIcap, Icapstan, NoLists};
 
 /// As many connections as a busy proxy has requests under way.
 const SOME: u32 = 16;
@@ -94,12 +103,15 @@ const OPTIONS: Load = Load {
     body: 0,
     kind: Kind::Text,
     unique: false,
+    unique_hosts: false,
     allow_204: false,
     new_connections: false,
     status: 200,
 };
 const REQMOD: Load = Load { shape: Shape::Reqmod, allow_204: true, status: 204, ..OPTIONS };
 const ECHO: Load = Load { shape: Shape::Respmod, ..OPTIONS };
+/// Each host another one: what was looked up last helps nobody.
+const LOOKUP: Load = Load { unique: true, unique_hosts: true, ..REQMOD };
 const SCAN: Load = Load { unique: true, allow_204: true, status: 204, ..ECHO };
 
 const NO_TARGET: &[Target] = &[];
@@ -108,6 +120,9 @@ const REQMOD_TARGETS: &[Target] = &[Target::cpu(CIcap, 0.8)];
 const ECHO_TARGETS: &[Target] = &[Target::rate(CIcap, 2.5)];
 const SMALL_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.5)];
 const LARGE_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2)];
+const LOOKUP_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2), Target::cpu(CIcap, 0.7)];
+const MANY_LOOKUPS_TARGETS: &[Target] = &[Target::rate(CIcap, 1.0), Target::cpu(CIcap, 1.0)];
+const LARGE_LIST_TARGETS: &[Target] = &[Target::cpu(NoLists, 1.25)];
 
 /// All cases, in the order in which they are measured.
 pub(super) fn cases() -> Vec<Case> {
@@ -155,7 +170,27 @@ pub(super) fn cases() -> Vec<Case> {
             Kind::Text => SMALL_SCAN_TARGETS,
         },
     });
-    protocol.chain(scan).collect()
+    protocol.chain(scan).chain(urls()).collect()
+}
+
+/// Those about URL lists.
+fn urls() -> impl Iterator<Item = Case> {
+    let many = Load { connections: MANY, ..LOOKUP };
+    let usual = "REQMOD of a URL that is not among 100,000 domains, 204";
+    let large = "REQMOD of a URL that is not among 5,000,000 entries, 204";
+    let cases = [
+        ("urls/usual-16", usual, Database::Domains(USUAL), LOOKUP, LOOKUP_TARGETS),
+        ("urls/usual-1000", usual, Database::Domains(USUAL), many, MANY_LOOKUPS_TARGETS),
+        ("urls/large-16", large, Database::List(LARGE), LOOKUP, LARGE_LIST_TARGETS),
+    ];
+    cases.into_iter().map(|(name, about, database, load, targets)| Case {
+        name,
+        about,
+        suite: Suite::Urls,
+        database,
+        load,
+        targets,
+    })
 }
 
 // === impl Case ===
@@ -165,7 +200,8 @@ impl Case {
     pub(super) fn subjects(&self) -> &'static [Subject] {
         match self.database {
             Database::None => &[Icapstan, CIcap, Bare],
-            Database::Set(_) => &[Icapstan, CIcap],
+            Database::Set(_) | Database::Domains(_) => &[Icapstan, CIcap],
+            Database::List(_) => &[Icapstan, NoLists],
         }
     }
 }
@@ -176,6 +212,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Icapstan => "icapstan",
+            Self::NoLists => "no lists",
             Self::CIcap => "c-icap",
             Self::Bare => "bare",
         })

@@ -5,13 +5,14 @@ use super::load::{self, Run};
 use super::probe;
 use super::report::{CaseReport, ServerReport};
 use super::server::{self, Server, Wanted};
+use super::urls::Lists;
 use crate::cli::Compare;
 use crate::context::Context;
 use crate::sigdb::{self, Plan};
 use std::path::PathBuf;
 
 /// Cases with one set of servers. Where nothing is scanned each case has servers of its own, so
-/// that none inherits memory from another; with signatures, which are loaded for seconds and are most
+/// that none inherits memory or threads from another; with signatures, which are loaded for seconds and are most
 /// of the memory, cases share them.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
@@ -24,7 +25,7 @@ pub(super) fn groups(cases: &[Case]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for case in cases {
         match groups.last_mut() {
-            Some(group) if group.database == case.database && case.database != Database::None => {
+            Some(group) if group.database == case.database && matches!(case.database, Database::Set(_)) => {
                 group.cases.push(case);
             }
             _ => groups.push(Group { database: case.database, cases: vec![case] }),
@@ -45,13 +46,29 @@ impl Group<'_> {
     ) -> anyhow::Result<()> {
         let connections = self.cases.iter().map(|case| case.load.connections).max().unwrap_or_default();
         let signatures = self.signatures(context, args)?;
-        let wanted = Wanted { connections, signatures: signatures.as_deref(), workers: 2 };
+        let lists = match self.database {
+            Database::Domains(entries) | Database::List(entries) => {
+                Some((Lists::make(context, entries)?, entries))
+            }
+            Database::None | Database::Set(_) => None,
+        };
+        let wanted = Wanted {
+            connections,
+            signatures: signatures.as_deref(),
+            lists: lists.as_ref().map(|(lists, _)| lists),
+            workers: 2,
+        };
         let mut servers = Vec::new();
         for subject in self.cases[0].subjects() {
             eprintln!("starting {subject}");
             let server = server::start(context, *subject, &wanted)?;
             if signatures.is_some() {
                 probe::known_answers(context, &server)?;
+            }
+            if let Some((_, entries)) = lists
+                && *subject != Subject::NoLists
+            {
+                probe::known_urls(context, &server, entries)?;
             }
             servers.push(server);
         }
@@ -114,6 +131,6 @@ mod tests {
         let cases = cases();
         let groups = groups(&cases);
         let sizes: Vec<_> = groups.iter().map(|group| group.cases.len()).collect();
-        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4]);
+        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4, 1, 1, 1]);
     }
 }

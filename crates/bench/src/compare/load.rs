@@ -109,6 +109,7 @@ fn arguments(
     }
     let switches = [
         ("--unique", load.unique),
+        ("--unique-hosts", load.unique_hosts),
         // What has no body always allows it.
         ("--allow-204", load.allow_204 && load.body > 0),
         ("--new-connections", load.new_connections),
@@ -191,6 +192,7 @@ mod tests {
         assert!(args("medium/html-10k").contains("--body 10240 --kind html"));
         assert!(args("medium/html-10k").ends_with("--unique --allow-204"));
         assert!(args("reqmod-new").ends_with("--new-connections"));
+        assert!(args("urls/usual-16").ends_with("--server-pid 8 --unique --unique-hosts"));
     }
 
     #[test]

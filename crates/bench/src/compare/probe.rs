@@ -2,6 +2,7 @@
 
 use super::case::Shape;
 use super::server::Server;
+use super::urls::{Entries, unlisted};
 use crate::context::Context;
 use crate::sigdb::{clean, known};
 use anyhow::{Context as _, bail};
@@ -27,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An answer to a few small objects is not longer.
 const MAX_ANSWER: u64 = 1 << 20;
 
+/// How many URLs of a list are asked for, and how many others.
+const KNOWN_URLS: u32 = 5;
+
 /// Words of the clean object.
 const CLEAN_WORDS: usize = 10_000;
 
@@ -51,6 +55,41 @@ pub(super) fn known_answers(context: &Context, server: &Server) -> anyhow::Resul
     }
 }
 
+/// Fails unless URLs of the list are blocked, and others pass.
+pub(super) fn known_urls(context: &Context, server: &Server, entries: Entries) -> anyhow::Result<()> {
+    for number in 0..KNOWN_URLS {
+        context.check()?;
+        for (url, listed) in [(entries.listed(number * 999), true), (unlisted(number), false)] {
+            let answer = ask_url(server.address, server.service_for(Shape::Reqmod), &url)?;
+            if is_blocked(&answer) != Some(listed) {
+                let word = if listed { "block" } else { "pass" };
+                bail!("{} does not {word} {url}; it answers {answer:?}", server.subject);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is answered to a GET of this URL, on a connection of its own.
+fn ask_url(server: SocketAddr, service: &str, url: &str) -> anyhow::Result<String> {
+    let host = url.split('/').nth(2).context("the URL has a host")?;
+    let message = Message::reqmod(service)
+        .allow_204()
+        .field("Connection", "close")
+        .request_head(format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    exchange(server, &message)
+}
+
+/// Whether the answer is a page instead of the message; nothing if it is neither.
+fn is_blocked(answer: &str) -> Option<bool> {
+    let (head, rest) = answer.split_once("\r\n\r\n")?;
+    match head.split(' ').nth(1)? {
+        "204" => Some(false),
+        "200" => (rest.starts_with("HTTP/1.") && rest.split(' ').nth(1)? == "403").then_some(true),
+        _ => None,
+    }
+}
+
 /// Has one object scanned, on a connection of its own.
 pub(super) fn ask(server: SocketAddr, service: &str, object: &[u8]) -> anyhow::Result<Answer> {
     let message = Message::respmod(service)
@@ -59,12 +98,16 @@ pub(super) fn ask(server: SocketAddr, service: &str, object: &[u8]) -> anyhow::R
         .request_head("GET http://bench.test/object HTTP/1.1\r\nHost: bench.test\r\n\r\n")
         .response_head("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
         .body(object);
+    exchange(server, &message).map(|answer| Answer::of(&answer))
+}
+
+fn exchange(server: SocketAddr, message: &Message) -> anyhow::Result<String> {
     let mut client = IcapClient::try_connect(server).context("it takes no connection")?;
     client.patience(PATIENCE);
     client.try_send(message.bytes())?;
     let mut answer = Vec::new();
     client.stream().take(MAX_ANSWER).read_to_end(&mut answer).context("it does not end its answer")?;
-    Ok(Answer::of(&String::from_utf8_lossy(&answer)))
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 // === impl Answer ===
@@ -91,6 +134,17 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_in_place_of_a_message_is_a_block() {
+        assert_eq!(is_blocked("ICAP/1.0 204 Unmodified\r\nISTag: \"x\"\r\n\r\n"), Some(false));
+        let page = "ICAP/1.0 200 OK\r\nX: y\r\n\r\nHTTP/1.0 403 Forbidden\r\n\r\n";
+        assert_eq!(is_blocked(page), Some(true));
+        let back = "ICAP/1.0 200 OK\r\nX: y\r\n\r\nGET http://h/403 HTTP/1.1\r\n\r\n";
+        for other in ["", "ICAP/1.0 404 No\r\n\r\n", back] {
+            assert_eq!(is_blocked(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn answers_are_told_apart() {

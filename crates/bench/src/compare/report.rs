@@ -5,6 +5,7 @@ use super::load::{Latency, Measured, Run};
 use super::machine::Machine;
 use super::start::StartReport;
 use super::target::{Judged, Metric};
+use super::urls::UrlsReport;
 use crate::Exit;
 use crate::cli::Compare;
 use crate::stats::Spread;
@@ -27,6 +28,7 @@ pub(super) struct Report {
     pub(super) left_out: Vec<String>,
     pub(super) cases: Vec<CaseReport>,
     pub(super) start: Option<StartReport>,
+    pub(super) urls: Option<UrlsReport>,
 }
 
 /// How it was measured.
@@ -84,7 +86,17 @@ impl Report {
             pinned: args.pin,
         };
         let (complete, valid, targets_met) = (false, false, false);
-        Self { machine, settings, complete, valid, targets_met, left_out, cases: Vec::new(), start: None }
+        Self {
+            machine,
+            settings,
+            complete,
+            valid,
+            targets_met,
+            left_out,
+            cases: Vec::new(),
+            start: None,
+            urls: None,
+        }
     }
 
     /// Sums up what there is.
@@ -96,7 +108,8 @@ impl Report {
     /// All targets, with the names of their cases.
     pub(super) fn targets(&self) -> impl Iterator<Item = (&'static str, &Judged)> {
         let cases = self.cases.iter().flat_map(|case| case.targets.iter().map(|target| (case.name, target)));
-        cases.chain(self.start.iter().flat_map(StartReport::targets))
+        let start = self.start.iter().flat_map(StartReport::targets);
+        cases.chain(start).chain(self.urls.iter().flat_map(UrlsReport::targets))
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -245,6 +258,7 @@ mod tests {
             left_out: Vec::new(),
             cases: vec![report(&case("reqmod-16"), 0)],
             start: None,
+            urls: None,
         };
         whole.conclude();
         assert_eq!(whole.exit(), Exit::Success);
@@ -269,6 +283,7 @@ mod tests {
             left_out: Vec::new(),
             cases: vec![report(&case("echo-1m"), 0)],
             start: None,
+            urls: None,
         };
         whole.cases[0].targets[0].met = false;
         whole.conclude();

@@ -8,6 +8,7 @@ mod icapstan;
 pub(super) use icapstan::{Levels, start as start_icapstan};
 
 use super::case::{Shape, Subject};
+use super::urls::Lists;
 use crate::context::Context;
 use crate::daemon::Daemon;
 use crate::interrupt;
@@ -35,6 +36,8 @@ pub(super) struct Wanted<'a> {
     pub(super) connections: u32,
     /// The folder of signatures that it scans with; without one it scans nothing.
     pub(super) signatures: Option<&'a Path>,
+    /// The lists that it looks URLs up in; without them, in none.
+    pub(super) lists: Option<&'a Lists>,
     /// How many objects it scans at once.
     pub(super) workers: u32,
 }
@@ -53,6 +56,10 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 pub(super) fn start(context: &Context, subject: Subject, wanted: &Wanted<'_>) -> anyhow::Result<Server> {
     let once = || match subject {
         Subject::Icapstan => icapstan::start(context, wanted, Levels::Quiet),
+        Subject::NoLists => {
+            let server = icapstan::start(context, &Wanted { lists: None, ..*wanted }, Levels::Quiet)?;
+            Ok(Server { subject, ..server })
+        }
         Subject::CIcap => c_icap::start(context, wanted),
         Subject::Bare => bare::start(context),
     };

@@ -3,6 +3,7 @@
 use super::report::{CPU, CaseReport, P50, P99, PSS, RATE, Ratio, Report, ServerReport};
 use super::start::StartReport;
 use super::target::Judged;
+use super::urls::{Lookup, UrlsReport};
 use crate::stats::Spread;
 use std::fmt::Write;
 
@@ -111,6 +112,50 @@ pub(super) fn start(report: &StartReport) -> String {
             mb(&memory.one_worker),
             mb(&memory.four_workers),
             judged(&memory.target),
+        );
+    }
+    text
+}
+
+/// What lists and rules take.
+pub(super) fn urls(report: &UrlsReport) -> String {
+    let mut text = String::new();
+    if let Some(decision) = &report.decision {
+        let micros = |spread: &Spread| ranged(Some(spread), |value| format!("{value:.1}"));
+        let _ = write!(
+            text,
+            "\n== urls/decision: a policy of {} rules by host, URL, client, size and user, microseconds\n  \
+             no rule is about the message, clean  {}\n  \
+             the last one is, infected            {}\n  \
+             to compile the policy                {}\n  \
+             target: {}\n",
+            decision.rules,
+            micros(&decision.none),
+            micros(&decision.last),
+            micros(&decision.compile),
+            judged(&decision.target),
+        );
+    }
+    if let Some(lookups) = &report.lookups {
+        let nanos = |spread: &Spread| ranged(Some(spread), |value| format!("{value:.0}"));
+        let lookup = |name: &str, part: &Lookup| {
+            let a_second = whole(1e9 / part.lookup.median.max(1.0));
+            let (form, lookup) = (nanos(&part.canonical), nanos(&part.lookup));
+            format!("  {name:<20} {lookup} ns, {a_second} a second; canonical form before that {form} ns\n")
+        };
+        let _ = write!(
+            text,
+            "\n== urls/lookups: {} entries, three fifths domains, the others URLs\n  \
+             compiled in          {:.1} s, with {:.0} MB at most; the file has {:.0} MB\n  \
+             opened and verified  in {:.2} s; {:.0} MB more memory with all lookups done\n{}{}",
+            whole(lookups.entries.into()),
+            lookups.compile_seconds,
+            giga(lookups.compile_peak) * 1e3,
+            giga(lookups.file) * 1e3,
+            lookups.open_seconds,
+            giga(lookups.resident) * 1e3,
+            lookup("listed", &lookups.hit),
+            lookup("not listed", &lookups.miss),
         );
     }
     text

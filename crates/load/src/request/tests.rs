@@ -49,6 +49,27 @@ fn a_get_may_be_answered_204_and_has_no_body() {
 }
 
 #[test]
+fn hosts_differ_where_each_is_to_be_another_and_nothing_moves() {
+    let settings = Settings { unique: true, unique_hosts: true, ..test_settings(Shape::Reqmod) };
+    let mut request = Request::new(&settings, false);
+    let before = text(&request);
+    request.stamp(7, 0, request.whole);
+    let after = text(&request);
+    let number = after.split("/notice/").nth(1).and_then(|rest| rest.get(..SLOT)).unwrap();
+    let first = format!(
+        "GET http://www.{number}.example.org/notice/{number} HTTP/1.1\r\nHost: www.{number}.example.org\r\n"
+    );
+    assert!(after.contains(&first), "{after}");
+    let zeros = "0".repeat(SLOT);
+    assert_ne!(number, zeros);
+    assert_eq!(after.replace(number, &zeros), before);
+    let same = Settings { unique_hosts: false, ..settings };
+    let mut request = Request::new(&same, false);
+    request.stamp(7, 0, request.whole);
+    assert!(text(&request).contains(&format!("GET http://www.example.org/notice/{number} HTTP/1.1\r\n")));
+}
+
+#[test]
 fn offsets_and_lengths_are_those_of_the_bytes() {
     for shape in [Shape::Reqmod, Shape::Respmod] {
         let settings = Settings { body: Some(1000), ..test_settings(shape) };

@@ -26,6 +26,7 @@ fn settings(address: SocketAddr, shape: Shape) -> Settings {
         body: None,
         kind: Kind::Text,
         unique: false,
+        unique_hosts: false,
         preview: None,
         allow_204: false,
         new_connections: false,

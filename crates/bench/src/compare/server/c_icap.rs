@@ -3,6 +3,7 @@
 
 use super::{START, Server, Wanted, clamd};
 use crate::compare::case::Subject;
+use crate::compare::urls::Lists;
 use crate::context::{self, Context, Core};
 use crate::daemon::Daemon;
 use anyhow::Context as _;
@@ -21,8 +22,10 @@ struct Settings<'a> {
     processes: u32,
     connections: u32,
     root: bool,
-    /// clamd's socket; with it objects are scanned, else sent back.
+    /// clamd's socket; with it objects are scanned...
     clamd: Option<&'a Path>,
+    /// ... with these URLs looked up, and else messages sent back.
+    lists: Option<&'a Lists>,
 }
 
 /// Fewer threads for a process than this save nothing.
@@ -42,6 +45,7 @@ pub(super) fn start(context: &Context, wanted: &Wanted<'_>) -> anyhow::Result<Se
         connections: wanted.connections,
         root: rustix::process::geteuid().is_root(),
         clamd: clamd.as_ref().map(|(_, socket)| socket.as_path()),
+        lists: wanted.lists,
     };
     let config = folder.join("c-icap.conf");
     std::fs::write(&config, settings.render())?;
@@ -51,7 +55,11 @@ pub(super) fn start(context: &Context, wanted: &Wanted<'_>) -> anyhow::Result<Se
     context.wait(&process, START, || TcpStream::connect(address).ok()).with_context(|| {
         format!("its log:\n{}", std::fs::read_to_string(folder.join("server.log")).unwrap_or_default())
     })?;
-    let service = if clamd.is_some() { "/avscan" } else { "/echo" };
+    let service = match (&clamd, wanted.lists) {
+        (Some(_), _) => "/avscan",
+        (None, Some(_)) => "/url_check",
+        (None, None) => "/echo",
+    };
     let mut processes = vec![process];
     processes.extend(clamd.map(|(process, _)| process));
     Ok(Server { subject: Subject::CIcap, address, services: [service; 2], processes })
@@ -105,8 +113,8 @@ impl Settings<'_> {
         if let Some(templates) = &files.templates {
             let _ = writeln!(text, "TemplateDir {}/", templates.display());
         }
-        match self.clamd {
-            Some(socket) => {
+        match (self.clamd, self.lists) {
+            (Some(socket), _) => {
                 let _ = write!(
                     text,
                     "Service antivirus_module virus_scan.so\n\
@@ -120,7 +128,18 @@ impl Settings<'_> {
                     socket.display()
                 );
             }
-            None => text.push_str("Service echo srv_echo.so\n"),
+            // Its tables in memory are the fastest that it has.
+            (None, Some(lists)) => {
+                let _ = write!(
+                    text,
+                    "Service url_check_module srv_url_check.so\n\
+                     url_check.LookupTableDB listed domain hash:{} \"listed\"\n\
+                     url_check.Profile default block listed\n\
+                     url_check.Profile default pass ALL\n",
+                    lists.text.display()
+                );
+            }
+            (None, None) => text.push_str("Service echo srv_echo.so\n"),
         }
         text
     }
@@ -142,7 +161,16 @@ mod tests {
 
     fn settings<'a>(files: &'a context::CIcap, connections: u32, clamd: Option<&'a Path>) -> Settings<'a> {
         let address = "127.0.0.1:1".parse().unwrap();
-        Settings { files, folder: Path::new("/f"), address, processes: 2, connections, root: true, clamd }
+        Settings {
+            files,
+            folder: Path::new("/f"),
+            address,
+            processes: 2,
+            connections,
+            root: true,
+            clamd,
+            lists: None,
+        }
     }
 
     #[test]

@@ -33,7 +33,12 @@ pub(in crate::compare) fn start(
 
 /// Connections live as long as those of the peers.
 fn render(wanted: &Wanted<'_>, levels: Levels, folder: &Path) -> String {
-    let (all, content) = if wanted.signatures.is_some() { ("all", "content") } else { ("none", "none") };
+    let (all, content) = match (wanted.signatures, wanted.lists) {
+        (Some(_), _) => ("all", "content"),
+        (None, Some(_)) => ("url", "none"),
+        (None, None) => ("none", "none"),
+    };
+    let lists = wanted.lists.map(|lists| format!("urlLists: {{file: {}}}\n", lists.compiled.display()));
     let level = match levels {
         Levels::Quiet => "warn",
         Levels::Usual => "info",
@@ -44,9 +49,10 @@ fn render(wanted: &Wanted<'_>, levels: Levels, folder: &Path) -> String {
            - {{path: /respmod, modes: [RESPMOD], scan: {content}}}\n\
          keepAlive: {{enabled: true, idleTimeout: 10m, maxRequests: 0}}\n\
          scanner: {{workers: {}, tempDir: {}}}\n\
-         log: {{level: {level}, format: json}}\n",
+         log: {{level: {level}, format: json}}\n{}",
         wanted.workers,
-        folder.display()
+        folder.display(),
+        lists.unwrap_or_default()
     )
 }
 
@@ -61,7 +67,11 @@ mod tests {
         let dir = icapstan_testkit::tempdir();
         let file = dir.path().join("icapstan.yaml");
         for (signatures, scan) in [(None, "none"), (Some(Path::new("/s")), "content")] {
-            let text = render(&Wanted { connections: 16, signatures, workers: 2 }, Levels::Quiet, dir.path());
+            let text = render(
+                &Wanted { connections: 16, signatures, lists: None, workers: 2 },
+                Levels::Quiet,
+                dir.path(),
+            );
             assert!(text.contains(&format!("path: /respmod, modes: [RESPMOD], scan: {scan}")), "{text}");
             std::fs::write(&file, &text).unwrap();
             let output = Command::new(binary("icapstan")).arg("check-config").arg(&file).output().unwrap();
