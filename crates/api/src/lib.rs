@@ -32,6 +32,7 @@ mod events;
 mod identity;
 mod load;
 mod machine;
+mod media_range;
 mod pattern;
 mod policy;
 mod policy_test;
@@ -57,6 +58,7 @@ pub use events::{
 pub use identity::{IdentitySettings, UserEncoding};
 pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
+pub use media_range::{MediaRange, MediaRangeError};
 pub use pattern::{Glob, HostPattern, PatternError};
 pub use policy::{Heuristics, ScanPolicy, ScanSettings, UnpackKind};
 pub use policy_test::{ActionWord, Expectation, Given, PolicyTest};

@@ -1,6 +1,6 @@
 //! What a policy is to do, told by examples (`policies[].tests`).
 
-use crate::{ByteSize, ReasonWord, RuleMode, RuleVerdict};
+use crate::{ByteSize, MediaRange, ReasonWord, RuleMode, RuleVerdict};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -56,6 +56,9 @@ pub struct Given {
     /// The length of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
+    /// What the body is by its first bytes.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<MediaRange>,
 }
 
 /// What is to become of a message.

@@ -1,6 +1,6 @@
 //! What a rule asks of a message besides its verdict (`policies[].rules[].when`).
 
-use crate::{ByteSize, Glob, HostPattern};
+use crate::{ByteSize, Glob, HostPattern, MediaRange};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -36,6 +36,9 @@ pub struct When {
     /// The length of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeRange>,
+    /// What the body is, by its first bytes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<MediaRange>,
 }
 
 /// Bytes, both bounds included.
@@ -71,6 +74,8 @@ pub enum Condition {
     Groups,
     /// [`When::urls`]
     Urls,
+    /// [`When::types`]
+    Types,
 }
 
 /// What is known of a message. Nothing is asked for that no rule is about.
@@ -93,6 +98,9 @@ pub trait Facts {
     fn method(&self) -> &str;
     /// The body.
     fn size(&self) -> BodySize;
+    /// What the body is by its first bytes. `None` where there is no body, where too little of it is
+    /// here, and where it is a piece of something.
+    fn media_type(&self) -> Option<&str>;
 }
 
 /// What is known of a body's length, in bytes.
@@ -140,6 +148,9 @@ impl When {
             Condition::Groups => {
                 any(&self.groups, |name| facts.groups().iter().any(|group| name.matches_ignoring_case(group)))
             }
+            Condition::Types => {
+                any(&self.types, |wanted| facts.media_type().is_some_and(|told| wanted.includes(told)))
+            }
             Condition::Urls => any(&self.urls, |url| !facts.url().is_empty() && url.matches(facts.url())),
         }
     }
@@ -154,7 +165,7 @@ fn any<T>(entries: &[T], is_right: impl FnMut(&T) -> bool) -> bool {
 
 impl Condition {
     /// All of them, the cheapest first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Services,
         Self::Methods,
         Self::Size,
@@ -164,6 +175,7 @@ impl Condition {
         Self::Users,
         Self::Groups,
         Self::Urls,
+        Self::Types,
     ];
 
     /// Its field.
@@ -178,6 +190,7 @@ impl Condition {
             Self::Users => "users",
             Self::Groups => "groups",
             Self::Urls => "urls",
+            Self::Types => "types",
         }
     }
 }
@@ -205,6 +218,7 @@ mod tests {
         host: &'static str,
         url: &'static str,
         method: &'static str,
+        media_type: Option<&'static str>,
     }
 
     impl Facts for Message {
@@ -235,6 +249,9 @@ mod tests {
         fn size(&self) -> BodySize {
             BodySize::Whole(1000)
         }
+        fn media_type(&self) -> Option<&str> {
+            self.media_type
+        }
     }
 
     fn facts() -> Message {
@@ -244,6 +261,7 @@ mod tests {
             host: "www.example.com",
             url: "http://www.example.com/a.exe?b",
             method: "GET",
+            media_type: Some("image/png"),
         }
     }
 
@@ -266,6 +284,8 @@ mod tests {
             ("hosts: [example.com]", false),
             ("urls: ['*.exe*']", true),
             ("methods: [POST]", false),
+            ("types: [application/pdf, image/*]", true),
+            ("types: [image/jpeg]", false),
             ("size: {min: 1000, max: 1000}", true),
             ("size: {min: 1001}", false),
             ("size: {max: 999}", false),
@@ -292,8 +312,9 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_matches_nothing() {
-        let unknown = Message { user: None, host: "", url: "", method: "", ..facts() };
-        for text in ["users: ['*']", "hosts: ['*.com']", "urls: ['*']", "methods: [GET]"] {
+        let unknown = Message { user: None, host: "", url: "", method: "", media_type: None, ..facts() };
+        let wishes = ["users: ['*']", "hosts: ['*.com']", "urls: ['*']", "methods: [GET]", "types: ['*/*']"];
+        for text in wishes {
             assert!(!when(text).holds(&unknown), "{text}");
         }
     }

@@ -22,20 +22,29 @@ pub(crate) fn claimed_len(head: &RequestHead) -> Option<u64> {
     body_head(head)?.content_length()
 }
 
+/// The content codings that the message names.
+pub(crate) fn content_encoding(head: &RequestHead) -> String {
+    texts(head, "content-encoding").join(", ")
+}
+
+/// Whether the body is a piece of something.
+pub(crate) fn is_partial(head: &RequestHead) -> bool {
+    body_head(head).is_some_and(|head| head.status() == Some(206) || head.value("content-range").is_some())
+}
+
+/// The values of a field of the head that the body belongs to.
+fn texts(head: &RequestHead, name: &str) -> Vec<String> {
+    let values = body_head(head).into_iter().flat_map(|head| head.values(name));
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
 /// What a scan is told besides the bytes.
 pub(crate) fn scan_context(head: &RequestHead, profile: &Arc<ScanProfile>) -> ScanContext {
-    let body_head = body_head(head);
-    let texts = |name: &str| -> Vec<String> {
-        let values = body_head.iter().flat_map(|head| head.values(name));
-        values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
-    };
-    let partial =
-        body_head.is_some_and(|head| head.status() == Some(206) || head.value("content-range").is_some());
     ScanContext {
         mode: mode(head),
-        content_encoding: texts("content-encoding").join(", "),
-        content_types: texts("content-type"),
-        partial,
+        content_encoding: content_encoding(head),
+        content_types: texts(head, "content-type"),
+        partial: is_partial(head),
         profile: Arc::clone(profile),
     }
 }

@@ -1,6 +1,7 @@
 //! What rules may ask of a message.
 
 use crate::identity::{self, Identity};
+use crate::sample::Sample;
 use crate::url;
 use crate::url_lists::Looked;
 use icapstan_api::{BodySize, Facts};
@@ -16,6 +17,8 @@ pub(crate) struct Message<'t> {
     pub(crate) size: BodySize,
     pub(crate) identity: &'t Identity,
     pub(crate) looked: Option<&'t Looked>,
+    /// The first bytes of the body, where a rule may ask what it is.
+    pub(crate) sample: Option<Sample<'t>>,
     read: Read,
 }
 
@@ -27,6 +30,7 @@ struct Read {
     url: OnceCell<String>,
     host: OnceCell<String>,
     categories: OnceCell<Vec<Box<str>>>,
+    media_type: OnceCell<Option<&'static str>>,
 }
 
 // === impl Message ===
@@ -40,7 +44,7 @@ impl<'t> Message<'t> {
         identity: &'t Identity,
         looked: Option<&'t Looked>,
     ) -> Self {
-        Self { service, head, peer, size, identity, looked, read: Read::default() }
+        Self { service, head, peer, size, identity, looked, sample: None, read: Read::default() }
     }
 
     /// Whether what the ICAP client says of its user counts.
@@ -92,5 +96,9 @@ impl Facts for Message<'_> {
 
     fn size(&self) -> BodySize {
         self.size
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        *self.read.media_type.get_or_init(|| self.sample.as_ref()?.media_type(self.head))
     }
 }

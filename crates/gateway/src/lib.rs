@@ -36,6 +36,7 @@ mod identity;
 mod metrics;
 mod options;
 mod record;
+mod sample;
 mod services;
 mod spool;
 mod stall;

@@ -7,6 +7,7 @@ use crate::facts::Message;
 use crate::gateway::Gateway;
 use crate::metrics::{Phase, Shortage};
 use crate::record;
+use crate::sample::Sample;
 use crate::services::Service;
 use crate::stall::Stall;
 use crate::store::{Store, StoreError};
@@ -339,7 +340,14 @@ impl<'a> Transaction<'a> {
             (body, _) => BodySize::AtLeast(body.map_or(0, |(store, _)| store.len()) + rest.len() as u64),
         };
         let service = self.service;
-        let decision = service.policy.decide(self.mode, findings, &self.message(exchange.peer(), size));
+        let mut message = self.message(exchange.peer(), size);
+        if service.policy.asks_for_types()
+            && let Some((store, _)) = body
+        {
+            message.sample = Some(Sample::of(store, matches!(size, BodySize::Whole(_))).await?);
+        }
+        let decision = service.policy.decide(self.mode, findings, &message);
+        drop(message);
         let outcome = Outcome::of(&decision);
         self.decided(findings, matches!(outcome, Outcome::Block(_)));
         let is_begun = matches!(body, Some((_, Out::Body(_))));

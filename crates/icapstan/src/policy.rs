@@ -23,7 +23,7 @@ pub(crate) struct Test {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// A message: pairs key=value of mode, verdict, reason, service, client, user, groups, url, host,
-    /// categories, method and size. Can be given several times; without it the policies' own tests
+    /// categories, method, size and type. Can be given several times; without it the policies' own tests
     /// (`policies[].tests`) are run
     #[arg(long = "case", value_name = "PAIRS")]
     cases: Vec<String>,

@@ -2,6 +2,7 @@
 
 use crate::Action;
 use crate::facts::NoFacts;
+use crate::types;
 use icapstan_api::{Config, Heuristics, Problem, Rule, ScanPolicy, ScanSettings, UnpackKind};
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
 use std::fmt;
@@ -21,6 +22,7 @@ pub struct Policy {
     /// Which rules concern verdicts of a kind, by mode and kind: most decisions look at few.
     concerning: [Box<[u16]>; 2 * VerdictKind::ALL.len()],
     name: Box<str>,
+    asks_for_types: bool,
     profile: Arc<ScanProfile>,
     hash: [u8; 32],
 }
@@ -39,22 +41,24 @@ pub struct CompileError {
 impl Policy {
     /// Checks a policy and makes it ready. Its own tests have to pass.
     pub fn compile(source: &ScanPolicy) -> Result<Self, CompileError> {
-        source.check().map_err(|problems| CompileError { policy: source.name.clone(), problems })?;
+        let refused = |problems| CompileError { policy: source.name.clone(), problems };
+        source.check().map_err(refused)?;
+        let unknown = types::unknown(source);
+        if !unknown.is_empty() {
+            return Err(refused(unknown));
+        }
         let mut policy = Self {
             name: source.name.as_str().into(),
             fail_open: source.fail_open,
             concerning: concerning(&source.rules),
             rules: source.rules.as_slice().into(),
+            asks_for_types: types::is_asked_for(source),
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
         };
         policy.hash = hash(&policy);
-        let problems = policy.failures(source);
-        if problems.is_empty() {
-            Ok(policy)
-        } else {
-            Err(CompileError { policy: source.name.clone(), problems })
-        }
+        let failures = policy.failures(source);
+        if failures.is_empty() { Ok(policy) } else { Err(refused(failures)) }
     }
 
     /// The rules that concern such verdicts, in their order, each with its index.
@@ -71,6 +75,11 @@ impl Policy {
     /// What services call it by.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether anything may ask what a body is.
+    pub fn asks_for_types(&self) -> bool {
+        self.asks_for_types
     }
 
     /// How objects are scanned.

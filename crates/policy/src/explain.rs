@@ -137,6 +137,7 @@ const fn field(condition: Condition) -> &'static str {
         Condition::Users => "when.users",
         Condition::Groups => "when.groups",
         Condition::Urls => "when.urls",
+        Condition::Types => "when.types",
     }
 }
 
@@ -168,6 +169,7 @@ fn why_not(when: &When, condition: Condition, message: &GivenMessage<'_>) -> Str
             message.groups().iter().map(String::as_str).collect(),
             list(when.groups.iter().map(icapstan_api::Glob::as_str)),
         ),
+        Condition::Types => one(message.media_type().unwrap_or_default(), list(when.types.iter())),
         Condition::Urls => one(message.url(), list(when.urls.iter().map(icapstan_api::Glob::as_str))),
     }
 }

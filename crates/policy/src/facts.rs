@@ -43,4 +43,8 @@ impl Facts for NoFacts {
     fn size(&self) -> BodySize {
         BodySize::AtLeast(0)
     }
+
+    fn media_type(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -95,4 +95,8 @@ impl Facts for GivenMessage<'_> {
     fn size(&self) -> BodySize {
         self.given.size.map_or(BodySize::AtLeast(0), |size| BodySize::Whole(size.bytes()))
     }
+
+    fn media_type(&self) -> Option<&str> {
+        self.given.media_type.as_ref()?.exact()
+    }
 }

@@ -31,6 +31,7 @@ mod facts;
 mod given;
 mod page;
 mod text;
+mod types;
 mod url;
 
 pub use compile::{CompileError, Policy};

@@ -22,6 +22,7 @@ mod only_the_worker_links_libclamav;
 mod policies_tell_why;
 mod rfc3507;
 mod rules_decide_by_more_than_the_verdict;
+mod rules_know_what_a_body_is;
 mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
 mod url_lists_block_by_url;

@@ -179,6 +179,7 @@ impl When {
             ("urls", self.urls.len()),
             ("categories", self.categories.len()),
             ("methods", self.methods.len()),
+            ("types", self.types.len()),
         ];
         for (field, length) in lengths {
             here.count(field, length, 0, Config::MAX_CONDITIONS);

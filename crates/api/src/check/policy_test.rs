@@ -62,6 +62,9 @@ impl Given {
                 check_text(here, &format!("{field}[{index}]"), text, 1024);
             }
         }
+        if self.media_type.as_ref().is_some_and(|range| range.exact().is_none()) {
+            here.report("type", "a body has one; write one such as image/png");
+        }
         if let Some(method) = &self.method {
             super::policy::check_method(here, "method", method);
         }

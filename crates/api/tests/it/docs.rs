@@ -120,6 +120,7 @@ fn the_page_has_each_setting_and_no_other() {
               categories: [x]
               methods: [GET]
               size: {min: 1, max: 2}
+              types: [image/png]
             action: none
           tests:
           - name: x
@@ -135,6 +136,7 @@ fn the_page_has_each_setting_and_no_other() {
               categories: [x]
               method: GET
               size: 1
+              type: image/png
             expect: {action: none, rule: x}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}

@@ -293,6 +293,21 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "policies[0].rules[0].when.services[0]: ",
         &["a path begins with a slash"],
     ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {types: ['image']}, action: none}]}]",
+        "policies[0].rules[0].when.types[0]: ",
+        &["is no type; write image/png, image/* or */*"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, when: {types: ['*/png']}, action: none}]}]",
+        "policies[0].rules[0].when.types[0]: ",
+        &["is no type"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {type: 'image/*'}, expect: {action: none}}]}]",
+        "policies[0].tests[0].given.type: ",
+        &["write one such as image/png"],
+    ),
     // Tests of policies.
     (
         "policies: [{name: default, tests: [{name: a, given: {}}]}]",

@@ -117,6 +117,10 @@ impl Facts for Method {
         self.0
     }
 
+    fn media_type(&self) -> Option<&'static str> {
+        None
+    }
+
     fn size(&self) -> BodySize {
         BodySize::AtLeast(0)
     }

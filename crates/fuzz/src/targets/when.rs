@@ -103,6 +103,18 @@ fn holds(when: &When, facts: &Message) -> bool {
         && user
         && group
         && when.size.is_none_or(|range| fits(range, facts.size))
+        && (when.types.is_empty()
+            || facts
+                .media_type
+                .is_some_and(|told| when.types.iter().any(|range| is_of(&range.to_string(), told))))
+}
+
+fn is_of(range: &str, told: &str) -> bool {
+    match range.strip_suffix("/*") {
+        Some("*") => true,
+        Some(family) => told.split('/').next() == Some(family),
+        None => told == range,
+    }
 }
 
 fn is_in(client: IpAddr, network: &IpNet) -> bool {
@@ -135,6 +147,7 @@ struct Message {
     categories: Vec<Box<str>>,
     method: String,
     size: BodySize,
+    media_type: Option<&'static str>,
 }
 
 // === impl Message ===
@@ -163,6 +176,7 @@ impl Message {
             host: text(),
             url: text(),
             method: text(),
+            media_type: (choice & 16 != 0).then_some("image/png"),
         }
     }
 }
@@ -179,6 +193,7 @@ impl Default for Message {
             categories: Vec::new(),
             method: String::new(),
             size: BodySize::AtLeast(0),
+            media_type: None,
         }
     }
 }
@@ -218,5 +233,9 @@ impl Facts for Message {
 
     fn size(&self) -> BodySize {
         self.size
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        self.media_type
     }
 }

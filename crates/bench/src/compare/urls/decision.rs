@@ -135,6 +135,10 @@ impl Facts for Message {
     fn size(&self) -> BodySize {
         BodySize::Whole(12_345)
     }
+
+    fn media_type(&self) -> Option<&str> {
+        Some("image/jpeg")
+    }
 }
 
 #[cfg(test)]
