@@ -9,6 +9,8 @@ use thiserror::Error;
 #[serde(try_from = "String", into = "String")]
 pub struct Glob {
     text: String,
+    /// Where the first and the last wildcard stand, if there is one.
+    stars: Option<(u16, u16)>,
 }
 
 /// A host: `example.com` is that one, `*.example.com` are all below it.
@@ -63,20 +65,22 @@ impl Glob {
     /// The front and the end are fixed; each piece between two wildcards is taken where it comes first,
     /// since whatever comes later could only be harder to match.
     fn matches_by(&self, text: &str, equal: impl Fn(u8, u8) -> bool) -> bool {
-        let text = text.as_bytes();
-        let same = |part: &[u8], piece: &str| {
-            part.len() == piece.len() && part.iter().zip(piece.bytes()).all(|(a, b)| equal(*a, b))
+        let (text, pattern) = (text.as_bytes(), self.text.as_bytes());
+        // From the right, where names and addresses differ most.
+        let same = |part: &[u8], piece: &[u8]| {
+            part.len() == piece.len() && part.iter().zip(piece).rev().all(|(a, b)| equal(*a, *b))
         };
-        let mut pieces = self.text.split('*');
-        let front = pieces.next().unwrap_or_default();
-        let Some(end) = pieces.next_back() else { return same(text, front) };
+        let Some((first, last)) = self.stars else { return same(text, pattern) };
+        let (first, last) = (usize::from(first), usize::from(last));
+        let (front, end) = (&pattern[..first], &pattern[last + 1..]);
         if text.len() < front.len() + end.len()
-            || !same(&text[..front.len()], front)
             || !same(&text[text.len() - end.len()..], end)
+            || !same(&text[..front.len()], front)
         {
             return false;
         }
         let mut rest = &text[front.len()..text.len() - end.len()];
+        let pieces = pattern[first..last].split(|byte| *byte == b'*');
         for piece in pieces.filter(|piece| !piece.is_empty()) {
             let Some(at) = rest.windows(piece.len()).position(|window| same(window, piece)) else {
                 return false;
@@ -95,7 +99,12 @@ impl TryFrom<String> for Glob {
             0 => Err(PatternError::Empty),
             len if len > Self::MAX => Err(PatternError::TooLong),
             _ if text.matches('*').count() > Self::MAX_STARS => Err(PatternError::TooMany),
-            _ => Ok(Self { text }),
+            _ => {
+                let star = |at: usize| u16::try_from(at).expect("no longer than MAX");
+                let stars =
+                    text.find('*').zip(text.rfind('*')).map(|(first, last)| (star(first), star(last)));
+                Ok(Self { text, stars })
+            }
         }
     }
 }
@@ -114,7 +123,9 @@ impl HostPattern {
         if !self.below {
             return host == self.name;
         }
-        host.strip_suffix(&self.name).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+        // The dot first: at most hosts there is none at that place.
+        let (host, name) = (host.as_bytes(), self.name.as_bytes());
+        host.len() > name.len() + 1 && host[host.len() - name.len() - 1] == b'.' && host.ends_with(name)
     }
 }
 

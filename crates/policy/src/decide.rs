@@ -56,7 +56,8 @@ impl Policy {
         let mut log = decided.1.log;
         if decided.1.action == Action::Pass {
             // What is not let through clean is not let through with a finding that passes either.
-            for verdict in findings.iter().skip(1).chain([&Verdict::Clean]) {
+            let clean = (*strongest != Verdict::Clean).then_some(&Verdict::Clean);
+            for verdict in findings.iter().skip(1).chain(clean) {
                 let outcome = self.outcome(mode, verdict, facts);
                 log |= outcome.log && *verdict != Verdict::Clean;
                 if outcome.action != Action::Pass {

@@ -11,6 +11,7 @@ pub(super) use lookups::{Lookup, LookupReport};
 use super::target::Judged;
 use crate::context::Context;
 use serde::Serialize;
+use std::time::Duration;
 
 /// A part that can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,13 @@ pub(super) fn measure(context: &Context, rounds: u32, parts: &[Part]) -> anyhow:
         report.lookups = Some(lookups::measure(context, rounds, LARGE)?);
     }
     Ok(report)
+}
+
+/// The processor time that this thread has had.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
 }
 
 // === impl Part ===

@@ -1,5 +1,6 @@
 //! How long a policy of a thousand rules takes to decide.
 
+use super::cpu_time;
 use crate::bound::Bound;
 use crate::compare::target::Judged;
 use crate::context::Context;
@@ -12,9 +13,8 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::net::IpAddr;
-use std::time::Instant;
 
-/// Microseconds.
+/// Microseconds of processor time.
 #[derive(Debug, Serialize)]
 pub(in crate::compare) struct DecisionReport {
     pub(in crate::compare) rules: usize,
@@ -71,10 +71,11 @@ pub(super) fn measure(context: &Context, rounds: u32) -> anyhow::Result<Decision
     })
 }
 
+/// Of processor time: what else runs on the machine counts little.
 fn micros(times: u32, work: impl Fn()) -> f64 {
-    let begun = Instant::now();
+    let begun = cpu_time();
     (0..times).for_each(|_| work());
-    begun.elapsed().as_secs_f64() * 1e6 / f64::from(times)
+    (cpu_time() - begun).as_secs_f64() * 1e6 / f64::from(times)
 }
 
 /// Rules by host, URL, client, user and size in turn, of which the last is by user.

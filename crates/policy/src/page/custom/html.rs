@@ -4,7 +4,7 @@
 //! refuses what would make a browser read on differently.
 
 use super::PageProblem;
-use super::scan::Scanner;
+use super::scan::{self, Scanner};
 
 /// In which attributes a variable may stand, for people.
 pub(super) const ALLOWED: &str = "alt, aria-*, data-*, datetime, label, placeholder, title, value";
@@ -146,7 +146,7 @@ fn value(page: &mut Scanner<'_>, attribute: &str, quote: char) -> Checked {
     loop {
         let any = page.text(|rest| !rest.starts_with([quote, '&']))?;
         if any && !is_allowed(attribute) {
-            return Err(PageProblem::Attribute(attribute.chars().take(64).collect()));
+            return Err(PageProblem::Attribute(scan::quotable(attribute)));
         }
         if page.rest().starts_with('&') {
             reference(page)?;

@@ -1,6 +1,7 @@
 //! Reads a page from front to back and takes its variables out.
 
 use super::{CustomPage, PageProblem, PageVariable, Piece};
+use crate::text::is_deceptive;
 
 /// A place in a page, and what stands before it.
 pub(super) struct Scanner<'a> {
@@ -91,8 +92,7 @@ impl<'a> Scanner<'a> {
         let end = inner.find(['\n', '}']).filter(|&end| inner[end..].starts_with("}}"));
         let name = &inner[..end.ok_or(PageProblem::Opened)?];
         let Some(variable) = PageVariable::named(name) else {
-            let shown = name.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c });
-            return Err(PageProblem::Unknown(shown.collect()));
+            return Err(PageProblem::Unknown(quotable(name)));
         };
         self.variables += 1;
         if self.variables > CustomPage::MAX_VARIABLES {
@@ -114,6 +114,11 @@ impl<'a> Scanner<'a> {
             self.pieces.push(Piece::Text(std::mem::take(&mut self.text).into_boxed_str()));
         }
     }
+}
+
+/// The beginning of a name from a page, for a message that a terminal may show.
+pub(super) fn quotable(name: &str) -> String {
+    name.chars().take(64).map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// `in a comment` without its preposition.

@@ -97,6 +97,10 @@ fn variables_that_could_be_more_than_text_are_refused_in_html() {
         ("<p{{user}}>", "may not stand in a tag"),
         ("</{{user}}>", "may not stand in a tag"),
         ("</p {{user}}>", "may not stand in a tag"),
+        (
+            "<p data\0\u{1b}\u{202e}x='{{user}}'>",
+            "may not stand in the attribute data\u{fffd}\u{fffd}\u{fffd}x;",
+        ),
         ("<!-- {{user}} -->", "may not stand in a comment"),
         ("<!DOCTYPE {{user}}>", "may not stand in a <!...> declaration"),
         ("<?xml {{user}}>", "may not stand in a <?...> declaration"),
