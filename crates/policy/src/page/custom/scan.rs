@@ -1,7 +1,7 @@
 //! Reads a page from front to back and takes its variables out.
 
 use super::{CustomPage, PageProblem, PageVariable, Piece};
-use crate::text::is_deceptive;
+use icapstan_model::is_deceptive;
 
 /// A place in a page, and what stands before it.
 pub(super) struct Scanner<'a> {
