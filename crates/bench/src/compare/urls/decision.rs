@@ -75,7 +75,7 @@ pub(super) fn measure(context: &Context, rounds: u32) -> anyhow::Result<Decision
 fn micros(times: u32, work: impl Fn()) -> f64 {
     let begun = cpu_time();
     (0..times).for_each(|_| work());
-    (cpu_time() - begun).as_secs_f64() * 1e6 / f64::from(times)
+    cpu_time().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(times)
 }
 
 /// Rules by host, URL, client, user and size in turn, of which the last is by user.

@@ -101,7 +101,7 @@ fn look_up(
 fn each(urls: &[String], work: impl Fn(&String)) -> f64 {
     let begun = cpu_time();
     urls.iter().for_each(work);
-    (cpu_time() - begun).as_secs_f64() * 1e9 / urls.len() as f64
+    cpu_time().saturating_sub(begun).as_secs_f64() * 1e9 / urls.len() as f64
 }
 
 /// Memory of this process, in bytes.
