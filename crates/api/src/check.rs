@@ -4,6 +4,7 @@ mod events;
 mod headers;
 mod policy;
 mod policy_test;
+mod skip;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
@@ -29,6 +30,8 @@ impl Config {
     pub const MAX_ENTRIES: usize = 64;
     /// The most rules of a policy.
     pub const MAX_RULES: usize = 4096;
+    /// The most entries of `skip`, in all policies together.
+    pub const MAX_SKIPS: usize = 256;
     /// The most tests of a policy.
     pub const MAX_TESTS: usize = 1000;
     /// The most entries of a list in a rule's conditions.
@@ -122,6 +125,7 @@ impl Config {
                 );
             }
         }
+        self.advise_previews(&mut Checker { path: String::new(), problems: &mut advice });
         advice
     }
 
@@ -195,6 +199,7 @@ impl Config {
                 names.insert(policy.name.as_str(), index);
             }
         }
+        skip::check_count(&self.policies, root);
     }
 }
 

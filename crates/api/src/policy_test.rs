@@ -23,7 +23,7 @@ pub struct Given {
     /// Which way it travels: `REQ` or `RESP`. Without it, `RESP`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<RuleMode>,
-    /// What was found. Without it, `CLEAN`.
+    /// What is found in it, unless it is left out. Without it, `CLEAN`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<RuleVerdict>,
     /// Why it was not scanned, or why that failed.
@@ -70,6 +70,9 @@ pub struct Expectation {
     /// What decides: the name of a rule, its place (`rules[3]`), or `default` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What leaves the message out: the name of an entry of `skip`, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
 }
 
 /// What is done with a message, without how.
@@ -105,6 +108,8 @@ impl Given {
 impl Expectation {
     /// What stands for no rule at all.
     pub const DEFAULT: &'static str = "default";
+    /// What stands for no entry of `skip` at all.
+    pub const NO_SKIP: &'static str = "none";
 }
 
 // === impl ActionWord ===

@@ -49,8 +49,11 @@ pub(crate) async fn pass<I: Io>(
     body: Option<(&Store, Out)>,
     rest: &[u8],
 ) -> Result<(), ExchangeError> {
+    let here = body.map_or(0, |(store, _)| store.len()) + rest.len() as u64;
+    // With fewer there is no reason to let it through.
+    let left = transaction.skip.map_or(0, |skip| skip.least.saturating_sub(here));
     if let Some((store, Out::Body(sent))) = body {
-        return complete(exchange, Some(store), sent, rest).await;
+        return complete(exchange, Some(store), sent, rest, left).await;
     }
     let store = body.map(|(store, _)| store);
     let (service, istag) = (transaction.service, transaction.istag);
@@ -58,12 +61,12 @@ pub(crate) async fn pass<I: Io>(
     let fields = [("X-Icapstan-Reason", reason.as_str())];
     let fields = if findings.is_clean() { &[][..] } else { &fields[..] };
     if service.allow_no_content && exchange.rights().no_content {
-        finish_sending(exchange).await?;
+        finish_sending(exchange, left).await?;
         let reply = Reply { status: Status::NO_CONTENT, istag: &istag, fields, parts: Parts::Nothing };
         return exchange.answer(reply, &[]).await;
     }
     if service.allow_partial_content && exchange.rights().partial_content && transaction.head.has_body() {
-        finish_sending(exchange).await?;
+        finish_sending(exchange, left).await?;
         let head = unchanged_head(transaction);
         let parts = unchanged_parts(transaction, head.as_deref());
         exchange.begin(Reply { status: Status::PARTIAL_CONTENT, istag: &istag, fields, parts });
@@ -92,7 +95,7 @@ pub(crate) async fn pass<I: Io>(
     }
     begin_unchanged(transaction, exchange, fields);
     exchange.chunk(&preview).await?;
-    complete(exchange, store, 0, rest).await
+    complete(exchange, store, 0, rest, left).await
 }
 
 /// Begins to give the message back.
@@ -106,26 +109,32 @@ pub(crate) fn begin_unchanged<I: Io>(
     exchange.begin(Reply { status: Status::OK, istag: &transaction.istag, fields, parts });
 }
 
-/// Sends what is left of a body of which `sent` bytes are out.
+/// Sends what is left of a body of which `sent` bytes are out. If fewer than `left` bytes
+/// are still to come, the answer is cut.
 async fn complete<I: Io>(
     exchange: &mut Exchange<'_, I>,
     store: Option<&Store>,
     sent: u64,
     rest: &[u8],
+    left: u64,
 ) -> Result<(), ExchangeError> {
     if let Some(store) = store {
         store.send(exchange, sent).await?;
     }
     exchange.chunk(rest).await?;
-    exchange.relay(Status::OK).await
+    exchange.relay_at_least(Status::OK, left).await
 }
 
-/// Until its body is out, or its preview, a client may not look for an answer.
-async fn finish_sending<I: Io>(exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
+/// Until its body is out, or its preview, a client may not look for an answer. If fewer than `left` bytes
+/// are still to come, there is none.
+async fn finish_sending<I: Io>(exchange: &mut Exchange<'_, I>, left: u64) -> Result<(), ExchangeError> {
+    let mut passed = 0;
     while !exchange.body_ended() && !exchange.is_undecided() {
-        exchange.next().await?;
+        if let Body::Data(data) = exchange.next().await? {
+            passed += data.len() as u64;
+        }
     }
-    Ok(())
+    if exchange.body_ended() && passed < left { Err(ExchangeError::Aborted) } else { Ok(()) }
 }
 
 fn unchanged_parts<'a>(transaction: &Transaction<'_>, head: Option<&'a [u8]>) -> Parts<'a> {

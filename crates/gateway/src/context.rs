@@ -22,6 +22,11 @@ pub(crate) fn claimed_len(head: &RequestHead) -> Option<u64> {
     body_head(head)?.content_length()
 }
 
+/// Whether the head names a transfer coding: then a length beside it means nothing.
+pub(crate) fn is_chunked(head: &RequestHead) -> bool {
+    body_head(head).is_some_and(|head| head.value("transfer-encoding").is_some())
+}
+
 /// The content codings that the message names.
 pub(crate) fn content_encoding(head: &RequestHead) -> String {
     texts(head, "content-encoding").join(", ")

@@ -38,6 +38,7 @@ mod options;
 mod record;
 mod sample;
 mod services;
+mod skip;
 mod spool;
 mod stall;
 mod store;

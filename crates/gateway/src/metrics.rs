@@ -1,6 +1,7 @@
 //! What operators see of transactions.
 
-use icapstan_metrics::{Counter, Counters, Families, Gauge, Histograms, Labels, label};
+use icapstan_api::Config;
+use icapstan_metrics::{Counter, Counters, Families, Gauge, Histograms, Labels, NamedCounters, label};
 use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Reason, VerdictKind};
 use prometheus::Registry;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub struct GatewayMetrics {
     decisions: Counters<(ByMode, Done)>,
     refusals: Counters<Shortage>,
     phases: Histograms<Phase>,
+    /// Messages that a policy leaves out, by the name of what says so.
+    pub(crate) skips: NamedCounters,
     released: Counter,
     cut: Counter,
     /// Bytes of heads, read buffers and bodies held in memory.
@@ -112,6 +115,12 @@ impl GatewayMetrics {
                 "icapstan_gateway_phase_seconds",
                 "Time of transactions with a body, by phase.",
                 &BUCKETS,
+            )?,
+            skips: make.named_counters(
+                "icapstan_gateway_skips_total",
+                "Messages that were not scanned because of policies[].skip, by its name.",
+                "skip",
+                Config::MAX_SKIPS,
             )?,
             released: make.counter(
                 "icapstan_gateway_released_total",

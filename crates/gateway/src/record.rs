@@ -50,6 +50,7 @@ pub(crate) fn decision(
             Action::Redirect(_) => "redirect",
         },
         rule = rule(transaction, decision.by),
+        skip = skip(transaction),
         url = url(transaction).unwrap_or_default(),
         client = client(transaction, peer),
         peer = %peer,
@@ -72,6 +73,11 @@ pub(crate) fn rule(transaction: &Transaction<'_>, by: DecidedBy) -> String {
             name.map_or_else(|| format!("rules[{index}]"), str::to_owned)
         }
     }
+}
+
+/// What of the policy left the body out.
+fn skip<'t>(transaction: &Transaction<'t>) -> &'t str {
+    transaction.skip.map_or("", |skip| &transaction.service.policy.skips()[skip.index].name)
 }
 
 /// Writes the line of the access log, if there is one.

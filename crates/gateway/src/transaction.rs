@@ -9,6 +9,7 @@ use crate::metrics::{Phase, Shortage};
 use crate::record;
 use crate::sample::Sample;
 use crate::services::Service;
+use crate::skip::{Here, Skip};
 use crate::stall::Stall;
 use crate::store::{Store, StoreError};
 use crate::url_lists::Looked;
@@ -46,6 +47,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) conclusion: Conclusion,
     /// The URL and the lists that it is looked up in, where it is.
     pub(crate) looked: Option<Looked>,
+    /// Why its body is not scanned, if a rule says so.
+    pub(crate) skip: Option<Skip>,
     /// What was found of the URL, until it is put to what is found of the body.
     of_url: Option<Findings>,
 }
@@ -73,6 +76,8 @@ enum Received {
     Whole,
     /// It will not be stored, for this reason. A piece was received that the store did not take.
     Part(Verdict, Rest),
+    /// The policy leaves it out. The same piece is here.
+    Skipped(Skip, Rest),
     /// There is no room.
     Spent,
     /// What is here is enough to block it.
@@ -112,6 +117,7 @@ impl<'a> Transaction<'a> {
             id: OnceLock::new(),
             conclusion: Conclusion::default(),
             looked: None,
+            skip: None,
             of_url: None,
         }
     }
@@ -147,11 +153,20 @@ impl<'a> Transaction<'a> {
         };
         let mut out = Out::Nothing;
         let received = self.receive(exchange, &mut store, &mut out, claimed).await?;
+        let ended = exchange.body_ended();
+        let received = self.leave_out(exchange.peer(), &store, ended, claimed, received).await?;
         self.gateway.metrics.took(Phase::Receive, started.elapsed());
         match received {
             Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
             Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
             Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await,
+            Received::Skipped(skip, rest) => {
+                self.gateway.metrics.skips.inc(&self.service.policy.skips()[skip.index].name);
+                self.skip = Some(skip);
+                let excluded = Verdict::NonScanned(NonScannedReason::Excluded);
+                let report = ScanReport::unscanned(excluded.into());
+                self.conclude(exchange, &report, Some((store, out)), &rest.bytes).await
+            }
             Received::Part(verdict, rest) => {
                 let report = ScanReport::unscanned(verdict.into());
                 self.conclude(exchange, &report, Some((store, out)), &rest.bytes).await
@@ -215,12 +230,41 @@ impl<'a> Transaction<'a> {
                     return Ok(Received::Part(TOO_LARGE, Rest::default()));
                 }
                 Body::PreviewEnd => {
+                    if let Some(skip) = self
+                        .leaves_out(exchange.peer(), store, Here { more: 0, ended: false, claimed })
+                        .await?
+                    {
+                        return Ok(Received::Skipped(skip, Rest::default()));
+                    }
                     previewing = false;
                     exchange.proceed().await?;
                 }
                 Body::End => return Ok(Received::Whole),
             }
         }
+    }
+
+    /// Whether what has been received is left out, now that more of it is not asked for.
+    async fn leave_out(
+        &self,
+        peer: SocketAddr,
+        store: &Store,
+        ended: bool,
+        claimed: Option<u64>,
+        received: Received,
+    ) -> Result<Received, ExchangeError> {
+        let more = match &received {
+            Received::Whole => 0,
+            Received::Part(Verdict::NonScanned(_), rest) => rest.bytes.len(),
+            _ => return Ok(received),
+        };
+        let Some(skip) = self.leaves_out(peer, store, Here { more, ended, claimed }).await? else {
+            return Ok(received);
+        };
+        Ok(match received {
+            Received::Part(_, rest) => Received::Skipped(skip, rest),
+            _ => Received::Skipped(skip, Rest::default()),
+        })
     }
 
     /// Keeps `data`, which the store did not take, until it can be sent.
@@ -313,7 +357,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// What rules may ask for.
-    fn message(&self, peer: SocketAddr, size: BodySize) -> Message<'_> {
+    pub(crate) fn message(&self, peer: SocketAddr, size: BodySize) -> Message<'_> {
         let service = self.service;
         Message::new(&service.path, self.head, peer, size, &service.shared.identity, self.looked.as_ref())
     }

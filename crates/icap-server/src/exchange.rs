@@ -277,9 +277,19 @@ impl<'c, I: Io> Exchange<'c, I> {
     /// Passes what is left of the request's body on as that of the answer, without a copy, and ends
     /// the answer.
     pub async fn relay(&mut self, status: Status) -> Result<(), ExchangeError> {
+        self.relay_at_least(status, 0).await
+    }
+
+    /// As [`Exchange::relay`], for a body of which at least `left` bytes have to come yet. If there are
+    /// fewer, the answer is given up before its end.
+    pub async fn relay_at_least(&mut self, status: Status, left: u64) -> Result<(), ExchangeError> {
         debug_assert_eq!(self.answer, AnswerState::Begun);
+        let before = self.body_bytes;
         loop {
             let pieces = self.pieces()?;
+            if self.body == BodyState::Ended && self.body_bytes - before < left {
+                return Err(ExchangeError::Aborted);
+            }
             match self.body {
                 // Nobody can send 100 in the midst of an answer.
                 BodyState::Undecided => return Err(ExchangeError::Aborted),

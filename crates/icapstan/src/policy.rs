@@ -178,6 +178,13 @@ fn finding(verdict: &Verdict) -> String {
 fn write_text(text: &mut String, case: &str, source: &ScanPolicy, policy: &Policy, found: &Explanation) {
     let case: String = case.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = writeln!(text, "policy {}: {case}", source.name);
+    for (skip, step) in policy.skips().iter().zip(&found.skips) {
+        let _ = match step {
+            Step::Matched => writeln!(text, "  skip \"{}\": holds: it is not scanned", skip.name),
+            Step::Missed { field, why } => writeln!(text, "  skip \"{}\": no: {field}: {why}", skip.name),
+            Step::NotAsked => writeln!(text, "  skip \"{}\": not asked", skip.name),
+        };
+    }
     for (round, Asked { verdict, steps }) in found.asked.iter().enumerate() {
         let _ = match round {
             0 => writeln!(text, "  {}", finding(verdict)),
@@ -206,23 +213,18 @@ fn write_text(text: &mut String, case: &str, source: &ScanPolicy, policy: &Polic
 fn as_json(case: &str, source: &ScanPolicy, policy: &Policy, found: &Explanation) -> Value {
     let asked = found.asked.iter().map(|Asked { verdict, steps }| {
         let steps = steps.iter().enumerate().map(|(index, step)| {
-            let mut line = json!({ "rule": format!("rules[{index}]"), "name": policy.rule_name(index) });
-            line["result"] = json!(match step {
-                Step::Matched => "matched",
-                Step::Missed { .. } => "missed",
-                Step::NotAsked => "not-asked",
-            });
-            if let Step::Missed { field, why } = step {
-                line["field"] = json!(field);
-                line["why"] = json!(why);
-            }
-            line
+            let rule = format!("rules[{index}]");
+            step_line(json!({ "rule": rule, "name": policy.rule_name(index) }), step)
         });
         json!({ "finding": finding(verdict), "rules": steps.collect::<Vec<_>>() })
     });
+    let skips = policy.skips().iter().zip(&found.skips);
+    let skips = skips.map(|(skip, step)| step_line(json!({ "name": skip.name }), step));
     json!({
         "case": case,
         "policy": source.name,
+        "skips": skips.collect::<Vec<_>>(),
+        "skip": found.skip.map(|index| &policy.skips()[index].name),
         "asked": asked.collect::<Vec<_>>(),
         "action": found.action.as_str(),
         "target": Some(&found.target).filter(|target| !target.is_empty()),
@@ -235,4 +237,18 @@ fn as_json(case: &str, source: &ScanPolicy, policy: &Policy, found: &Explanation
             DecidedBy::Default => None,
         },
     })
+}
+
+/// Adds to `line` what came of a rule.
+fn step_line(mut line: Value, step: &Step) -> Value {
+    line["result"] = json!(match step {
+        Step::Matched => "matched",
+        Step::Missed { .. } => "missed",
+        Step::NotAsked => "not-asked",
+    });
+    if let Step::Missed { field, why } = step {
+        line["field"] = json!(field);
+        line["why"] = json!(why);
+    }
+    line
 }

@@ -234,11 +234,17 @@ fn exclusions(section: &mut Section<'_>, draft: &mut Draft) -> Preview {
 
 fn exclusion(element: &Element<'_>, draft: &mut Draft) {
     let instead = match element.name() {
-        "ContentSize" => "objects are scanned whatever their size",
-        "ContentType" => "objects are scanned whatever type the origin claims, which it may do falsely",
-        _ => "objects are scanned whatever their URL; leave the host out in the proxy's ICAP rules instead",
+        "ContentSize" => "`when: {size: {min: ...}}`; the length is what the message says of itself",
+        "ContentType" => {
+            "`when: {types: [...]}`; types are told by first bytes and not by what the origin claims"
+        }
+        _ => "`when: {hosts: [...]}` or `urls`",
     };
-    draft.dropped(&element.path, &element.text(), format!("icapstan has no exclusions: {instead}"));
+    let message = format!(
+        "is a hole, and whether it is still wanted is for you to say: what is left out is not scanned. Write it as \
+         an entry of policies[].skip with {instead}"
+    );
+    draft.dropped(&element.path, &element.text(), message);
 }
 
 /// `TransferBeforeScanEnding` and its attributes.

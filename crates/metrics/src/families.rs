@@ -5,6 +5,7 @@ use crate::describe::is_describing;
 use crate::gauge::Gauges;
 use crate::histogram::{Histogram, Histograms};
 use crate::label::Labels;
+use crate::named::NamedCounters;
 use prometheus::core::Desc;
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Error, Gauge, IntGauge, Opts, Registry};
@@ -56,6 +57,21 @@ impl<'a> Families<'a> {
 
     fn add_counters<K: Labels>(self, name: &str, help: &str, shown: Shown) -> Result<Counters<K>, Error> {
         let counters = Counters::new(Heading::new::<K>(name, help)?, shown);
+        self.registry.register(counters.collector())?;
+        Ok(counters)
+    }
+
+    /// Counters by a label whose values settings give, at most so many.
+    pub fn named_counters(
+        self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        most: usize,
+    ) -> Result<NamedCounters, Error> {
+        let labels = vec![label.to_owned()];
+        let heading = Desc::new(name.to_owned(), help.to_owned(), labels, HashMap::new()).map(Heading)?;
+        let counters = NamedCounters::new(heading, label, most);
         self.registry.register(counters.collector())?;
         Ok(counters)
     }

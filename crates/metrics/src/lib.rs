@@ -50,6 +50,7 @@ mod families;
 mod gauge;
 mod histogram;
 mod label;
+mod named;
 
 pub use counter::{Counter, Counters};
 pub use describe::{Description, Kind, LabelDescription, describe};
@@ -57,5 +58,6 @@ pub use families::Families;
 pub use gauge::Gauges;
 pub use histogram::{Histogram, Histograms};
 pub use label::{Label, Labels};
+pub use named::NamedCounters;
 /// Gauges without labels are those of the crate prometheus: of whole numbers, and of any.
 pub use prometheus::{Gauge as FloatGauge, IntGauge as Gauge};

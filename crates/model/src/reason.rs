@@ -9,6 +9,8 @@ pub enum NonScannedReason {
     Size,
     /// The administrator's policy left it out.
     Skipped,
+    /// A rule of the administrator's policy left this very message out (`policies[].skip`).
+    Excluded,
     /// A format that no engine here can open.
     Unsupported,
     /// Encrypted, so that only the owner of the key can look inside.
@@ -55,9 +57,10 @@ pub enum Reason {
 
 impl NonScannedReason {
     /// All of them, in the order of their severity for the label sets of metrics and for documents.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Size,
         Self::Skipped,
+        Self::Excluded,
         Self::Unsupported,
         Self::Encrypted,
         Self::PartialContent,
@@ -72,6 +75,7 @@ impl NonScannedReason {
         match self {
             Self::Size => "size",
             Self::Skipped => "skipped",
+            Self::Excluded => "excluded",
             Self::Unsupported => "unsupported",
             Self::Encrypted => "encrypted",
             Self::PartialContent => "partial-content",

@@ -3,8 +3,11 @@
 use crate::Action;
 use crate::facts::NoFacts;
 use crate::types;
-use icapstan_api::{Config, Heuristics, Problem, Rule, ScanPolicy, ScanSettings, UnpackKind};
+use icapstan_api::{
+    Config, Facts, Heuristics, Problem, Rule, ScanPolicy, ScanSettings, SkipRule, UnpackKind,
+};
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -18,6 +21,7 @@ const TOTAL_FACTOR: u64 = 4;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) fail_open: bool,
+    skips: Box<[SkipRule]>,
     pub(crate) rules: Box<[Rule]>,
     /// Which rules concern verdicts of a kind, by mode and kind: most decisions look at few.
     concerning: [Box<[u16]>; 2 * VerdictKind::ALL.len()],
@@ -51,6 +55,7 @@ impl Policy {
             name: source.name.as_str().into(),
             fail_open: source.fail_open,
             concerning: concerning(&source.rules),
+            skips: source.skip.as_slice().into(),
             rules: source.rules.as_slice().into(),
             asks_for_types: types::is_asked_for(source),
             profile: Arc::new(profile(&source.scan)),
@@ -75,6 +80,16 @@ impl Policy {
     /// What services call it by.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is not scanned.
+    pub fn skips(&self) -> &[SkipRule] {
+        &self.skips
+    }
+
+    /// Which of [`Policy::skips`] leaves such a message out: the first whose conditions hold.
+    pub fn skip(&self, facts: &dyn Facts) -> Option<usize> {
+        self.skips.iter().position(|skip| skip.when.holds(facts))
     }
 
     /// Whether anything may ask what a body is.
@@ -178,14 +193,23 @@ fn hash(policy: &Policy) -> [u8; 32] {
             hasher.update(&[u8::from(outcome.log)]);
         }
     }
+    let mut add = |text: &[u8]| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    };
+    // What follows came out of text of this kind; there is no value that has none.
     if policy.rules.iter().any(|rule| !rule.when.is_empty()) {
         for rule in &policy.rules {
             let nameless = Rule { name: None, ..rule.clone() };
-            // Rules came out of text of this kind; there is no value that has none.
-            let text = serde_json::to_vec(&nameless).expect("rules can be written");
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(&text);
+            add(&serde_json::to_vec(&nameless).expect("rules can be written"));
         }
+    }
+    if !policy.skips.is_empty() {
+        add(b"skip");
+        // Whichever of them holds, the same follows.
+        let texts =
+            policy.skips.iter().map(|skip| serde_json::to_vec(&skip.when).expect("rules can be written"));
+        texts.collect::<BTreeSet<_>>().iter().for_each(|text| add(text));
     }
     *hasher.finalize().as_bytes()
 }
@@ -309,6 +333,19 @@ mod tests {
         assert_ne!(with(None, &get), with(None, &post));
         assert_ne!(with(None, &get), with(None, &When::default()));
         assert_eq!(with(None, &get), with(Some("downloads"), &get));
+    }
+
+    #[test]
+    fn what_is_left_out_is_in_the_hash_and_its_names_and_order_are_not() {
+        let skip = |name: &str, method: &str| SkipRule {
+            name: name.to_owned(),
+            when: When { methods: vec![method.to_owned()], ..When::default() },
+        };
+        let with = |skips: &[SkipRule]| hash_of(|policy| policy.skip = skips.to_vec());
+        assert_ne!(with(&[]), with(&[skip("a", "GET")]));
+        assert_ne!(with(&[skip("a", "PUT")]), with(&[skip("a", "GET")]));
+        assert_eq!(with(&[skip("a", "GET")]), with(&[skip("b", "GET")]));
+        assert_eq!(with(&[skip("a", "GET"), skip("b", "PUT")]), with(&[skip("a", "PUT"), skip("b", "GET")]));
     }
 
     #[test]

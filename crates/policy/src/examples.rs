@@ -3,6 +3,7 @@
 use crate::explain::{Explanation, Step, shown};
 use crate::{CompileError, DecidedBy, Policy};
 use icapstan_api::{Expectation, PolicyTest, Problem, ScanPolicy};
+use std::fmt::Write as _;
 
 /// What is wrong with policies, each with its path in `icapstan.yaml`; that their own tests fail, too.
 pub fn check_policies(policies: &[ScanPolicy]) -> Result<(), Vec<Problem>> {
@@ -29,6 +30,10 @@ impl Policy {
             (None, ..) | (Some(_), None, DecidedBy::Default) => true,
             (Some(_), ..) => false,
         };
+        let skip = found.skip.map_or(Expectation::NO_SKIP, |index| self.skips()[index].name.as_str());
+        if let Some(wanted) = test.expect.skip.as_deref().filter(|wanted| *wanted != skip) {
+            return Err(self.other_skip(&found, &test.name, wanted, skip));
+        }
         if is_right && test.expect.action == found.action {
             return Ok(());
         }
@@ -58,6 +63,16 @@ impl Policy {
             DecidedBy::Rule(index) => format!("{action} by \"{}\"", shown(&self.rule_label(index))),
             DecidedBy::Default => format!("{action} by default"),
         }
+    }
+
+    /// That something else leaves it out than was wanted, or nothing does.
+    fn other_skip(&self, found: &Explanation, test: &str, wanted: &str, skip: &str) -> String {
+        let mut message = format!("\"{}\": expected skip \"{wanted}\", but it is \"{skip}\"", shown(test));
+        let place = self.skips().iter().position(|entry| entry.name == wanted);
+        if let Some(Step::Missed { field, why }) = place.and_then(|place| found.skips.get(place)) {
+            let _ = write!(message, "; \"{wanted}\" does not hold: {field}: {why}");
+        }
+        message
     }
 
     /// Why it is not the rule that was wanted.
@@ -162,6 +177,38 @@ policies:
         );
         let problems = check_policies(&[ScanPolicy::new("other"), source(tests)]).unwrap_err();
         assert_eq!(problems[0].path, "policies[1].tests[2]");
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_looked_at() {
+        let with = |tests: &str| {
+            let config = format!(
+                "{RULES}
+  skip:
+  - {{name: pictures, when: {{types: ['image/*'], size: {{min: 1k}}}}}}
+  - {{name: friends, when: {{hosts: [friend.test]}}}}
+  tests:
+{tests}"
+            );
+            Config::parse(&config, "icapstan.yaml").unwrap().policies[0].clone()
+        };
+        let right = "
+  - {name: a, given: {verdict: DETECT, type: image/png, size: 1k}, expect: {action: log, rule: default, skip: pictures}}
+  - {name: b, given: {verdict: DETECT, type: image/png}, expect: {action: block, skip: none}}
+  - {name: c, given: {url: 'http://friend.test/x.exe'}, expect: {action: block, rule: programs, skip: friends}}";
+        let policy = Policy::compile(&with(right)).unwrap();
+        let found = policy.explain(&Given::from_case("type=image/png size=2k host=friend.test").unwrap());
+        assert_eq!((found.skip, &found.skips[..]), (Some(0), &[Step::Matched, Step::NotAsked][..]));
+        assert_eq!(found.asked[0].verdict.reason().unwrap().as_str(), "excluded");
+
+        let wrong = "
+  - {name: d, given: {type: image/png, size: 1}, expect: {action: none, skip: pictures}}";
+        let error = Policy::compile(&with(wrong)).unwrap_err();
+        assert_eq!(
+            error.problems[0].to_string(),
+            "tests[0]: \"d\": expected skip \"pictures\", but it is \"none\"; \"pictures\" does not hold: \
+             when.size: 1 is not at least 1000"
+        );
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use crate::given::{self, GivenMessage};
 use crate::{Action, DecidedBy, Policy};
 use icapstan_api::{ActionWord, BodySize, Condition, Facts, Given, Rule, RuleAction, SizeRange, When};
 use icapstan_model::is_deceptive;
-use icapstan_model::{Findings, Mode, Verdict};
+use icapstan_model::{Findings, Mode, NonScannedReason, Verdict};
 use std::fmt::{Display, Write as _};
 
 /// Of a list no more entries are shown.
@@ -15,6 +15,10 @@ const MAX_TEXT: usize = 120;
 /// What a policy does with a message, and how it comes to that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
+    /// One step for each entry of `skip`, in their order.
+    pub skips: Vec<Step>,
+    /// The entry that leaves the message out, so that it is not looked at.
+    pub skip: Option<usize>,
     /// What was asked about, in this order: what was found, and where that passes, whether the message
     /// would pass clean.
     pub asked: Vec<Asked>,
@@ -54,10 +58,22 @@ pub enum Step {
 // === impl Policy ===
 
 impl Policy {
-    /// What becomes of a message, and how the policy comes to that.
+    /// What becomes of a message, and how the policy comes to that. One that is left out is not looked
+    /// at: whatever would be found in it is not.
     pub fn explain(&self, given: &Given) -> Explanation {
         let message = GivenMessage::new(given);
-        let (mode, verdict) = (given::mode(given), given::verdict(given));
+        let skip = self.skip(&message);
+        let skips = self.skips().iter().enumerate().map(|(index, entry)| match entry.when.unmet(&message) {
+            _ if skip.is_some_and(|decides| decides < index) => Step::NotAsked,
+            Some(condition) => missed(&entry.when, condition, &message),
+            None => Step::Matched,
+        });
+        let skips = skips.collect();
+        let mode = given::mode(given);
+        let verdict = match skip {
+            Some(_) => Verdict::NonScanned(NonScannedReason::Excluded),
+            None => given::verdict(given),
+        };
         let mut asked = vec![self.ask(mode, verdict.clone(), &message)];
         let first = self.outcome(mode, &verdict, &message);
         if first.action == Action::Pass && verdict != Verdict::Clean {
@@ -71,7 +87,7 @@ impl Policy {
             Action::Block(template) => (ActionWord::Block, template.to_string()),
             Action::Redirect(url) => (ActionWord::Redirect, url.as_str().to_owned()),
         };
-        Explanation { asked, action, target, by: decision.by }
+        Explanation { skips, skip, asked, action, target, by: decision.by }
     }
 
     /// Every rule, one after the other: no index is asked which of them could match.
@@ -105,12 +121,12 @@ impl Policy {
 }
 
 fn step(rule: &Rule, mode: Mode, verdict: &Verdict, message: &GivenMessage<'_>) -> Step {
-    let missed = |field, why| Step::Missed { field, why };
+    let otherwise = |field, why| Step::Missed { field, why };
     if !rule.mode.includes(mode) {
-        return missed("mode", format!("the message is a {}", mode.as_str()));
+        return otherwise("mode", format!("the message is a {}", mode.as_str()));
     }
     if !rule.verdict.includes(verdict.kind()) {
-        return missed("verdict", format!("{}, not {}", verdict.kind(), rule.verdict.as_str()));
+        return otherwise("verdict", format!("{}, not {}", verdict.kind(), rule.verdict.as_str()));
     }
     if !rule.fits(verdict) {
         let wanted = rule.reason.map_or("", |word| word.0.as_str());
@@ -118,12 +134,16 @@ fn step(rule: &Rule, mode: Mode, verdict: &Verdict, message: &GivenMessage<'_>) 
             Some(reason) => format!("{reason}, not {wanted}"),
             None => format!("there is none, and {wanted} is wanted"),
         };
-        return missed("reason", why);
+        return otherwise("reason", why);
     }
     match rule.when.unmet(message) {
-        Some(condition) => missed(field(condition), why_not(&rule.when, condition, message)),
+        Some(condition) => missed(&rule.when, condition, message),
         None => Step::Matched,
     }
+}
+
+fn missed(when: &When, condition: Condition, message: &GivenMessage<'_>) -> Step {
+    Step::Missed { field: field(condition), why: why_not(when, condition, message) }
 }
 
 const fn field(condition: Condition) -> &'static str {

@@ -36,7 +36,9 @@ fn is_told(range: &MediaRange) -> bool {
 
 /// All conditions, each with the path of what it belongs to.
 fn conditions(source: &ScanPolicy) -> impl Iterator<Item = (String, &When)> {
-    source.rules.iter().enumerate().map(|(index, rule)| (format!("rules[{index}]"), &rule.when))
+    let skips = source.skip.iter().enumerate().map(|(index, skip)| (format!("skip[{index}]"), &skip.when));
+    let rules = source.rules.iter().enumerate().map(|(index, rule)| (format!("rules[{index}]"), &rule.when));
+    skips.chain(rules)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ to date.
 
 `/metrics` at the admin address (`--admin`, by default 127.0.0.1:9344) has them in the text format of
 Prometheus. Each label has the values that are listed here and no others: nothing that a client sends
-adds a series. Series that were never counted are there as 0, so that `rate()` sees their first event;
+adds a series. `NAME` stands for names from the settings. Series that were never counted are there as 0, so that `rate()` sees their first event;
 those of metrics marked *sparse* begin with it.
 
 A metric of type histogram is scraped as `_bucket`, `_sum` and `_count`.

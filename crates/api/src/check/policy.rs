@@ -31,6 +31,7 @@ impl ScanPolicy {
         if scan.unpack.len() != scan.unpack.iter().collect::<BTreeSet<_>>().len() {
             here.report("scan.unpack", "names a kind twice");
         }
+        super::skip::check(&self.skip, here);
         here.count("rules", self.rules.len(), 0, Config::MAX_RULES);
         for (index, rule) in self.rules.iter().enumerate().take(Config::MAX_RULES) {
             rule.check(&mut here.at(&format!("rules[{index}]")));
@@ -39,7 +40,7 @@ impl ScanPolicy {
                 here.report(&format!("rules[{index}]"), format!("has no effect: {winner}"));
             }
         }
-        super::policy_test::check(&self.tests, &self.rules, here);
+        super::policy_test::check(self, here);
     }
 
     /// Without a folder there are the shipped pages only.
@@ -169,7 +170,7 @@ impl Rule {
 // === impl When ===
 
 impl When {
-    fn check(&self, here: &mut Checker<'_>) {
+    pub(super) fn check(&self, here: &mut Checker<'_>) {
         let lengths = [
             ("services", self.services.len()),
             ("clients", self.clients.len()),

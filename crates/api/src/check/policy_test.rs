@@ -2,20 +2,21 @@
 
 use super::policy::reasons_of;
 use super::{Checker, check_path};
-use crate::{Config, Expectation, Given, PolicyTest, Problem, Rule, RuleMode};
+use crate::{Config, Expectation, Given, Problem, Rule, RuleMode, ScanPolicy};
 use icapstan_model::VerdictKind;
 
 /// No URL of a test is longer, in bytes.
 const MAX_URL: usize = 8 * 1024;
 
-/// Checks the tests of a policy with these rules.
-pub(super) fn check(tests: &[PolicyTest], rules: &[Rule], here: &mut Checker<'_>) {
+/// Checks the tests of a policy.
+pub(super) fn check(policy: &ScanPolicy, here: &mut Checker<'_>) {
+    let tests = &policy.tests;
     here.count("tests", tests.len(), 0, Config::MAX_TESTS);
     for (index, test) in tests.iter().enumerate().take(Config::MAX_TESTS) {
         let mut here = here.at(&format!("tests[{index}]"));
         check_text(&mut here, "name", &test.name, 128);
         test.given.check_into(&mut here.at("given"));
-        test.expect.check(&mut here.at("expect"), rules);
+        test.expect.check(&mut here.at("expect"), policy);
     }
 }
 
@@ -94,7 +95,17 @@ impl Given {
 // === impl Expectation ===
 
 impl Expectation {
-    fn check(&self, here: &mut Checker<'_>, rules: &[Rule]) {
+    fn check(&self, here: &mut Checker<'_>, policy: &ScanPolicy) {
+        if let Some(wanted) = &self.skip
+            && wanted != Self::NO_SKIP
+            && !policy.skip.iter().any(|skip| skip.name == *wanted)
+        {
+            here.report("skip", format!("there is no \"{wanted}\"; write its name, or {}", Self::NO_SKIP));
+        }
+        self.check_rule(here, &policy.rules);
+    }
+
+    fn check_rule(&self, here: &mut Checker<'_>, rules: &[Rule]) {
         let Some(wanted) = &self.rule else { return };
         let is_named = rules.iter().any(|rule| rule.name.as_ref() == Some(wanted));
         if wanted != Self::DEFAULT && !is_named && place(wanted).is_none_or(|index| index >= rules.len()) {

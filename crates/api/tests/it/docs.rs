@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -106,6 +106,7 @@ fn the_page_has_each_setting_and_no_other() {
         templates: {folder: /x}
         policies:
         - name: default
+          skip: [{name: x, when: {methods: [GET]}}]
           rules:
           - name: x
             verdict: FAILED
@@ -137,7 +138,7 @@ fn the_page_has_each_setting_and_no_other() {
               method: GET
               size: 1
               type: image/png
-            expect: {action: none, rule: x}
+            expect: {action: none, rule: x, skip: x}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}
         limits: {queueLength: 1, memory: 1Gi}
@@ -157,6 +158,10 @@ fn the_page_has_each_setting_and_no_other() {
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());
+    known.push("policies[].skip".to_owned());
+    // Has the conditions of rules.
+    known.retain(|path| path != "policies[].skip[].when.methods");
+    known.push("policies[].skip[].when".to_owned());
     known.push("policies[].tests".to_owned());
     known.push("urlLists.sources".to_owned());
     known.push("events".to_owned());

@@ -216,6 +216,21 @@ fn files_are_read_and_files_that_cannot_be_are_named() {
     assert!(Config::load(folder.path()).is_err());
 }
 
+#[test]
+fn previews_too_short_to_tell_what_is_left_out_are_advised_against() {
+    let advice = |preview: &str, when: &str| {
+        let text = format!(
+            "services: [{{path: /x, preview: {preview}}}]
+policies: [{{name: default, skip: [{{name: a, when: {when}}}]}}]"
+        );
+        let config = parse(&text);
+        let sizing = config.sizing(&Machine::detect()).unwrap();
+        config.advice(&sizing).iter().any(|advice| advice.path == "services[0].preview")
+    };
+    assert!(advice("off", "{types: [image/png]}") && advice("511", "{types: [image/png]}"));
+    assert!(!advice("512", "{types: [image/png]}") && !advice("off", "{hosts: [h]}"));
+}
+
 fn any_rule() -> impl Strategy<Value = Rule> {
     (
         proptest::sample::select(&[RuleMode::Req, RuleMode::Resp][..]),

@@ -308,6 +308,36 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "policies[0].tests[0].given.type: ",
         &["write one such as image/png"],
     ),
+    (
+        "policies: [{name: default, skip: [{when: {hosts: [h]}}]}]",
+        "1:35: policies[0].skip[0]: ",
+        &["missing field `name`"],
+    ),
+    (
+        "policies: [{name: default, skip: [{name: a, when: {}}]}]",
+        "policies[0].skip[0].when: ",
+        &["would leave everything out", "`scan: none`"],
+    ),
+    (
+        "policies: [{name: default, skip: [{name: 'a b', when: {hosts: [h]}}]}]",
+        "policies[0].skip[0].name: ",
+        &["letters, digits"],
+    ),
+    (
+        "policies: [{name: default, skip: [{name: a, when: {hosts: [h]}}, {name: a, when: {hosts: [i]}}]}]",
+        "policies[0].skip[1].name: ",
+        &["already taken by skip[0]"],
+    ),
+    (
+        "policies: [{name: default, skip: [{name: a, when: {size: {}}}]}]",
+        "policies[0].skip[0].when.size: ",
+        &["names neither min nor max"],
+    ),
+    (
+        "policies: [{name: default, tests: [{name: a, given: {}, expect: {action: none, skip: b}}]}]",
+        "policies[0].tests[0].expect.skip: ",
+        &["there is no \"b\""],
+    ),
     // Tests of policies.
     (
         "policies: [{name: default, tests: [{name: a, given: {}}]}]",

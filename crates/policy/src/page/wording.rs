@@ -44,6 +44,7 @@ struct Told {
 struct Causes {
     size: &'static str,
     skipped: &'static str,
+    excluded: &'static str,
     unsupported: &'static str,
     encrypted: &'static str,
     partial_content: &'static str,
@@ -146,6 +147,7 @@ impl Causes {
             Reason::NonScanned(reason) => match reason {
                 NonScannedReason::Size => self.size,
                 NonScannedReason::Skipped => self.skipped,
+                NonScannedReason::Excluded => self.excluded,
                 NonScannedReason::Unsupported => self.unsupported,
                 NonScannedReason::Encrypted => self.encrypted,
                 NonScannedReason::PartialContent => self.partial_content,

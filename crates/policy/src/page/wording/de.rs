@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "Er ist größer, als hier geprüft wird.",
         skipped: "Eine Regel hat ihn von der Prüfung ausgenommen.",
+        excluded: "Inhalte dieser Art oder Herkunft werden hier nicht geprüft.",
         unsupported: "Sein Format lässt sich nicht für eine Prüfung öffnen.",
         encrypted: "Er ist verschlüsselt, sodass niemand ohne den Schlüssel hineinsehen kann.",
         partial_content: "Er ist ein Teil von etwas Größerem und lässt sich allein nicht beurteilen.",

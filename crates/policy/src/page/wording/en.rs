@@ -35,6 +35,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "It is larger than what is checked here.",
         skipped: "It was left out of the check by a rule.",
+        excluded: "Content of this kind or from this place is not checked here.",
         unsupported: "Its format cannot be opened for a check.",
         encrypted: "It is encrypted, so that nobody without the key can look inside.",
         partial_content: "It is a piece of something larger that cannot be judged alone.",

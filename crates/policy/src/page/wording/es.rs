@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "Es más grande de lo que se comprueba aquí.",
         skipped: "Una regla lo ha excluido de la comprobación.",
+        excluded: "Aquí no se comprueban los contenidos de este tipo o de este origen.",
         unsupported: "Su formato no se puede abrir para comprobarlo.",
         encrypted: "Está cifrado, de modo que nadie puede ver su interior sin la clave.",
         partial_content: "Es un fragmento de algo mayor y no se puede juzgar por sí solo.",

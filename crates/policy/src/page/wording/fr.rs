@@ -35,6 +35,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "Il est plus volumineux que ce qui est vérifié ici.",
         skipped: "Une règle l’a exclu de la vérification.",
+        excluded: "Les contenus de ce type ou de cette origine ne sont pas vérifiés ici.",
         unsupported: "Son format ne peut pas être ouvert pour être vérifié.",
         encrypted: "Il est chiffré : sans la clé, personne ne peut voir ce qu’il contient.",
         partial_content: "C’est un fragment d’un ensemble plus grand, qui ne peut pas être jugé seul.",

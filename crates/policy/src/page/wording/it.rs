@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "È più grande di ciò che qui viene controllato.",
         skipped: "Una regola lo ha escluso dal controllo.",
+        excluded: "I contenuti di questo tipo o di questa origine qui non vengono controllati.",
         unsupported: "Il suo formato non può essere aperto per un controllo.",
         encrypted: "È cifrato: senza la chiave nessuno può guardarci dentro.",
         partial_content: "È una parte di qualcosa di più grande e non può essere valutato da solo.",

@@ -32,6 +32,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "ここで検査できる大きさを超えています。",
         skipped: "規則により検査の対象から外されました。",
+        excluded: "この種類またはこの提供元の内容は、ここでは検査されません。",
         unsupported: "検査のために開くことのできない形式です。",
         encrypted: "暗号化されているため、鍵がなければ中を確認できません。",
         partial_content: "より大きなものの一部であり、単独では判定できません。",

@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "Hij is groter dan wat hier wordt gecontroleerd.",
         skipped: "Een regel heeft hem van de controle uitgesloten.",
+        excluded: "Inhoud van deze soort of herkomst wordt hier niet gecontroleerd.",
         unsupported: "De indeling kan niet worden geopend voor een controle.",
         encrypted: "Hij is versleuteld, zodat niemand zonder de sleutel erin kan kijken.",
         partial_content: "Het is een deel van iets groters dat niet op zichzelf kan worden beoordeeld.",

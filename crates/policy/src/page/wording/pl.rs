@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "Jest większa niż to, co jest tu sprawdzane.",
         skipped: "Reguła wyłączyła ją ze sprawdzania.",
+        excluded: "Treści tego rodzaju lub pochodzenia nie są tu sprawdzane.",
         unsupported: "Jej formatu nie można otworzyć w celu sprawdzenia.",
         encrypted: "Jest zaszyfrowana, więc bez klucza nikt nie może zajrzeć do środka.",
         partial_content: "Jest częścią czegoś większego i nie można jej ocenić osobno.",

@@ -36,6 +36,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "É maior do que o que se verifica aqui.",
         skipped: "Uma regra excluiu-o da verificação.",
+        excluded: "Os conteúdos deste tipo ou desta origem não são verificados aqui.",
         unsupported: "O seu formato não pode ser aberto para verificação.",
         encrypted: "Está cifrado, de modo que ninguém sem a chave pode ver o seu interior.",
         partial_content: "É uma parte de algo maior e não pode ser avaliado sozinho.",

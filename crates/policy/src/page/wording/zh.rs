@@ -29,6 +29,7 @@ pub(super) const WORDS: Words = Words {
     causes: Causes {
         size: "它的大小超出了此处的检查范围。",
         skipped: "有规则将它排除在检查之外。",
+        excluded: "此类或来自此处的内容在这里不作检查。",
         unsupported: "它的格式无法打开以供检查。",
         encrypted: "它已加密，没有密钥就无法查看其内容。",
         partial_content: "它只是某个更大内容的一部分，无法单独判断。",
