@@ -2,6 +2,8 @@
 
 mod events;
 mod headers;
+mod hooks;
+mod identity;
 mod policy;
 mod policy_test;
 mod skip;
@@ -71,6 +73,7 @@ impl Config {
         self.detection_headers.check(&mut root.at("detectionHeaders"));
         self.url_lists.check(&mut root.at("urlLists"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
+        self.check_hooks(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);
         }
@@ -389,5 +392,11 @@ impl Checker<'_> {
 }
 
 fn join(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+    if field.is_empty() {
+        path.to_owned()
+    } else if path.is_empty() {
+        field.to_owned()
+    } else {
+        format!("{path}.{field}")
+    }
 }

@@ -1,8 +1,8 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    DetectionHeaders, EventSettings, IcapService, IdentitySettings, KeepAlive, Limits, LogSettings, Preset,
-    ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, UrlLists,
+    DetectionHeaders, EventSettings, HookSettings, IcapService, IdentitySettings, KeepAlive, Limits,
+    LogSettings, Preset, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -48,6 +48,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where security events go.
     pub events: Vec<EventSettings>,
+    /// Programs and servers that rules may call.
+    pub hooks: HookSettings,
 }
 
 // === impl Config ===
@@ -78,6 +80,7 @@ impl Default for Config {
             templates: TemplateSettings::default(),
             log: LogSettings::default(),
             events: Vec::new(),
+            hooks: HookSettings::default(),
         }
     }
 }

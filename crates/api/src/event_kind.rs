@@ -23,6 +23,8 @@ pub enum EventKind {
     Start,
     /// The program no longer serves.
     Stop,
+    /// A clean message went on, and a rule speaks of it.
+    Pass,
 }
 
 /// How much an event matters, least first.
@@ -46,7 +48,7 @@ pub enum Severity {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Detection,
         Self::Block,
         Self::NotScanned,
@@ -55,6 +57,7 @@ impl EventKind {
         Self::ListChange,
         Self::Start,
         Self::Stop,
+        Self::Pass,
     ];
 
     /// The word in settings and in every format.
@@ -68,6 +71,7 @@ impl EventKind {
             Self::ListChange => "list-change",
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::Pass => "pass",
         }
     }
 
@@ -78,7 +82,7 @@ impl EventKind {
             Self::Failure => Severity::Error,
             Self::Block | Self::NotScanned => Severity::Warning,
             Self::ConfigurationChange => Severity::Notice,
-            Self::ListChange | Self::Start | Self::Stop => Severity::Info,
+            Self::ListChange | Self::Start | Self::Stop | Self::Pass => Severity::Info,
         }
     }
 }

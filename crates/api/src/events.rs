@@ -14,8 +14,8 @@ pub struct EventSettings {
     /// How they look there.
     #[serde(default)]
     pub format: EventFormat,
-    /// Which ones go there. Default: all.
-    #[serde(default = "all_kinds")]
+    /// Which ones go there. Default: all but `pass`.
+    #[serde(default = "usual_kinds")]
     pub kinds: Vec<EventKind>,
     /// Those that matter less do not.
     #[serde(default)]
@@ -183,12 +183,12 @@ impl EventSettings {
     /// The most events that wait for a sink.
     pub const MAX_QUEUE: u32 = 65_536;
 
-    /// All kinds as JSON for `sink`.
+    /// The usual kinds as JSON for `sink`.
     pub fn new(sink: SinkSettings) -> Self {
         Self {
             sink,
             format: EventFormat::default(),
-            kinds: all_kinds(),
+            kinds: usual_kinds(),
             min_severity: Severity::default(),
             queue: default_queue(),
         }
@@ -200,8 +200,8 @@ impl EventSettings {
     }
 }
 
-fn all_kinds() -> Vec<EventKind> {
-    EventKind::ALL.to_vec()
+fn usual_kinds() -> Vec<EventKind> {
+    EventKind::ALL.into_iter().filter(|kind| *kind != EventKind::Pass).collect()
 }
 
 const fn default_queue() -> u32 {

@@ -29,6 +29,7 @@ mod duration;
 mod error;
 mod event_kind;
 mod events;
+mod hooks;
 mod identity;
 mod load;
 mod machine;
@@ -40,6 +41,8 @@ mod preset;
 mod process;
 mod redirect;
 mod rule;
+mod rule_header;
+mod rule_text;
 mod service;
 mod size;
 mod skip;
@@ -56,6 +59,10 @@ pub use events::{
     EventFormat, EventSettings, EventTarget, SinkSettings, StdoutSettings, SyslogFacility, SyslogFraming,
     SyslogPeer, SyslogSettings, SyslogTls, SyslogTransport,
 };
+pub use hooks::{
+    ExecHook, HookHost, HookHostError, HookSettings, HookTarget, HookUrl, HookUrlError, HttpHook, HttpHooks,
+    RuleHook,
+};
 pub use identity::{IdentitySettings, UserEncoding};
 pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
@@ -67,6 +74,8 @@ pub use preset::Preset;
 pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
 pub use redirect::{RedirectError, RedirectUrl, Variable};
 pub use rule::{ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, Template};
+pub use rule_header::{HeaderTarget, RuleHeader};
+pub use rule_text::{RuleText, RuleTextError, RuleVariable};
 pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
 pub use skip::SkipRule;

@@ -1,6 +1,6 @@
 //! What follows from what was found (`policies[].rules[]`).
 
-use crate::{RedirectUrl, TemplateName, TemplateNameError, When};
+use crate::{RedirectUrl, RuleHeader, RuleHook, TemplateName, TemplateNameError, When};
 use icapstan_model::{Mode, Reason, Verdict, VerdictKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -26,6 +26,12 @@ pub struct Rule {
     pub when: When,
     /// What follows.
     pub action: RuleAction,
+    /// Header fields that are added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<RuleHeader>,
+    /// What runs besides. Changes no answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<RuleHook>,
 }
 
 /// Which way an object travels.
@@ -98,6 +104,20 @@ pub enum Template {
 // === impl Rule ===
 
 impl Rule {
+    /// A rule of that verdict, either way and without conditions, that does nothing else.
+    pub fn new(verdict: RuleVerdict, action: RuleAction) -> Self {
+        Self {
+            name: None,
+            mode: RuleMode::default(),
+            verdict,
+            reason: None,
+            when: When::default(),
+            action,
+            headers: Vec::new(),
+            hooks: Vec::new(),
+        }
+    }
+
     /// Whether the rule is for such verdicts on objects that travel this way, if their reason fits and
     /// what it asks for in [`Rule::when`] is so.
     pub fn concerns(&self, mode: Mode, kind: VerdictKind) -> bool {

@@ -67,6 +67,17 @@ impl Source {
     }
 }
 
+/// The event as one JSON object of at most `most` bytes, as sinks of that format get it. Empty if `most` is less
+/// than any event needs.
+pub fn json(source: &Arc<Source>, event: &Event, most: usize) -> Vec<u8> {
+    let encoder = Encoder { source: Arc::clone(source), format: EventFormat::Json, facility: None, most };
+    let mut record = Vec::new();
+    if !encoder.encode(event, &mut record) {
+        record.clear();
+    }
+    record
+}
+
 // === impl Encoder ===
 
 impl Encoder {

@@ -128,7 +128,7 @@ impl Event {
     }
 
     /// About how many bytes of memory it takes.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let texts =
             [&self.service, &self.rule, &self.url, &self.user, &self.method, &self.list, &self.category];
         let texts = texts.into_iter().flatten().chain([&self.message]).chain(self.groups.iter());

@@ -13,6 +13,7 @@ pub(crate) const fn title(kind: EventKind) -> &'static str {
         EventKind::ListChange => "Signatures or lists changed",
         EventKind::Start => "Service started",
         EventKind::Stop => "Service stopped",
+        EventKind::Pass => "Message passed",
     }
 }
 

@@ -51,11 +51,12 @@ pub use icapstan_api::{
     SyslogFraming as Framing, SyslogSettings, SyslogTls as TlsSettings, SyslogTransport as Transport,
 };
 
-pub use encode::Source;
+pub use encode::{Source, json};
 pub use event::{Event, EventAction, Few};
 pub use events::{Events, EventsError, EventsGuard};
 pub use kind::{EventKind, Severity};
 pub use metrics::EventMetrics;
+pub use sink::{TlsError, authorities};
 pub use text::Text;
 
 use icapstan_api::{EventTarget as Target, SyslogPeer as Peer};

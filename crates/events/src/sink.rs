@@ -8,7 +8,7 @@ mod tcp;
 mod tls;
 mod udp;
 
-pub(crate) use tls::TlsError;
+pub use tls::{TlsError, authorities};
 
 use crate::{SyslogSettings, Target, Transport};
 use std::io;

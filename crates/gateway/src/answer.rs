@@ -58,9 +58,11 @@ pub(crate) async fn pass<I: Io>(
     let store = body.map(|(store, _)| store);
     let (service, istag) = (transaction.service, transaction.istag);
     let reason = reason_text(findings);
-    let fields = [("X-Icapstan-Reason", reason.as_str())];
-    let fields = if findings.is_clean() { &[][..] } else { &fields[..] };
-    if service.allow_no_content && exchange.rights().no_content {
+    let mut fields =
+        if findings.is_clean() { Vec::new() } else { vec![("X-Icapstan-Reason", reason.as_str())] };
+    fields.extend(transaction.added.icap());
+    let fields = &fields[..];
+    if service.allow_no_content && exchange.rights().no_content && !is_changed(transaction) {
         finish_sending(exchange, left).await?;
         let reply = Reply { status: Status::NO_CONTENT, istag: &istag, fields, parts: Parts::Nothing };
         return exchange.answer(reply, &[]).await;
@@ -147,6 +149,11 @@ fn unchanged_parts<'a>(transaction: &Transaction<'_>, head: Option<&'a [u8]>) ->
     }
 }
 
+/// Whether what goes on is not what came: a rule adds fields to a head that there is.
+fn is_changed(transaction: &Transaction<'_>) -> bool {
+    transaction.added.changes_http() && message_head(transaction).is_some()
+}
+
 /// Puts a page, or the way to another, in the message's place.
 pub(crate) async fn block<I: Io>(
     transaction: &Transaction<'_>,
@@ -179,6 +186,8 @@ pub(crate) async fn block<I: Io>(
     let mut fields: Vec<_> = detection.iter().flat_map(Detection::fields).collect();
     fields.push(("X-Response-Info", "Blocked"));
     fields.push(("X-Icapstan-Reason", reason.as_str()));
+    fields.extend(transaction.added.icap());
+    let page = BlockPage { head: transaction.added.complete(page.head), ..page };
     let is_head = request.is_some_and(|request| request.method() == b"HEAD");
     let body = !is_head && !page.body.is_empty();
     let parts = Parts::Response { head: &page.head, body };
@@ -192,13 +201,20 @@ fn wishes(request: Option<HttpHead<'_>>) -> Wishes {
     Wishes::new(values("accept"), values("accept-language"))
 }
 
-/// The head to give back; as it came unless it has fields of one connection.
+/// The head of the message that goes on, as it came.
+fn message_head<'a>(transaction: &Transaction<'a>) -> Option<HttpHead<'a>> {
+    match transaction.mode {
+        Mode::Reqmod => transaction.head.http_request(),
+        Mode::Respmod => transaction.head.http_response(),
+    }
+}
+
+/// The head to give back; as it came unless it has fields of one connection, or a rule adds some.
 fn unchanged_head<'a>(transaction: &Transaction<'a>) -> Option<Cow<'a, [u8]>> {
-    let head: HttpHead<'a> = match transaction.mode {
-        Mode::Reqmod => transaction.head.http_request()?,
-        Mode::Respmod => transaction.head.http_response()?,
-    };
-    Some(without_hop_by_hop(head).map_or(Cow::Borrowed(head.as_bytes()), Cow::Owned))
+    let head = message_head(transaction)?;
+    let plain = without_hop_by_hop(head).map_or(Cow::Borrowed(head.as_bytes()), Cow::Owned);
+    let added = &transaction.added;
+    Some(if added.changes_http() { Cow::Owned(added.put(&plain)) } else { plain })
 }
 
 /// All findings in the words of `X-Icapstan-Reason`: `detect`, `non-scanned/size` ...

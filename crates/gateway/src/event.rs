@@ -7,9 +7,11 @@ use crate::url;
 use crate::url_lists::Looked;
 use icapstan_api::BodySize;
 use icapstan_events::{Event, EventAction, EventKind, Text};
+use icapstan_hooks::Call;
 use icapstan_model::{Findings, ScanReport, Verdict, VerdictKind};
-use icapstan_policy::{Action, Decision};
+use icapstan_policy::{Action, DecidedBy, Decision, Met};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What was decided, and about what.
 pub(crate) struct Decided<'t> {
@@ -24,23 +26,41 @@ pub(crate) struct Decided<'t> {
 /// Tells the sinks, if any wants to know.
 pub(crate) fn tell(transaction: &Transaction<'_>, decided: &Decided<'_>) {
     let events = &transaction.gateway.events;
-    if let Some(kind) = kind(&decided.report.findings, decided.decision)
-        && events.wants(kind)
-    {
+    let kind = kind(&decided.report.findings, decided.decision);
+    if events.wants(kind) {
         events.send(event(transaction, kind, decided));
     }
 }
 
-/// What it is to those who watch, if it is anything.
-fn kind(findings: &Findings, decision: &Decision<'_>) -> Option<EventKind> {
+/// Calls the hooks of the rules that were `met`.
+pub(crate) fn call(transaction: &Transaction<'_>, decided: &Decided<'_>, met: &[Met<'_>]) {
+    let mut shared = None;
+    for met in met {
+        for hook in &met.rule.hooks {
+            let event = shared.get_or_insert_with(|| {
+                let kind = kind(&decided.report.findings, decided.decision);
+                Arc::new(event(transaction, kind, decided))
+            });
+            transaction.gateway.hooks.send(Call {
+                hook: hook.clone(),
+                event: Arc::clone(event),
+                verdict: met.verdict.clone(),
+                rule: Text::name(record::rule(transaction, DecidedBy::Rule(met.index))),
+            });
+        }
+    }
+}
+
+/// What it is to those who watch.
+fn kind(findings: &Findings, decision: &Decision<'_>) -> EventKind {
     let is_blocked = decision.action != Action::Pass;
     match findings.kind() {
-        VerdictKind::Detect | VerdictKind::Phishing | VerdictKind::Macro => Some(EventKind::Detection),
+        VerdictKind::Detect | VerdictKind::Phishing | VerdictKind::Macro => EventKind::Detection,
         // Whatever was found, it would be blocked without that too.
-        _ if is_blocked && *decision.verdict == Verdict::Clean => Some(EventKind::Block),
-        VerdictKind::Failed => Some(EventKind::Failure),
-        VerdictKind::NonScanned => Some(EventKind::NotScanned),
-        VerdictKind::Clean => None,
+        _ if is_blocked && *decision.verdict == Verdict::Clean => EventKind::Block,
+        VerdictKind::Failed => EventKind::Failure,
+        VerdictKind::NonScanned => EventKind::NotScanned,
+        VerdictKind::Clean => EventKind::Pass,
     }
 }
 
@@ -49,6 +69,7 @@ fn message(kind: EventKind) -> &'static str {
         EventKind::Detection => "A threat, a deceptive link or active content was found.",
         EventKind::Block => "The rules do not let this message through.",
         EventKind::Failure => "The scan of an object broke.",
+        EventKind::Pass => "A rule speaks of a clean message.",
         _ => "An object was not, or not wholly, looked at.",
     }
 }
@@ -96,24 +117,24 @@ fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) 
 mod tests {
     use super::*;
     use icapstan_model::{FailedReason, NonScannedReason};
-    use icapstan_policy::{DecidedBy, TemplateId};
+    use icapstan_policy::TemplateId;
 
     #[test]
-    fn threats_come_first_and_what_passes_clean_is_nothing() {
+    fn threats_come_first_and_what_passes_clean_has_a_kind_of_its_own() {
         let infected = Verdict::Infected("X".into());
         let (size, broken) =
             (Verdict::NonScanned(NonScannedReason::Size), Verdict::Failed(FailedReason::Crash));
         let (pass, block) = (Action::Pass, Action::Block(TemplateId::Refused));
         for (found, action, by, expected) in [
-            (&[&infected, &broken][..], pass, &infected, Some(EventKind::Detection)),
-            (&[&Verdict::Macro("X".into()), &size], block, &size, Some(EventKind::Detection)),
-            (&[&size], block, &Verdict::Clean, Some(EventKind::Block)),
-            (&[], block, &Verdict::Clean, Some(EventKind::Block)),
-            (&[&size, &broken], block, &size, Some(EventKind::Failure)),
-            (&[&size], block, &size, Some(EventKind::NotScanned)),
-            (&[&size], pass, &size, Some(EventKind::NotScanned)),
-            // A rule that only logs.
-            (&[], pass, &Verdict::Clean, None),
+            (&[&infected, &broken][..], pass, &infected, EventKind::Detection),
+            (&[&Verdict::Macro("X".into()), &size], block, &size, EventKind::Detection),
+            (&[&size], block, &Verdict::Clean, EventKind::Block),
+            (&[], block, &Verdict::Clean, EventKind::Block),
+            (&[&size, &broken], block, &size, EventKind::Failure),
+            (&[&size], block, &size, EventKind::NotScanned),
+            (&[&size], pass, &size, EventKind::NotScanned),
+            // A rule that only logs, or has hooks.
+            (&[], pass, &Verdict::Clean, EventKind::Pass),
         ] {
             let mut findings = Findings::clean();
             for verdict in found {

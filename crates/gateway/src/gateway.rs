@@ -12,6 +12,7 @@ use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api as api;
 use icapstan_events::Events;
+use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
 use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
@@ -44,6 +45,8 @@ pub struct GatewayConfig {
     pub access_log: Option<AccessLog>,
     /// What takes an event for each message that is not found clean, or that a rule keeps back.
     pub events: Events,
+    /// What rules call.
+    pub hooks: Hooks,
 }
 
 /// What may be changed while requests go on.
@@ -84,6 +87,7 @@ pub struct Gateway {
     pub(crate) metrics: GatewayMetrics,
     pub(crate) blocked: BlockedUrls,
     pub(crate) events: Events,
+    pub(crate) hooks: Hooks,
     access_log: Option<AccessLog>,
     max_connections: u32,
     /// Differs from process to process, so that transaction ids do.
@@ -120,6 +124,7 @@ impl Gateway {
             metrics,
             blocked: BlockedUrls::default(),
             events: config.events.clone(),
+            hooks: config.hooks.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),

@@ -23,8 +23,9 @@
 //! 2. Every answer but that to a wholly clean object carries `X-Icapstan-Reason`.
 //! 3. Bytes are stored only against a budget; the budget is given back when the transaction ends,
 //!    however it ends.
-//! 4. What goes back unchanged goes back byte for byte.
+//! 4. What goes back unchanged goes back byte for byte, but for header fields that a rule adds.
 
+mod added;
 mod answer;
 mod blocked;
 mod context;

@@ -1,5 +1,6 @@
 //! One REQMOD or RESPMOD from its heads to its answer.
 
+use crate::added::Added;
 use crate::answer::{Outcome, begin_unchanged, block, pass};
 use crate::context;
 use crate::event::{self, Decided};
@@ -49,6 +50,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) looked: Option<Looked>,
     /// Why its body is not scanned, if a rule says so.
     pub(crate) skip: Option<Skip>,
+    /// What rules add to the answer.
+    pub(crate) added: Added,
     /// What was found of the URL, until it is put to what is found of the body.
     of_url: Option<Findings>,
 }
@@ -118,6 +121,7 @@ impl<'a> Transaction<'a> {
             conclusion: Conclusion::default(),
             looked: None,
             skip: None,
+            added: Added::default(),
             of_url: None,
         }
     }
@@ -391,15 +395,19 @@ impl<'a> Transaction<'a> {
             message.sample = Some(Sample::of(store, matches!(size, BodySize::Whole(_))).await?);
         }
         let decision = service.policy.decide(self.mode, findings, &message);
+        let met = service.policy.met(self.mode, findings, &message, &decision);
         drop(message);
+        self.added = Added::new(self, &met);
         let outcome = Outcome::of(&decision);
         self.decided(findings, matches!(outcome, Outcome::Block(_)));
         let is_begun = matches!(body, Some((_, Out::Body(_))));
+        let peer = exchange.peer();
+        let decided = Decided { report, decision: &decision, peer, size, is_cut: is_begun };
         if decision.log {
-            let peer = exchange.peer();
             record::decision(self, report, &decision, peer, body.map(|(store, _)| store.len()));
-            event::tell(self, &Decided { report, decision: &decision, peer, size, is_cut: is_begun });
+            event::tell(self, &decided);
         }
+        event::call(self, &decided, &met);
         self.epoch = None;
         let answered = match outcome {
             Outcome::Pass => pass(self, exchange, findings, body, rest).await,

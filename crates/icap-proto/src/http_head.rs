@@ -179,7 +179,7 @@ fn plain_name(line: &[u8]) -> Option<&[u8]> {
     plain.then_some(name)
 }
 
-fn has_lone_breaks(head: &[u8]) -> bool {
+pub(crate) fn has_lone_breaks(head: &[u8]) -> bool {
     memchr::memchr2_iter(b'\r', b'\n', head).any(|at| match head[at] {
         b'\r' => head.get(at + 1) != Some(&b'\n'),
         _ => at == 0 || head[at - 1] != b'\r',

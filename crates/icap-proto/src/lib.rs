@@ -36,6 +36,7 @@ mod http_head;
 mod limits;
 mod options;
 mod rights;
+mod set_fields;
 mod start_line;
 mod status;
 
@@ -49,5 +50,6 @@ pub use http_head::{Field, HttpHead, without_hop_by_hop};
 pub use limits::Limits;
 pub use options::OptionsAnswer;
 pub use rights::Rights;
+pub use set_fields::set_fields;
 pub use start_line::{IcapUri, Method};
 pub use status::Status;

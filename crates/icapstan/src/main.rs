@@ -4,6 +4,7 @@ mod check_config;
 mod cli;
 mod client;
 mod exit;
+mod hooks;
 mod import_kse;
 mod lists;
 mod memory;

@@ -6,6 +6,7 @@ use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
 };
+use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError, check_policies};
@@ -184,6 +185,7 @@ impl Settings {
         access_log: Option<AccessLog>,
         url_lists: UrlLists,
         events: &Events,
+        hooks: &Hooks,
     ) -> GatewayConfig {
         GatewayConfig {
             settings: self.served(),
@@ -194,6 +196,7 @@ impl Settings {
             temp_dir: self.sizing.spool_dir.clone(),
             access_log,
             events: events.clone(),
+            hooks: hooks.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
+use crate::hooks;
 use crate::memory;
 use crate::reload::{Followers, Notes, Reloader};
 use crate::settings::{self, Settings};
@@ -9,6 +10,7 @@ use crate::siem;
 use anyhow::{Context, anyhow};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists};
+use icapstan_hooks::Hooks;
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_scanner::{Scanner, find_worker};
@@ -60,8 +62,19 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
-    let exit = run_with(args, &settings, &registry, access_log, &events);
+    let (hooks, hooks_guard) = match hooks::start(&settings.config.hooks, &registry) {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    let exit = run_with(args, &settings, &registry, access_log, &events, &hooks);
+    // Both at once: together they take no longer than one.
+    let hooks = hooks::stop(hooks_guard);
     siem::stop(guard);
+    // Without the thread the guard has done it.
+    let _ = hooks.map(std::thread::JoinHandle::join);
     exit
 }
 
@@ -72,6 +85,7 @@ fn run_with(
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
     events: &Events,
+    hooks: &Hooks,
 ) -> Exit {
     for advice in settings.advice() {
         warn!(setting = advice.path, "{}", advice.message);
@@ -84,7 +98,7 @@ fn run_with(
         .enable_all()
         .build();
     let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(args, settings, registry, access_log, events));
+        let result = runtime.block_on(serve(args, settings, registry, access_log, events, hooks));
         // What still blocks has no one left to wait for it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -153,6 +167,7 @@ async fn serve(
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
     events: &Events,
+    hooks: &Hooks,
 ) -> anyhow::Result<()> {
     icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(registry)?;
@@ -178,7 +193,7 @@ async fn serve(
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let gateway = Arc::new(Gateway::new(
-        &settings.gateway(&memory, access_log, url_lists.clone(), events),
+        &settings.gateway(&memory, access_log, url_lists.clone(), events, hooks),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?);

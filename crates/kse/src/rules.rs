@@ -7,7 +7,7 @@ mod line;
 
 use crate::draft::Draft;
 use crate::note::quotable;
-use icapstan_api::{Rule, RuleAction, RuleMode, RuleVerdict, Template, When};
+use icapstan_api::{Rule, RuleAction, RuleMode, RuleVerdict, Template};
 use icapstan_model::{Mode, VerdictKind};
 use line::{Line, LineError};
 use std::collections::HashSet;
@@ -141,7 +141,7 @@ impl Import<'_> {
             self.dropped(place, message);
             return false;
         }
-        let rule = Rule { name: None, mode, verdict, reason: None, when: When::default(), action };
+        let rule = Rule { mode, ..Rule::new(verdict, action) };
         self.draft.policy().rules.push(rule);
         true
     }

@@ -2,9 +2,11 @@
 
 use crate::Action;
 use crate::facts::NoFacts;
+use crate::met;
 use crate::types;
 use icapstan_api::{
-    Config, Facts, Heuristics, Problem, Rule, ScanPolicy, ScanSettings, SkipRule, UnpackKind,
+    Config, Facts, Heuristics, Problem, Rule, RuleText, RuleVariable, ScanPolicy, ScanSettings, SkipRule,
+    UnpackKind,
 };
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
 use std::collections::BTreeSet;
@@ -25,6 +27,8 @@ pub struct Policy {
     pub(crate) rules: Box<[Rule]>,
     /// Which rules concern verdicts of a kind, by mode and kind: most decisions look at few.
     concerning: [Box<[u16]>; 2 * VerdictKind::ALL.len()],
+    /// Any of them adds header fields or has hooks.
+    does_more: bool,
     name: Box<str>,
     asks_for_types: bool,
     profile: Arc<ScanProfile>,
@@ -58,6 +62,7 @@ impl Policy {
             skips: source.skip.as_slice().into(),
             rules: source.rules.as_slice().into(),
             asks_for_types: types::is_asked_for(source),
+            does_more: source.rules.iter().any(met::does_more),
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
         };
@@ -70,6 +75,16 @@ impl Policy {
     pub(crate) fn candidates(&self, mode: Mode, kind: VerdictKind) -> impl Iterator<Item = (usize, &Rule)> {
         let indexes = self.concerning[case(mode, kind)].iter().map(|&index| usize::from(index));
         indexes.map(|index| (index, &self.rules[index]))
+    }
+
+    /// The rule of that index.
+    pub(crate) fn rule(&self, index: usize) -> Option<&Rule> {
+        self.rules.get(index)
+    }
+
+    /// Whether any rule adds header fields or has hooks.
+    pub(crate) const fn does_more(&self) -> bool {
+        self.does_more
     }
 
     /// What the rule of that index is called.
@@ -155,7 +170,8 @@ fn profile(scan: &ScanSettings) -> ScanProfile {
 
 /// Over the profile, and over what is decided in every case there is. Hashing outcomes and not
 /// rules makes the order of rules that do not overlap, and rules that say what holds anyway,
-/// irrelevant. With conditions there are more cases than could be tried; then the rules count too.
+/// irrelevant. With conditions there are more cases than could be tried, and header fields are told in the
+/// answers; then the rules count too. Hooks change no answer.
 fn hash(policy: &Policy) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("icapstan ScanPolicy v1");
     // Taken apart by name, so that a new field cannot be forgotten.
@@ -198,9 +214,11 @@ fn hash(policy: &Policy) -> [u8; 32] {
         hasher.update(text);
     };
     // What follows came out of text of this kind; there is no value that has none.
-    if policy.rules.iter().any(|rule| !rule.when.is_empty()) {
+    if policy.rules.iter().any(|rule| !rule.when.is_empty() || !rule.headers.is_empty()) {
         for rule in &policy.rules {
-            let nameless = Rule { name: None, ..rule.clone() };
+            let told = rule.headers.iter().any(|header| tells_name(&header.value));
+            let name = rule.name.clone().filter(|_| told);
+            let nameless = Rule { name, hooks: Vec::new(), ..rule.clone() };
             add(&serde_json::to_vec(&nameless).expect("rules can be written"));
         }
     }
@@ -212,6 +230,11 @@ fn hash(policy: &Policy) -> [u8; 32] {
         texts.collect::<BTreeSet<_>>().iter().for_each(|text| add(text));
     }
     *hasher.finalize().as_bytes()
+}
+
+/// Whether an answer with such a value has the rule's name in it.
+fn tells_name(value: &RuleText) -> bool {
+    value.variables().any(|variable| variable == RuleVariable::Rule)
 }
 
 /// One verdict of each sort that rules can tell apart.
@@ -251,7 +274,7 @@ mod tests {
 
     fn rule(verdict: RuleVerdict, reason: Option<Reason>, action: RuleAction) -> Rule {
         let reason = reason.map(ReasonWord);
-        Rule { name: None, mode: RuleMode::Any, verdict, reason, when: When::default(), action }
+        Rule { reason, ..Rule::new(verdict, action) }
     }
 
     #[test]

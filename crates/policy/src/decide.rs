@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn rule(mode: RuleMode, verdict: RuleVerdict, action: RuleAction) -> Rule {
-        Rule { name: None, mode, verdict, reason: None, when: When::default(), action }
+        Rule { mode, ..Rule::new(verdict, action) }
     }
 
     fn action(policy: &Policy, verdict: Verdict) -> Action<'_> {
@@ -270,14 +270,7 @@ mod tests {
                     (2, Some(template)) => RuleAction::Block(template),
                     _ => RuleAction::Log,
                 };
-                Rule {
-                    name: None,
-                    mode,
-                    verdict,
-                    reason: reason.map(ReasonWord),
-                    when: When::default(),
-                    action,
-                }
+                Rule { mode, reason: reason.map(ReasonWord), ..Rule::new(verdict, action) }
             })
     }
 

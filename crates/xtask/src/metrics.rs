@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use icapstan_events::EventMetrics;
 use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
+use icapstan_hooks::HookMetrics;
 use icapstan_icap_server::ServerMetrics;
 use icapstan_metrics::{Description, Kind, LabelDescription, describe};
 use prometheus::Registry;
@@ -30,7 +31,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -46,6 +47,11 @@ const PARTS: [Part; 6] = [
         prefix: "icapstan_events_",
         title: "Events",
         about: "Security events (`events`), and the sinks that take them.",
+    },
+    Part {
+        prefix: "icapstan_hook_",
+        title: "Hooks",
+        about: "Programs and servers that rules call (`hooks`).",
     },
     Part { prefix: "icapstan_", title: "Program", about: "The program itself and its logs." },
     Part {
@@ -66,6 +72,7 @@ fn registry() -> Result<Registry> {
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
+    HookMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;
     Ok(registry)
 }

@@ -21,6 +21,8 @@ mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
 mod policies_tell_why;
 mod rfc3507;
+mod rules_add_header_fields;
+mod rules_call_hooks;
 mod rules_decide_by_more_than_the_verdict;
 mod rules_know_what_a_body_is;
 mod settings_change_while_requests_go_on;

@@ -1,54 +1,116 @@
-//! What has to hold for fields of ICAP and for who is believed.
+//! What has to hold of header fields that rules add.
 
 use super::Checker;
-use crate::{Config, DetectionHeaders, IdentitySettings};
-use ipnet::IpNet;
+use crate::{HeaderTarget, RuleHeader, RuleVariable};
 
-// === impl IdentitySettings ===
+/// Fields of one connection (RFC 9110 section 7.6.1), and those that say where a body ends. Nobody may set
+/// them beside the body that they are about.
+const FRAMING: [&str; 11] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
-impl IdentitySettings {
-    pub(super) fn check(&self, here: &mut Checker<'_>) {
-        here.count("trustedPeers", self.trusted_peers.len(), 0, Config::MAX_CONDITIONS);
-        check_networks(here, "trustedPeers", &self.trusted_peers);
-        for (field, name) in [("addressHeader", &self.address_header), ("userHeader", &self.user_header)] {
-            check_field_name(here, field, name);
-        }
-    }
-}
+/// What ICAP gives a meaning (RFC 3507 sections 4.3, 4.7 and 4.10), and what icapstan says there itself.
+const OF_ICAP: [&str; 19] = [
+    "allow",
+    "date",
+    "encapsulated",
+    "host",
+    "istag",
+    "max-connections",
+    "methods",
+    "opt-body-type",
+    "options-ttl",
+    "preview",
+    "service",
+    "service-id",
+    "transfer-complete",
+    "transfer-ignore",
+    "transfer-preview",
+    "x-include",
+    "x-infection-found",
+    "x-response-info",
+    "x-virus-id",
+];
 
-/// A token (RFC 9110 section 5.6.2) of reasonable length.
-fn check_field_name(here: &mut Checker<'_>, field: &str, name: &str) {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    here.count(field, name.len(), 1, 64);
-    if !name.chars().all(token) {
-        here.report(field, "is no name of a header field, such as X-Client-IP");
-    }
-}
+/// What says where an HTTP message goes and what its body is, and fields that stand more than once.
+const OF_HTTP: [&str; 10] = [
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "encapsulated",
+    "expect",
+    "host",
+    "istag",
+    "location",
+    "set-cookie",
+    "www-authenticate",
+];
 
-// === impl DetectionHeaders ===
+// === impl RuleHeader ===
 
-impl DetectionHeaders {
-    pub(super) fn check(&self, here: &mut Checker<'_>) {
-        let time = self.database_time.as_ref().map(|name| ("databaseTime", name));
-        for (field, name) in std::iter::once(("threat", &self.threat)).chain(time) {
-            check_field_name(here, field, name);
-            if !name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-")) {
-                here.report(field, "has to begin with X-: other names have a meaning of their own in ICAP");
-            } else if let Some(own) = Self::OWN.iter().find(|own| own.eq_ignore_ascii_case(name)) {
-                here.report(field, format!("{own} is a field with another meaning"));
+impl RuleHeader {
+    /// Checks all of a rule.
+    pub(super) fn check_all(headers: &[Self], here: &mut Checker<'_>) {
+        here.count("headers", headers.len(), 0, Self::MAX);
+        for (index, header) in headers.iter().enumerate().take(Self::MAX) {
+            header.check(&mut here.at(&format!("headers[{index}]")));
+            let is_same =
+                |other: &&Self| other.to == header.to && other.name.eq_ignore_ascii_case(&header.name);
+            if let Some(first) = headers.iter().take(index).position(|other| is_same(&other)) {
+                let message = format!("\"{}\" is already set by headers[{first}]", header.name);
+                here.report(&format!("headers[{index}].name"), message);
             }
         }
-        if self.database_time.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&self.threat)) {
-            here.report("databaseTime", format!("{} is the field with the threat", self.threat));
-        }
     }
-}
 
-pub(super) fn check_networks(here: &mut Checker<'_>, field: &str, networks: &[IpNet]) {
-    for (index, network) in networks.iter().enumerate().take(Config::MAX_CONDITIONS) {
-        if *network != network.trunc() {
-            let message = format!("{network} has bits behind its length; did you mean {}?", network.trunc());
-            here.report(&format!("{field}[{index}]"), message);
+    fn check(&self, here: &mut Checker<'_>) {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        here.count("name", self.name.len(), 1, Self::MAX_NAME);
+        if !self.name.chars().all(token) {
+            here.report("name", "is no name of a header field, such as X-Scanned");
+        }
+        let lower = self.name.to_ascii_lowercase();
+        let taken = match self.to {
+            HeaderTarget::Icap => OF_ICAP.contains(&lower.as_str()) || lower.starts_with("x-icapstan-"),
+            HeaderTarget::Http => OF_HTTP.contains(&lower.as_str()),
+        };
+        if FRAMING.contains(&lower.as_str()) {
+            let message = format!(
+                "\"{}\" belongs to the connection or to the framing of the message; no rule may set it",
+                self.name
+            );
+            here.report("name", message);
+        } else if taken {
+            let whose = match self.to {
+                HeaderTarget::Icap => "has a meaning in ICAP, or icapstan sends it itself",
+                HeaderTarget::Http => {
+                    "says where the message goes or what it is, or may stand more than once"
+                }
+            };
+            here.report("name", format!("\"{}\" {whose}; no rule may set it", self.name));
+        }
+        let value = self.value.as_str();
+        if value.trim() != value || value.is_empty() {
+            here.report("value", "is empty, or has blanks at its ends");
+        }
+        let allowed = |variable: &RuleVariable| RuleVariable::IN_HEADERS.contains(variable);
+        if let Some(odd) = self.value.variables().find(|variable| !allowed(variable)) {
+            let message = format!(
+                "has the variable {{{}}}, which is for arguments of hooks only; in header fields there are: {}",
+                odd.as_str(),
+                RuleVariable::names(&RuleVariable::IN_HEADERS)
+            );
+            here.report("value", message);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What has to hold within a policy.
 
-use super::headers::check_networks;
+use super::identity::check_networks;
 use super::{Checker, HOUR, check_path};
-use crate::{ByteSize, Config, Problem, Rule, RuleAction, ScanPolicy, SizeRange, Template, When};
+use crate::{ByteSize, Config, Problem, Rule, RuleAction, RuleHeader, ScanPolicy, SizeRange, Template, When};
 use icapstan_model::{Mode, Reason, VerdictKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -115,6 +115,8 @@ impl Rule {
         }
         self.check_reason(here);
         self.when.check(&mut here.at("when"));
+        RuleHeader::check_all(&self.headers, here);
+        self.check_hooks(here);
         match (&self.action, self.verdict.kind()) {
             (RuleAction::Block(_) | RuleAction::Redirect(_), None | Some(VerdictKind::Clean))
                 if self.when.is_empty() =>

@@ -123,6 +123,8 @@ fn the_page_has_each_setting_and_no_other() {
               size: {min: 1, max: 2}
               types: [image/png]
             action: none
+            headers: [{name: X-A, value: x, to: icap}]
+            hooks: [{exec: x}, {http: {url: 'http://h/'}}]
           tests:
           - name: x
             given:
@@ -139,6 +141,7 @@ fn the_page_has_each_setting_and_no_other() {
               size: 1
               type: image/png
             expect: {action: none, rule: x, skip: x}
+        hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}
         limits: {queueLength: 1, memory: 1Gi}
@@ -165,6 +168,7 @@ fn the_page_has_each_setting_and_no_other() {
     known.push("policies[].tests".to_owned());
     known.push("urlLists.sources".to_owned());
     known.push("events".to_owned());
+    known.push("hooks.exec".to_owned());
     // Stands instead of those.
     known.push("urlLists.file".to_owned());
     known.push("policies[].tests[].given.host".to_owned());
@@ -180,15 +184,27 @@ fn the_defaults_of_the_page_are_the_defaults() {
     let small = "
         services: [{path: /x}]
         policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
-        events: [{sink: {syslog: {address: x:1}}}]";
+        events: [{sink: {syslog: {address: x:1}}}]
+        hooks: {exec: [{name: x, command: /x}]}";
     let mut config = Config::parse(small, "small").unwrap();
     let entries = leaves_of(&config);
     config.policies[0].rules.clear();
     config.events.clear();
+    config.hooks.exec.clear();
     let mut defaults = leaves_of(&config);
-    let is_compared = |path: &str| path == "policies[].rules[].mode" || path.starts_with("events[].");
+    let is_compared = |path: &str| {
+        path == "policies[].rules[].mode"
+            || path.starts_with("events[].")
+            || path.starts_with("hooks.exec[].")
+    };
     defaults.extend(entries.into_iter().filter(|(path, _)| is_compared(path)));
-    let required = ["services[].path", "policies[].name", "events[].sink.syslog.address"];
+    let required = [
+        "services[].path",
+        "policies[].name",
+        "events[].sink.syslog.address",
+        "hooks.exec[].name",
+        "hooks.exec[].command",
+    ];
     let mut compared = 0;
     for (path, value) in defaults.iter().filter(|(path, _)| !required.contains(&path.as_str())) {
         assert_eq!(settings[path.as_str()], format!("`{}`", written(value)), "{path}");

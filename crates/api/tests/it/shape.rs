@@ -3,7 +3,7 @@
 use icapstan_api::{
     ByteSize, Config, EventFormat, EventKind, EventSettings, Heuristics, IcapService, LogFormat, LogLevel,
     Machine, Preview, ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, ScanPolicy, ScanScope,
-    ServiceMode, SinkSettings, SyslogTransport, Template, UnpackKind, When,
+    ServiceMode, SinkSettings, SyslogTransport, Template, UnpackKind,
 };
 use icapstan_model::{NonScannedReason, Reason};
 use proptest::prelude::*;
@@ -100,14 +100,7 @@ fn rules_are_read_in_the_words_of_the_reference() {
            - {mode: ANY, verdict: DETECT, action: {block: detected}}",
     );
     let encrypted = Reason::NonScanned(NonScannedReason::PartialContent);
-    let rule = |mode, verdict, reason, action| Rule {
-        name: None,
-        mode,
-        verdict,
-        reason,
-        when: When::default(),
-        action,
-    };
+    let rule = |mode, verdict, reason, action| Rule { mode, reason, ..Rule::new(verdict, action) };
     assert_eq!(
         config.policies[0].rules,
         [
@@ -173,7 +166,7 @@ events:
     );
     let [file, stdout, syslog] = config.events.as_slice() else { panic!("{:?}", config.events) };
     assert_eq!(*file, EventSettings::new(SinkSettings::file("/var/log/icapstan/events.json")));
-    assert!(EventKind::ALL.into_iter().all(|kind| file.wants(kind)));
+    assert!(EventKind::ALL.into_iter().all(|kind| file.wants(kind) == (kind != EventKind::Pass)));
     assert_eq!(stdout.format, EventFormat::Text);
     assert!(stdout.wants(EventKind::Stop) && !stdout.wants(EventKind::Detection));
     assert!(syslog.wants(EventKind::Detection) && !syslog.wants(EventKind::Start));
@@ -240,12 +233,9 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         ),
     )
         .prop_map(|(mode, reason, action)| Rule {
-            name: None,
-            when: When::default(),
             mode,
-            verdict: RuleVerdict::NonScanned,
             reason: Some(ReasonWord(reason)),
-            action,
+            ..Rule::new(RuleVerdict::NonScanned, action)
         })
 }
 

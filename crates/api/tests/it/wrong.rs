@@ -238,6 +238,206 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "policies[0].rules[0].action.block: ",
         &["would not tell the truth about ANY; use refused"],
     ),
+    // Header fields that rules add.
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: 'X A', value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["is no name of a header field"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: '', value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["length of 0; allowed is 1 to 64"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Connection, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["belongs to the connection or to the framing"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: transfer-encoding, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["belongs to the connection or to the framing"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Content-Length, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["belongs to the connection or to the framing"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: TE, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["belongs to the connection or to the framing"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: ISTag, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["has a meaning in ICAP"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: encapsulated, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["has a meaning in ICAP"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-Icapstan-Reason, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["has a meaning in ICAP"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-Virus-ID, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["has a meaning in ICAP"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Preview, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["has a meaning in ICAP"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Host, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["says where the message goes or what it is"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Content-Type, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["says where the message goes or what it is"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Set-Cookie, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["says where the message goes or what it is"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: Location, value: x, to: http}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["says where the message goes or what it is"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: x, to: http}, {name: X-A, value: y, to: icap}, {name: x-a, value: z, to: http}]}]}]",
+        "policies[0].rules[0].headers[2].name: ",
+        &["already set by headers[0]"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: x, to: both}]}]}]",
+        "policies[0].rules[0].headers[0].to: ",
+        &["icap", "http"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: '', to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &["is empty"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: ' x', to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &["blanks at its ends"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: '{url}', to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &[
+            "{url}, which is for arguments of hooks only",
+            "verdict, reason, threat, rule, transaction, service",
+        ],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: '{password}', to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &["unknown variable {password}"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: '{threat', to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &["brace without its other half"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, value: \"a\\r\\nB: c\", to: http}]}]}]",
+        "policies[0].rules[0].headers[0].value: ",
+        &["use printable ASCII"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, headers: [{name: X-A, to: http}]}]}]",
+        "policies[0].rules[0].headers[0]: ",
+        &["missing field `value`"],
+    ),
+    // Hooks.
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{exec: tell}]}]}]",
+        "policies[0].rules[0].hooks[0].exec: ",
+        &["there is no \"tell\" in `hooks.exec`; there are none"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{}]}]}]",
+        "policies[0].rules[0].hooks[0]: ",
+        &["name exactly one of exec and http"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{exec: /bin/sh}]}]}]",
+        "policies[0].rules[0].hooks[0].exec: ",
+        &["there is no"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{exec: {command: /bin/sh}}]}]}]",
+        "policies[0].rules[0].hooks[0].exec: ",
+        &["a string"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{http: {url: 'http://evil.test/'}}]}]}]",
+        "policies[0].rules[0].hooks[0].http.url: ",
+        &["evil.test at port 80 is not in `hooks.http.allowedHosts`"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{http: {url: 'http://h/{url}'}}]}]}]",
+        "policies[0].rules[0].hooks[0].http.url: ",
+        &["cannot stand there"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{http: {url: 'http://ann:pw@h/'}}]}]}]",
+        "policies[0].rules[0].hooks[0].http.url: ",
+        &["has a user"],
+    ),
+    (
+        "policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{http: {url: '/hook'}}]}]}]",
+        "policies[0].rules[0].hooks[0].http.url: ",
+        &["is no absolute URL"],
+    ),
+    (
+        "hooks: {exec: [{name: x, command: /x}]}\npolicies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{exec: x}, {exec: x}]}]}]",
+        "policies[0].rules[0].hooks[1]: ",
+        &["is there twice"],
+    ),
+    (
+        "hooks: {http: {allowedHosts: ['h:8080']}}\npolicies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{http: {url: 'http://h/'}}]}]}]",
+        "policies[0].rules[0].hooks[0].http.url: ",
+        &["h at port 80 is not in"],
+    ),
+    ("hooks: {exec: [{name: x, command: bin/x}]}", "hooks.exec[0].command: ", &["is not an absolute path"]),
+    ("hooks: {exec: [{name: 'a b', command: /x}]}", "hooks.exec[0].name: ", &["is made of letters"]),
+    (
+        "hooks: {exec: [{name: x, command: /x}, {name: x, command: /y}]}",
+        "hooks.exec[1].name: ",
+        &["already taken by exec[0]"],
+    ),
+    (
+        "hooks: {exec: [{name: x, command: /x, args: ['{password}']}]}",
+        "hooks.exec[0].args[0]: ",
+        &["unknown variable {password}"],
+    ),
+    (
+        "hooks: {exec: [{name: x, command: /x, timeout: 10m}]}",
+        "hooks.exec[0].timeout: ",
+        &["10m is not within 100ms to 5m"],
+    ),
+    (
+        "hooks: {http: {allowedHosts: ['*.example.com']}}",
+        "hooks.http.allowedHosts[0]: ",
+        &["is no host's name or IP address"],
+    ),
+    ("hooks: {http: {caFile: ca.pem}}", "hooks.http.caFile: ", &["is not an absolute path"]),
+    ("hooks: {queue: 0}", "hooks.queue: ", &["0 is not within 1 to 65536"]),
+    ("hooks: {concurrency: 65}", "hooks.concurrency: ", &["65 is not within 1 to 64"]),
     (
         "policies: [{name: default, rules: [{verdict: DETECT, action: {redirect: /blocked}}]}]",
         "policies[0].rules[0].action.redirect: ",

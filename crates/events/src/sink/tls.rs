@@ -38,19 +38,26 @@ struct Connection {
 
 /// Why there can be no secured connection.
 #[derive(Debug, Error)]
-pub(crate) enum TlsError {
+pub enum TlsError {
+    /// A file is not there, or is no PEM.
     #[error("cannot read {path}")]
     Read {
+        /// The file.
         path: PathBuf,
+        /// Why.
         #[source]
         source: pem::Error,
     },
+    /// The file has no certificate that can be used.
     #[error("no certificate of an authority in {0}")]
     NoAuthority(PathBuf),
+    /// The system believes nobody.
     #[error("no file with the certificates that this system believes; name a caFile")]
     NoSystem,
+    /// No certificate can be for that.
     #[error("neither a host's name nor an IP address: {0}")]
     Name(String),
+    /// What is to be shown.
     #[error("the certificate and its key cannot be used")]
     Own(#[source] rustls::Error),
 }
@@ -161,8 +168,8 @@ fn config(settings: &TlsSettings) -> Result<ClientConfig, TlsError> {
     }
 }
 
-/// What is in `file`, else what the system believes.
-fn authorities(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
+/// The certificates of authorities in `file`, else those that the system believes.
+pub fn authorities(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let system = || SYSTEM.iter().map(Path::new).find(|path| path.exists());
     let path = file.or_else(system).ok_or(TlsError::NoSystem)?;
     let mut roots = RootCertStore::empty();

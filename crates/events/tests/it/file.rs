@@ -56,7 +56,7 @@ fn each_sink_gets_what_it_wants_in_its_format() {
         EventSettings { kinds: vec![EventKind::Start, EventKind::Stop], ..to(&starts) },
     ]);
     for kind in EventKind::ALL {
-        assert!(setup.events.wants(kind));
+        assert_eq!(setup.events.wants(kind), kind != EventKind::Pass);
         setup.events.send(Event::new(kind, Text::message("x")));
     }
     assert!(setup.events.flush(LONG));

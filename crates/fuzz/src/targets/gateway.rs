@@ -7,10 +7,11 @@ use crate::strict;
 use crate::wire::{Line, MOST_BYTES};
 use icapstan_api::{
     ByteSize, DetectionHeaders, IcapService, IdentitySettings, Rule, RuleAction, RuleMode, RuleVerdict,
-    ScanPolicy, ScanScope, ServiceMode, When,
+    ScanPolicy, ScanScope, ServiceMode,
 };
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewaySettings, UrlLists};
+use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::{Method, RequestHead};
 use icapstan_model::{
     Content, Epoch, Findings, GenerationId, IsTag, Object, Readiness, Refusal, ScanContext, ScanFuture,
@@ -89,14 +90,7 @@ fn policies() -> Vec<ScanPolicy> {
     small.scan.max_object_size = ByteSize::new(40);
     small.fail_open = true;
     let mut odd = ScanPolicy::new("odd");
-    let rule = |mode, verdict, action| Rule {
-        name: None,
-        mode,
-        verdict,
-        reason: None,
-        when: When::default(),
-        action,
-    };
+    let rule = |mode, verdict, action| Rule { mode, ..Rule::new(verdict, action) };
     odd.rules = vec![
         rule(RuleMode::Any, RuleVerdict::Macro, RuleAction::Block(icapstan_api::Template::Refused)),
         rule(RuleMode::Req, RuleVerdict::Detect, RuleAction::Log),
@@ -153,6 +147,7 @@ impl Gate {
                 temp_dir: "/nonexistent".into(),
                 access_log: None,
                 events: Events::default(),
+                hooks: Hooks::default(),
             };
             Gateway::new(&config, asked, metrics).expect("policies and services fit")
         });

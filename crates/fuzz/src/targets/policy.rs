@@ -29,7 +29,7 @@ pub fn policy(data: &[u8]) {
         let methods = if input.bit() { vec!["GET".to_owned()] } else { Vec::new() };
         let when = When { methods, ..When::default() };
         let reason = all.get(usize::from(reason)).map(|reason| ReasonWord(*reason));
-        source.rules.push(Rule { name: None, mode, verdict, reason, when, action });
+        source.rules.push(Rule { mode, reason, when, ..Rule::new(verdict, action) });
     }
     let Ok(compiled) = Policy::compile(&source) else { return };
     let renamed = ScanPolicy { name: "other".to_owned(), ..source.clone() };

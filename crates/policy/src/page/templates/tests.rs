@@ -186,14 +186,7 @@ fn a_page_of_a_name_of_its_own_is_shown_where_a_rule_names_it() {
     let name = TemplateId::try_from("hr-policy").unwrap();
     let policies = |template| {
         let action = RuleAction::Block(template);
-        let rule = icapstan_api::Rule {
-            name: None,
-            mode: icapstan_api::RuleMode::Any,
-            verdict: icapstan_api::RuleVerdict::Detect,
-            reason: None,
-            when: icapstan_api::When::default(),
-            action,
-        };
+        let rule = icapstan_api::Rule::new(icapstan_api::RuleVerdict::Detect, action);
         [ScanPolicy { rules: vec![rule], ..ScanPolicy::new("default") }]
     };
     let templates = Templates::load(&settings(Some(&dir), "en"), &policies(name)).unwrap();
