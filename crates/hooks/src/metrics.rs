@@ -114,7 +114,7 @@ impl HookMetrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let families = Families::of(registry);
         Ok(Self {
-            runs: families.sparse_counters(
+            runs: families.counters(
                 "icapstan_hook_runs_total",
                 "Calls of hooks, by the hook's place in the settings and by how they ended.",
             )?,

@@ -8,6 +8,7 @@
 use crate::cli::Standalone;
 use crate::exit::chain;
 use crate::settings::{Settings, SettingsError};
+use icapstan_api::Problem;
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_gateway::{
     Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -73,6 +74,9 @@ enum ReloadError {
     Gateway(#[from] GatewayError),
     #[error("{0} is no file")]
     NoFile(String),
+    /// The settings fit each other, but not those that only a restart changes.
+    #[error("only a restart can take this up: {}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
+    Fixed(Vec<Problem>),
 }
 
 /// What tells one state of the files from another; `None` is a file that cannot be looked at.
@@ -191,6 +195,7 @@ impl Keeper {
             return Err(ReloadError::NoFile(path.display().to_string()));
         }
         let changed = Settings::load(&self.args)?;
+        self.settings.fit(&changed).map_err(ReloadError::Fixed)?;
         let Followers { url_lists, list_metrics, events, gateway, .. } = &self.followers;
         let lists = if changed.config.url_lists == self.settings.config.url_lists {
             None

@@ -166,6 +166,13 @@ impl Settings {
         names
     }
 
+    /// Whether what these settings take over from `changed` fits what stays.
+    pub(crate) fn fit(&self, changed: &Self) -> Result<(), Vec<Problem>> {
+        let mut together = self.clone();
+        together.follow(changed.clone());
+        together.config.check()
+    }
+
     /// Takes over from `changed` what may change while requests go on.
     pub(crate) fn follow(&mut self, changed: Self) {
         let Self { config, templates, .. } = changed;

@@ -3,6 +3,7 @@
 use crate::note::{Notes, Severity};
 use icapstan_api::{Config, ScanPolicy};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// What has been decided so far, and what there is to say about it.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(crate) struct Draft {
     /// Fields that are to stand in the text even if they have their default.
     pub(crate) written: BTreeSet<&'static str>,
     pub(crate) notes: Notes,
+    /// The folder of scripts.
+    pub(crate) scripts: Option<PathBuf>,
 }
 
 // === impl Draft ===

@@ -5,6 +5,7 @@ use crate::draft::Draft;
 use crate::{headers, keep_alive};
 use icapstan_api::{ByteSize, Config, IcapService, Preview, ScanScope, ServiceMode};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 /// Where the reference listens unless told otherwise.
 const PORT: u16 = 1344;
@@ -289,12 +290,24 @@ fn files(section: &mut Section<'_>, rules_given: bool, draft: &mut Draft) {
         let message = "the rules were not given, so icapstan's own defaults hold; name the file with --rules";
         draft.dropped(&value.path, &value.text, message);
     }
+    if let Some(value) = section.value("CmdPath", draft) {
+        let path = Path::new(&value.text);
+        if !rules_given {
+            let message = "scripts are called by rules, which were not given; name their file with --rules";
+            draft.dropped(&value.path, &value.text, message);
+        } else if path.is_absolute() {
+            draft.scripts = Some(path.to_owned());
+            let message = "scripts that rules name are looked for there, and are hooks (`hooks.exec`)";
+            draft.remark(&value.path, &value.text, message);
+        } else {
+            draft.dropped(&value.path, &value.text, "is not an absolute path; scripts are not found");
+        }
+    }
     let gone = [
         (
             "ResponsesPath",
             "pages have other variables here and are not read; yours, written anew, can be put into templates.folder",
         ),
-        ("CmdPath", "no scripts are run; every finding is in the log, which can be followed"),
         ("USR1SignalAction", "SIGHUP loads signatures anew; other settings take a restart"),
         ("USR2SignalAction", "SIGHUP loads signatures anew; other settings take a restart"),
         ("LoggingConfigFilePath", "see log.level, log.format and log.access"),

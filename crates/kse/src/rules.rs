@@ -4,12 +4,14 @@
 //! either means `NONE`. Version 1.0 says `DETECTED` where later ones say `DETECT`.
 
 mod line;
+mod scripts;
 
 use crate::draft::Draft;
 use crate::note::quotable;
 use icapstan_api::{Rule, RuleAction, RuleMode, RuleVerdict, Template};
 use icapstan_model::{Mode, VerdictKind};
 use line::{Line, LineError};
+use scripts::Scripts;
 use std::collections::HashSet;
 
 const MODES: [Mode; 2] = [Mode::Reqmod, Mode::Respmod];
@@ -31,6 +33,7 @@ struct Import<'d> {
     draft: &'d mut Draft,
     /// What earlier rules have decided: icapstan refuses rules that nothing is left for.
     decided: HashSet<(Mode, VerdictKind)>,
+    scripts: Scripts,
 }
 
 /// Where a rule stands, and all of its line.
@@ -42,7 +45,7 @@ struct Place<'a> {
 
 /// Turns lines into rules of the policy.
 pub(crate) fn import(text: &str, draft: &mut Draft) {
-    let mut import = Import { draft, decided: HashSet::new() };
+    let mut import = Import { draft, decided: HashSet::new(), scripts: Scripts::default() };
     let mut count = 0;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let element = format!("rules:{}", index + 1);
@@ -84,14 +87,11 @@ fn unread(error: &LineError) -> String {
 impl Import<'_> {
     fn line(&mut self, line: &Line<'_>, place: Place<'_>) {
         if let Some(script) = line.script {
-            let script = quotable(script);
-            let instead = "icapstan runs no scripts; every finding is in the log, which can be followed";
+            self.script(line, script, place);
             if line.page.is_none() {
                 // Another line about the same result may have the page. What none has keeps icapstan's default.
-                self.dropped(place, format!("is left out with its script \"{script}\": {instead}"));
                 return;
             }
-            self.approximated(place, format!("without its script \"{script}\": {instead}"));
         }
         match (line.page, line.result.kind()) {
             (Some(page), None) => {
@@ -113,6 +113,29 @@ impl Import<'_> {
             (Some(page), Some(kind)) => self.block(line.mode, kind, page, place),
             (None, Some(kind)) => {
                 self.add(line.mode, kind, RuleAction::None, place);
+            }
+        }
+    }
+
+    fn script(&mut self, line: &Line<'_>, script: &str, place: Place<'_>) {
+        let kinds = line.result.kind().map_or_else(|| VerdictKind::ALL.to_vec(), |kind| vec![kind]);
+        let shown = quotable(script);
+        match self.scripts.add(script, line.mode, kinds, place, self.draft) {
+            Ok(name) => {
+                let message = format!(
+                    "the script \"{shown}\" is the hook {name}: it gets what happened as JSON on standard input \
+                     and no variables, so it has to be written anew, and to be there when icapstan starts"
+                );
+                self.approximated(place, message);
+            }
+            Err(unknown) => {
+                let why = unknown.why();
+                let instead = "list it in `hooks.exec`, and name it in the rule's `hooks`";
+                if line.page.is_none() {
+                    self.dropped(place, format!("is left out with its script \"{shown}\": {why}; {instead}"));
+                } else {
+                    self.approximated(place, format!("without its script \"{shown}\": {why}; {instead}"));
+                }
             }
         }
     }
@@ -147,15 +170,24 @@ impl Import<'_> {
     }
 
     /// Says what icapstan blocks though no rule does: there it would pass.
-    fn finish(self) {
+    fn finish(mut self) {
+        self.scripts.attach(self.draft);
         for (kind, what) in [
             (VerdictKind::Detect, "blocks it"),
             (VerdictKind::Phishing, "blocks it"),
             (VerdictKind::Failed, "blocks it (`failOpen: true` turns that round)"),
             (VerdictKind::NonScanned, "blocks it for the reasons depth, count, ratio and malformed"),
         ] {
-            let open: Vec<_> =
-                MODES.into_iter().filter(|mode| !self.decided.contains(&(*mode, kind))).collect();
+            let open = MODES.into_iter().filter(|mode| !self.decided.contains(&(*mode, kind)));
+            let (called, open): (Vec<_>, Vec<_>) =
+                open.partition(|mode| self.scripts.is_default(*mode, kind));
+            if !called.is_empty() {
+                let message = format!(
+                    "only a script for it: the reference lets it pass, icapstan {what}. To let it pass, set the \
+                     action of its rules to log"
+                );
+                self.draft.approximated("rules", word(kind).as_str(), message);
+            }
             let mode = match open.as_slice() {
                 [] => continue,
                 [Mode::Reqmod] => "REQ",

@@ -1,7 +1,8 @@
 //! `icapstan import-kse`: settings of Kaspersky Scan Engine become a file that can be used, and what cannot is
 //! said.
 
-use icapstan_testkit::{IcapClient, Message, Standalone, binary, eicar, tempdir};
+use icapstan_testkit::{IcapClient, Message, Standalone, binary, eicar, eventually, tempdir};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -109,6 +110,33 @@ fn a_server_with_the_printed_file_does_what_was_asked_for() {
     client.send(Message::reqmod("/to_them").allow_204().request_head(put).body(eicar()).bytes());
     let passed = client.read_reqmod();
     assert_eq!(passed.status, 204, "{}", passed.shown());
+}
+
+#[test]
+fn a_script_of_the_printed_file_is_called() {
+    let dir = tempdir();
+    let script = dir.path().join("send_syslog");
+    let text_of_script =
+        format!("#!/bin/sh\ncat > '{0}/part' && mv '{0}/part' '{0}/told'\n", dir.path().display());
+    std::fs::write(&script, text_of_script).expect("the folder is writable");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let folder = format!("<CmdPath>{}</CmdPath></ICAPSettings>", dir.path().display());
+    let settings = SETTINGS.replace("</ICAPSettings>", &folder);
+    let output = import(dir.path(), settings, Some(RULES));
+    let (yaml, notes) = (text(&output.stdout), text(&output.stderr));
+    let note = "approximated: rules:2 = \"RESP DETECT EXEC_CMD=send_syslog\": ";
+    assert!(notes.lines().any(|line| line.starts_with(note)), "{notes}");
+    let server = Standalone::with().config(&yaml).start();
+    let mut client = IcapClient::connect(server.icap());
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n";
+    let get = "GET http://o.test/x HTTP/1.1\r\nHost: o.test\r\n\r\n";
+    client.send(Message::respmod("/from_them").request_head(get).response_head(ok).body(eicar()).bytes());
+    assert!(client.read_respmod().get("X-Virus-ID").is_some());
+    let told = eventually("the script is called", || std::fs::read_to_string(dir.path().join("told")).ok());
+    assert!(
+        told.contains("\"kind\":\"detection\"") && told.contains("\"url\":\"http://o.test/x\""),
+        "{told}"
+    );
 }
 
 #[test]

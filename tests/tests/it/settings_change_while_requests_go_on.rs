@@ -112,6 +112,11 @@ fn what_cannot_be_used_changes_nothing_and_is_told_until_it_is_mended() {
     for (text, told) in [
         ("policies: [{name: default, scan: {timeut: 1s}}]", "did you mean \\\"timeout\\\"?"),
         ("services: [{path: /x, policy: nobody}]", "nobody"),
+        (
+            "hooks: {exec: [{name: new, command: /bin/true}]}\n\
+             policies: [{name: default, rules: [{verdict: DETECT, action: log, hooks: [{exec: new}]}]}]",
+            "only a restart can take this up: policies[0].rules[0].hooks[0].exec: ",
+        ),
         ("urlLists: {file: /nonexistent/lists}\nservices: []", "services"),
         ("urlLists: {file: /nonexistent/lists}", "/nonexistent/lists"),
         ("templates: {folder: /nonexistent/pages}", "/nonexistent/pages"),

@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }

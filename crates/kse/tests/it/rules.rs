@@ -83,6 +83,96 @@ fn scripts_are_named_and_never_let_anything_pass() {
     }
 }
 
+/// Rules in one line each, with what they call.
+fn shown(imported: &Imported) -> Vec<String> {
+    let calls = |rule: &Rule| {
+        let names = rule.hooks.iter().map(|hook| hook.exec.clone().unwrap_or_default());
+        names.collect::<Vec<_>>().join("+")
+    };
+    let shown = |rule: &Rule| {
+        let action = serde_yaml::to_string(&rule.action).unwrap().trim().replace(": ", "=");
+        let reason = rule.reason.map(|word| format!("/{}", word.0)).unwrap_or_default();
+        format!("{:?} {}{reason} {action} {}", rule.mode, rule.verdict.as_str(), calls(rule))
+    };
+    imported.config.policies[0].rules.iter().map(shown).collect()
+}
+
+fn with_scripts(rules: &str) -> Imported {
+    imported(&icap("<CmdPath>/opt/scripts</CmdPath>"), Some(rules))
+}
+
+#[test]
+fn scripts_are_hooks_of_the_rules_about_their_results() {
+    let imported = with_scripts(
+        "ANY DETECT SET_RESP=detect_res\nRESP DETECT EXEC_CMD=send_syslog\nREQ FAILED EXEC_CMD=/usr/bin/tell\n\
+         ANY MACRO SET_RESP=macro_resp EXEC_CMD=send_syslog\nANY CLEAN EXEC_CMD=send_syslog",
+    );
+    assert_eq!(
+        shown(&imported),
+        [
+            "Resp DETECT block=detected send_syslog",
+            "Req DETECT block=detected ",
+            "Any MACRO block=detected send_syslog",
+            "Req FAILED block=failed tell",
+            "Any CLEAN none send_syslog",
+        ]
+    );
+    let hooks = &imported.config.hooks.exec;
+    let commands: Vec<_> = hooks.iter().map(|hook| hook.command.to_str().unwrap()).collect();
+    assert_eq!(commands, ["/opt/scripts/send_syslog", "/usr/bin/tell"]);
+    for line in ["rules:2", "rules:3", "rules:4", "rules:5"] {
+        let notes = notes_on(&imported, line);
+        assert!(notes.iter().any(|note| note.message.contains("as JSON on standard input")), "{line}");
+    }
+    assert_eq!(severity_on(&imported, "ICAPSettings/CmdPath"), Some(Severity::Remark));
+}
+
+#[test]
+fn a_script_alone_never_lets_anything_pass_that_is_blocked_by_default() {
+    let imported = with_scripts("ANY ANY EXEC_CMD=tell");
+    assert_eq!(
+        shown(&imported),
+        [
+            "Any CLEAN none tell",
+            "Any NON_SCANNED/depth block=notScanned tell",
+            "Any NON_SCANNED/count block=notScanned tell",
+            "Any NON_SCANNED/ratio block=notScanned tell",
+            "Any NON_SCANNED/malformed block=notScanned tell",
+            "Any NON_SCANNED log tell",
+            "Any FAILED block=failed tell",
+            "Any MACRO log tell",
+            "Any PHISHING block=phishing tell",
+            "Any DETECT block=detected tell",
+        ]
+    );
+    let notes = notes_on(&imported, "rules");
+    let said =
+        |kind: &str| notes.iter().any(|note| note.value == kind && note.message.contains("only a script"));
+    assert!(["DETECT", "PHISHING", "FAILED", "NON_SCANNED"].into_iter().all(said), "{notes:?}");
+}
+
+#[test]
+fn scripts_that_cannot_be_hooks_are_named_with_their_cause() {
+    for (script, cause) in [
+        ("../tell", "leads elsewhere"),
+        ("a/../../tell", "leads elsewhere"),
+        ("\"tell me\"", "letters, digits"),
+        ("/usr/bin/x$y", "letters, digits"),
+    ] {
+        let imported = with_scripts(&format!("REQ DETECT EXEC_CMD={script}"));
+        assert!(imported.config.hooks.exec.is_empty() && rules(&imported).is_empty(), "{script}");
+        let notes = notes_on(&imported, "rules:1");
+        assert!(notes.iter().any(|note| note.message.contains(cause)), "{script}: {notes:?}");
+    }
+    let twice = with_scripts("REQ DETECT EXEC_CMD=tell\nREQ DETECT EXEC_CMD=/usr/bin/tell");
+    assert_eq!(severity_on(&twice, "rules:2"), Some(Severity::Dropped));
+    let many: Vec<_> = (0..20).map(|n| format!("REQ DETECT EXEC_CMD=tell{n}")).collect();
+    let many = with_scripts(&many.join("\n"));
+    assert_eq!(many.config.hooks.exec.len(), 16);
+    assert_eq!(severity_on(&many, "rules:20"), Some(Severity::Dropped));
+    assert_eq!(severity_on(&many, "rules:5"), Some(Severity::Dropped), "a rule has room for four");
+}
+
 #[test]
 fn what_cannot_be_a_rule_is_left_out_with_its_line() {
     let text = "\u{feff}# made by hand\n\nREQ CLEAN SET_RESP=page\nANY ANY NONE\nREQ DETECT SET_RESP=detect_req\n\
