@@ -129,7 +129,10 @@ fn html(plain: &str, hostile: &str, values: &[&str]) {
         let pairs: Vec<_> = pairs.collect();
         order.iter().fold(values[number].to_owned(), |text, &nth| text.replace(pairs[nth].1, pairs[nth].0))
     };
-    let expected: Vec<Token> = tokens(plain).into_iter().map(|token| put(token, &decoded)).collect();
+    let expected = tokens(plain).into_iter().map(|token| put(token, &decoded));
+    // A text may be empty.
+    let is_there = |token: &Token| !matches!(token, Token::String(text) if text.is_empty());
+    let expected: Vec<Token> = expected.filter(is_there).collect();
     assert_eq!(tokens(hostile), expected);
 }
 
