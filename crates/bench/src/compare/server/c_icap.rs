@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn it_looks_urls_up_where_there_are_lists() {
+        let (files, lists) = (files(), Lists::nowhere());
+        let text = Settings { lists: Some(&lists), ..settings(&files, 16, None) }.render();
+        let end = "Service url_check_module srv_url_check.so\n\
+                   url_check.LookupTableDB listed domain hash:/l/list.txt \"listed\"\n\
+                   url_check.Profile default block listed\n\
+                   url_check.Profile default pass ALL\n";
+        assert!(text.ends_with(end) && !text.contains("srv_echo"), "{text}");
+    }
+
+    #[test]
     fn only_root_names_a_user() {
         let files = files();
         let mut settings = settings(&files, 16, None);

@@ -59,6 +59,7 @@ fn render(wanted: &Wanted<'_>, levels: Levels, folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::urls::Lists;
     use icapstan_testkit::binary;
     use std::process::Command;
 
@@ -66,13 +67,16 @@ mod tests {
     fn the_product_takes_what_is_rendered() {
         let dir = icapstan_testkit::tempdir();
         let file = dir.path().join("icapstan.yaml");
-        for (signatures, scan) in [(None, "none"), (Some(Path::new("/s")), "content")] {
-            let text = render(
-                &Wanted { connections: 16, signatures, lists: None, workers: 2 },
-                Levels::Quiet,
-                dir.path(),
-            );
-            assert!(text.contains(&format!("path: /respmod, modes: [RESPMOD], scan: {scan}")), "{text}");
+        let lists = Lists::nowhere();
+        let (signatures, lists) = (Some(Path::new("/s")), Some(&lists));
+        for (signatures, lists, reqmod, respmod) in
+            [(None, None, "none", "none"), (signatures, None, "all", "content"), (None, lists, "url", "none")]
+        {
+            let wanted = Wanted { connections: 16, signatures, lists, workers: 2 };
+            let text = render(&wanted, Levels::Quiet, dir.path());
+            assert!(text.contains(&format!("path: /reqmod, modes: [REQMOD], scan: {reqmod}}}")), "{text}");
+            assert!(text.contains(&format!("path: /respmod, modes: [RESPMOD], scan: {respmod}}}")), "{text}");
+            assert_eq!(text.contains("urlLists: {file: /l/list.compiled}\n"), lists.is_some());
             std::fs::write(&file, &text).unwrap();
             let output = Command::new(binary("icapstan")).arg("check-config").arg(&file).output().unwrap();
             assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));

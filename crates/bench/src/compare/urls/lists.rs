@@ -130,6 +130,15 @@ const fn mix(number: u64) -> u64 {
 }
 
 #[cfg(test)]
+impl Lists {
+    /// Lists that are nowhere.
+    pub(in crate::compare) fn nowhere() -> Self {
+        let (text, compiled) = (PathBuf::from("/l/list.txt"), PathBuf::from("/l/list.compiled"));
+        Self { text, compiled, took: Duration::ZERO, peak: 0 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
