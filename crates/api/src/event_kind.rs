@@ -15,6 +15,10 @@ pub enum EventKind {
     NotScanned,
     /// Something broke: a scan, a worker, an update.
     Failure,
+    /// Requests were turned down before anything was looked at: too many, too large, no ICAP.
+    Refusal,
+    /// Transactions ended before their answer did.
+    Abort,
     /// Settings or policies were changed.
     ConfigurationChange,
     /// Signatures or lists were changed.
@@ -48,11 +52,13 @@ pub enum Severity {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Detection,
         Self::Block,
         Self::NotScanned,
         Self::Failure,
+        Self::Refusal,
+        Self::Abort,
         Self::ConfigurationChange,
         Self::ListChange,
         Self::Start,
@@ -67,6 +73,8 @@ impl EventKind {
             Self::Block => "block",
             Self::NotScanned => "not-scanned",
             Self::Failure => "failure",
+            Self::Refusal => "refusal",
+            Self::Abort => "abort",
             Self::ConfigurationChange => "configuration-change",
             Self::ListChange => "list-change",
             Self::Start => "start",
@@ -80,8 +88,8 @@ impl EventKind {
         match self {
             Self::Detection => Severity::Critical,
             Self::Failure => Severity::Error,
-            Self::Block | Self::NotScanned => Severity::Warning,
-            Self::ConfigurationChange => Severity::Notice,
+            Self::Block | Self::NotScanned | Self::Refusal => Severity::Warning,
+            Self::Abort | Self::ConfigurationChange => Severity::Notice,
             Self::ListChange | Self::Start | Self::Stop | Self::Pass => Severity::Info,
         }
     }

@@ -35,6 +35,10 @@ pub struct Event {
     pub verdict: Option<VerdictKind>,
     /// Why the verdict is no statement about the content.
     pub reason: Option<Reason>,
+    /// The cause, of what is told by its number.
+    pub cause: Option<Text>,
+    /// How many times it happened since this was told last, of what is told by its number.
+    pub count: Option<u64>,
     /// What was found.
     pub threats: Few<ThreatName>,
     /// What was done about it.
@@ -103,6 +107,8 @@ impl Event {
             mode: None,
             verdict: None,
             reason: None,
+            cause: None,
+            count: None,
             threats: Few::default(),
             action: None,
             rule: None,
@@ -129,8 +135,16 @@ impl Event {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        let texts =
-            [&self.service, &self.rule, &self.url, &self.user, &self.method, &self.list, &self.category];
+        let texts = [
+            &self.service,
+            &self.cause,
+            &self.rule,
+            &self.url,
+            &self.user,
+            &self.method,
+            &self.list,
+            &self.category,
+        ];
         let texts = texts.into_iter().flatten().chain([&self.message]).chain(self.groups.iter());
         let threats = self.threats.iter().map(|name| size_of::<ThreatName>() + name.as_str().len());
         size_of::<Self>()
@@ -203,6 +217,8 @@ pub(crate) mod tests {
             mode: Some(Mode::Respmod),
             verdict: Some(VerdictKind::Detect),
             reason: Some(Reason::NonScanned(NonScannedReason::PartialContent)),
+            cause: Some(Text::name(raw)),
+            count: Some(u64::MAX),
             threats: std::iter::repeat_n(ThreatName::new(raw), Few::<ThreatName>::MAX + 1).collect(),
             action: Some(EventAction::Redirect),
             rule: Some(Text::name(raw)),
@@ -228,6 +244,8 @@ pub(crate) mod tests {
             message: Text::message("An object was not found clean."),
             service: Some("respmod".into()),
             reason: None,
+            cause: None,
+            count: None,
             threats: [ThreatName::from("Eicar-Test-Signature")].into_iter().collect(),
             action: Some(EventAction::Block),
             rule: Some("default".into()),

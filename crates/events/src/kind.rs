@@ -9,6 +9,8 @@ pub(crate) const fn title(kind: EventKind) -> &'static str {
         EventKind::Block => "Message blocked",
         EventKind::NotScanned => "Object not scanned",
         EventKind::Failure => "Failure",
+        EventKind::Refusal => "Requests refused",
+        EventKind::Abort => "Transactions broken off",
         EventKind::ConfigurationChange => "Configuration changed",
         EventKind::ListChange => "Signatures or lists changed",
         EventKind::Start => "Service started",

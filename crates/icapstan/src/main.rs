@@ -3,6 +3,7 @@
 mod check_config;
 mod cli;
 mod client;
+mod counts;
 mod exit;
 mod hooks;
 mod import_kse;
@@ -15,6 +16,7 @@ mod scan;
 mod settings;
 mod siem;
 mod standalone;
+mod tally;
 
 use clap::Parser;
 use cli::{Cli, Command};

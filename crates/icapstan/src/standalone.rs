@@ -7,6 +7,7 @@ use crate::memory;
 use crate::reload::{Followers, Notes, Reloader};
 use crate::settings::{self, Settings};
 use crate::siem;
+use crate::tally::Tally;
 use anyhow::{Context, anyhow};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists};
@@ -192,6 +193,7 @@ async fn serve(
         .context("the URL lists cannot be used")?;
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
+    let tally = Tally::new(registry, events, &scanner);
     let gateway = Arc::new(Gateway::new(
         &settings.gateway(&memory, access_log, url_lists.clone(), events, hooks),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
@@ -213,19 +215,26 @@ async fn serve(
     let result = tokio::select! {
         result = serving => result,
         never = memory::give_back(&memory) => never,
+        never = tally.run() => never,
     };
+    tally.tell_rest();
+    let result = result.map(|has_served| {
+        if has_served {
+            siem::tell_stop(events);
+        }
+    });
     // Also after a failure: processes end and temporary files go.
     scanner.shutdown().await;
     result
 }
 
-/// Serves until a signal ends it.
+/// Serves until a signal ends it. False if that came before anything was served.
 async fn serve_with(
     parts: &Parts<'_>,
     server: Server,
     gateway: Arc<Gateway>,
     signals: &mut Signals,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let Parts { settings, registry, scanner, events, reloader } = *parts;
     let icap = server.local_addr();
     let unserved = Arc::new(Mutex::new(Some("starting")));
@@ -256,10 +265,9 @@ async fn serve_with(
             },
             () = signals.end(parts) => warn!("Connections that were under way are cut."),
         }
-        siem::tell_stop(events);
     }
     info!("Stopped.");
-    Ok(())
+    Ok(loaded)
 }
 
 fn start_admin(

@@ -94,6 +94,11 @@ impl Scanner {
         self.published.epochs.subscribe()
     }
 
+    /// Why no signatures are in use, or why others could not be loaded last.
+    pub fn missing(&self) -> String {
+        self.published.missing.lock().clone()
+    }
+
     /// Ends all worker processes and removes their files. Scans under way fail.
     pub async fn shutdown(&self) {
         self.begin_stop();

@@ -33,9 +33,11 @@ mod net;
 mod origin;
 mod process;
 mod relay;
+mod reputation;
 mod samples;
 mod squid;
 mod standalone;
+mod tls;
 mod usage;
 mod wait;
 
@@ -47,11 +49,13 @@ pub use net::{free_port, tempdir};
 pub use origin::{Framing, Origin, PACE, Reply, Seen};
 pub use process::{Logs, Process, Signal};
 pub use relay::{Meter, Relay};
+pub use reputation::{Manner, ReputationServer};
 pub use samples::{
     EICAR_NAME, MARKER_NAME, clean_bytes, clean_text, eicar, hex, marker, sha256_hex, signatures,
 };
 pub use squid::{IcapLogLine, Squid};
 pub use standalone::{Standalone, StandaloneBuilder, binary};
 pub use tempfile::TempDir;
+pub use tls::{Authority, Identity, Secured};
 pub use usage::Usage;
 pub use wait::{PATIENCE, eventually};

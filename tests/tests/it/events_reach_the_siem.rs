@@ -2,8 +2,8 @@
 
 use crate::common::{GET, OK, assert_204, assert_block, assert_refused, respmod};
 use icapstan_testkit::{
-    EICAR_NAME, IcapClient, Message, PATIENCE, Standalone, binary, clean_bytes, eicar, eventually, hex,
-    sha256_hex, signatures, tempdir,
+    Authority, EICAR_NAME, IcapClient, Identity, MARKER_NAME, Message, PATIENCE, Standalone, binary,
+    clean_bytes, eicar, eventually, hex, marker, sha256_hex, signatures, tempdir,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -389,4 +389,212 @@ fn sinks_that_cannot_be_used_are_told_at_the_start() {
         assert_eq!(code, Some(64), "{told}");
         assert!(told.contains("events[0].sink.file: ") && told.contains("events[0].queue: "), "{told}");
     }
+}
+
+/// The events of that kind and cause, and how many things they stand for.
+fn counted(path: &Path, kind: &str, cause: &str) -> (usize, u64) {
+    let told = events(path);
+    let told = told.iter().filter(|event| event["kind"] == kind && event["cause"] == cause);
+    let counts: Vec<_> = told.map(|event| event["count"].as_u64().expect("it has a number")).collect();
+    (counts.len(), counts.iter().sum())
+}
+
+#[test]
+fn a_flood_of_refusals_makes_few_events_that_count_them_all() {
+    const FLOOD: u64 = 300;
+    let dir = tempdir();
+    let path = dir.path().join("events.json");
+    let socket = server();
+    let config = format!(
+        "limits: {{sessions: 4}}
+events:
+- sink: {{file: {}}}
+- sink: {{syslog: {{address: '{}'}}}}
+  format: cef
+  kinds: [refusal]
+",
+        path.display(),
+        socket.local_addr().expect("it is bound")
+    );
+    let mut server = Standalone::with().config(&config).start();
+    for _ in 0..FLOOD {
+        let mut stranger = IcapClient::connect(server.icap());
+        stranger.send("GET / HTTP/1.1\r\nHost: o.test\r\n\r\n");
+        assert_eq!(stranger.read_options().status, 400);
+    }
+    let mut icap = IcapClient::connect(server.icap());
+    icap.send(Message::respmod("/none-such").request_head(GET).response_head(OK).bytes());
+    assert_eq!(icap.read_respmod().status, 404);
+    let held: Vec<_> = (0..4)
+        .map(|_| {
+            let mut icap = IcapClient::connect(server.icap());
+            icap.send(Message::options("/respmod").bytes());
+            assert_eq!(icap.read_options().status, 200);
+            icap
+        })
+        .collect();
+    drop(icap);
+    eventually("one is refused", || {
+        let mut one = IcapClient::connect(server.icap());
+        one.send(respmod().allow_204().body(b"x").bytes());
+        (one.read_respmod().status == 429).then_some(())
+    });
+    let (header, fields) = cef(&datagram(&socket));
+    assert_eq!(header[4..], ["refusal", "Requests refused", "6"]);
+    assert_eq!(fields.get("reason").map(String::as_str), Some("malformed"));
+    assert!(fields["cnt"].parse::<u64>().is_ok_and(|count| (1..=FLOOD).contains(&count)), "{fields:?}");
+    assert!(fields["msg"].contains("400") && fields["outcome"] == "failure", "{fields:?}");
+    for cause in ["malformed", "no-such-service", "sessions"] {
+        eventually(cause, || (counted(&path, "refusal", cause).0 > 0).then_some(()));
+    }
+    drop(held);
+    server.terminate();
+    assert!(server.wait_exit().success());
+    let (told, count) = counted(&path, "refusal", "malformed");
+    assert_eq!(count, FLOOD, "each is counted once");
+    // At once, once a minute, and at the end.
+    assert!(told <= 4, "{told} events");
+    assert_eq!(counted(&path, "refusal", "no-such-service"), (1, 1));
+    assert_eq!(events(&path).last().expect("there are some")["kind"], "stop");
+}
+
+#[test]
+fn dead_workers_and_signatures_that_cannot_be_loaded_are_told() {
+    let dir = tempdir();
+    let path = dir.path().join("events.json");
+    let folder = dir.path().join("signatures");
+    fs::create_dir(&folder).expect("it is writable");
+    signatures(&folder);
+    let config = format!("events: [{{sink: {{file: {}}}, kinds: [failure]}}]", path.display());
+    let server = Standalone::with().config(&config).signature_folder(&folder).start();
+    let failures = |cause: &'static str| {
+        eventually(cause, || events(&path).into_iter().find(|event| event["cause"] == cause))
+    };
+    let ours = server.process().descendants();
+    // Workers are the children of one that is no child of the server's.
+    let worker = ours.iter().rev().find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        parent.is_some_and(|parent: u32| parent != server.process().pid() && ours.contains(&parent))
+    });
+    let worker = worker.expect("there are workers").to_string();
+    assert!(Command::new("kill").args(["-KILL", &worker]).status().expect("it runs").success());
+    let dead = failures("worker-death");
+    assert_eq!((&dead["kind"], &dead["severity"]), (&"failure".into(), &"error".into()), "{dead}");
+    assert!(dead["count"].as_u64().is_some_and(|count| count >= 1), "{dead}");
+    fs::write(folder.join("broken.ndb"), "no signature\n").expect("it is writable");
+    let load = failures("signatures");
+    assert!(
+        load["message"].as_str().is_some_and(|text| text.contains("signatures cannot be loaded:")),
+        "{load}"
+    );
+}
+
+/// A download of which part is out before it is found to be infected, and its answer so far.
+fn begun_and_infected(icap: &mut IcapClient) {
+    let rest = [clean_bytes(5000, 8), marker()].concat();
+    // As much as Squid's pipe holds: then a silence means that it waits.
+    let first = clean_bytes(65_535, 7);
+    icap.send(respmod().framed_body([&b"ffff\r\n"[..], &first, b"\r\n"].concat()).bytes());
+    let mut begun = [0; 12];
+    icap.stream().read_exact(&mut begun).expect("the answer begins");
+    assert_eq!(&begun, b"ICAP/1.0 200");
+    icap.send([format!("{:x}\r\n", rest.len()).as_bytes(), &rest, b"\r\n0\r\n\r\n"].concat());
+    assert!(!icap.read_to_end().ends_with(b"0\r\n\r\n"), "what is cut never looks whole");
+}
+
+#[test]
+fn what_is_cut_after_it_had_begun_is_told_as_an_abort() {
+    let dir = tempdir();
+    let path = dir.path().join("events.json");
+    let socket = server();
+    let config = format!(
+        "events:
+- sink: {{file: {}}}
+- sink: {{syslog: {{address: '{}'}}}}
+  format: text
+  kinds: [detection]
+",
+        path.display(),
+        socket.local_addr().expect("it is bound")
+    );
+    let server = Standalone::with().config(&config).start();
+    let mut icap = IcapClient::connect(server.icap());
+    begun_and_infected(&mut icap);
+    let event = event_of(&path, "detection");
+    for (field, expected) in
+        [("action", "abort"), ("verdict", "detect"), ("url", "http://o.test/x"), ("severity", "critical")]
+    {
+        assert_eq!(event[field], expected, "{field}: {event}");
+    }
+    assert!(event["threats"][0].as_str().is_some_and(|name| name.contains(MARKER_NAME)), "{event}");
+    assert!(datagram(&socket).contains(" action=\"abort\" "));
+    let abort = event_of(&path, "abort");
+    assert_eq!((&abort["cause"], &abort["count"]), (&"aborted".into(), &1.into()), "{abort}");
+    // One that leaves in the midst of a request, for another URL: this one is remembered.
+    let other = GET.replace("/x", "/y");
+    let mut icap = IcapClient::connect(server.icap());
+    icap.send(respmod().request_head(other).framed_body(b"5\r\nab").bytes());
+    drop(icap);
+    let gone = eventually("it is told", || {
+        events(&path).into_iter().find(|event| event["kind"] == "abort" && event["cause"] == "gone")
+    });
+    assert_eq!((&gone["severity"], &gone["count"]), (&"notice".into(), &1.into()), "{gone}");
+}
+
+#[test]
+fn events_arrive_over_a_secured_connection_and_at_no_impostor() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let serve = |identity: Identity| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let address = listener.local_addr().expect("it is bound");
+        let reader = thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("the program connects");
+            stream.set_read_timeout(Some(PATIENCE)).expect("it can wait");
+            let mut text = String::new();
+            let read = identity.secure(stream).read_to_string(&mut text);
+            (read.is_ok(), text)
+        });
+        (address, reader)
+    };
+    let (right, reader) = serve(authority.identity("siem.test"));
+    let (wrong, impostor) = serve(other.identity("siem.test"));
+    let sink = |address| {
+        format!(
+            "- sink:
+    syslog:
+      address: '{address}'
+      transport: tls
+      tls: {{serverName: siem.test, caFile: {}}}
+  format: json
+",
+            authority.ca_file().display()
+        )
+    };
+    let config = format!("events:\n{}{}", sink(right), sink(wrong));
+    let mut server = Standalone::with().config(&config).start();
+    let mut icap = IcapClient::connect(server.icap());
+    icap.send(respmod().allow_204().body(eicar()).bytes());
+    assert_block(&icap.read_respmod(), "eicar");
+    eventually("it is sent", || {
+        (server.metric("icapstan_events_sent_total", "sink=\"0\"") >= 2.0).then_some(())
+    });
+    assert!(server.metric("icapstan_events_sent_total", "sink=\"1\"") < 0.5);
+    server.terminate();
+    assert!(server.wait_exit().success());
+    let (ended, text) = reader.join().expect("it read all");
+    assert!(ended, "the connection ends in order");
+    // Each behind its length (RFC 5425 section 4.3).
+    let mut rest = text.as_str();
+    let mut kinds = Vec::new();
+    while let Some((len, tail)) = rest.split_once(' ') {
+        let (record, tail) = tail.split_at(len.parse().expect("it is a length"));
+        let json = &record[record.find('{').expect("it is JSON")..];
+        let event: Value = serde_json::from_str(json).expect("it is JSON");
+        kinds.push(event["kind"].clone());
+        rest = tail;
+    }
+    assert_eq!(kinds, ["start", "detection", "stop"], "{text}");
+    let (_, text) = impostor.join().expect("it read all");
+    assert_eq!(text, "", "who is not known learns nothing");
 }

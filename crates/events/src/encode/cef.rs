@@ -12,7 +12,7 @@ use crate::event::{Event, EventAction};
 use crate::kind::{EventKind, cef, title};
 use crate::text::Text;
 use crate::time::millis;
-use icapstan_model::{Mode, Reason, ThreatName, VerdictKind};
+use icapstan_model::{Mode, ThreatName, VerdictKind};
 use std::fmt::Display;
 
 /// The most bytes of a value in the dictionary, of those that may be long.
@@ -93,9 +93,16 @@ impl Extension<'_> {
     fn what(&mut self, event: &Event) {
         self.text("msg", Some(&event.message));
         self.pair("act", event.action.map(EventAction::as_str));
-        let is_failed = matches!(event.kind, EventKind::Failure | EventKind::NotScanned);
+        let is_failed = matches!(
+            event.kind,
+            EventKind::Failure | EventKind::NotScanned | EventKind::Refusal | EventKind::Abort
+        );
         self.pair("outcome", Some(if is_failed { "failure" } else { "success" }));
-        self.pair("reason", event.reason.map(Reason::as_str));
+        match event.reason {
+            Some(reason) => self.pair("reason", Some(reason.as_str())),
+            None => self.text("reason", event.cause.as_ref()),
+        }
+        self.pair("cnt", event.count);
         self.text("cat", event.category.as_ref());
     }
 

@@ -41,6 +41,8 @@ pub(super) fn details(event: &Event, room: Room) -> Vec<(&'static str, Value<'_>
     fields.word("mode", event.mode.map(icapstan_model::Mode::as_str));
     fields.word("verdict", event.verdict.map(icapstan_model::VerdictKind::as_str));
     fields.word("reason", event.reason.map(icapstan_model::Reason::as_str));
+    fields.text("cause", event.cause.as_ref());
+    fields.number("count", event.count);
     fields.list("threats", &event.threats, icapstan_model::ThreatName::as_str);
     fields.word("action", event.action.map(crate::EventAction::as_str));
     fields.text("rule", event.rule.as_ref());

@@ -204,6 +204,21 @@ fn cef_says_who_asked_for_what_and_what_became_of_it() {
 }
 
 #[test]
+fn what_is_told_by_its_number_has_a_cause_and_a_count_in_every_format() {
+    let (kind, message) = (EventKind::Refusal, Text::message("Requests were refused."));
+    let event = Event { cause: Some("queue-full".into()), count: Some(7), ..Event::new(kind, message) };
+    let (head, extension) = read_cef(&record(EventFormat::Cef, None, 65_536, &event));
+    assert_eq!(head[4..], ["refusal", "Requests refused", "6"]);
+    assert_eq!((extension["reason"].as_str(), extension["cnt"].as_str()), ("queue-full", "7"));
+    assert_eq!(extension["outcome"], "failure");
+    let object = json(&record(EventFormat::Json, None, 65_536, &event));
+    assert_eq!((&object["cause"], &object["count"]), (&"queue-full".into(), &7.into()));
+    let text = record(EventFormat::Text, Some(Facility::Local4), 65_536, &event);
+    let (_, data, _) = read_syslog(&text);
+    assert_eq!((data["cause"].as_str(), data["count"].as_str()), ("queue-full", "7"));
+}
+
+#[test]
 fn the_file_name_is_the_last_part_of_the_path() {
     for (url, name) in [
         ("http://o.test/a/b.exe?c=/d", Some("b.exe")),

@@ -62,9 +62,9 @@ fn each_sink_gets_what_it_wants_in_its_format() {
     assert!(setup.events.flush(LONG));
     assert_eq!(setup.metric("icapstan_events_sinks", "file"), 3);
     assert_eq!(setup.metric("icapstan_events_sinks_connected", "file"), 3);
-    assert_eq!(["0", "1", "2"].map(|sink| setup.metric("icapstan_events_sent_total", sink)), [8, 2, 2]);
+    assert_eq!(["0", "1", "2"].map(|sink| setup.metric("icapstan_events_sent_total", sink)), [10, 2, 2]);
     let text = |path| std::fs::read_to_string(path).unwrap();
-    assert_eq!(text(&all).lines().count(), 8);
+    assert_eq!(text(&all).lines().count(), 10);
     assert!(text(&all).lines().all(|line| line.starts_with("time=2")));
     assert!(text(&severe).lines().all(|line| line.starts_with("CEF:0|icapstan|")));
     assert!(text(&starts).contains("\"kind\":\"start\"") && text(&starts).contains("\"kind\":\"stop\""));
