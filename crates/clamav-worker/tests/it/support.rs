@@ -247,7 +247,9 @@ pub(crate) fn tell(pid: u32, signal: i32) {
 pub(crate) fn ended(pidfd: &OwnedFd) -> bool {
     let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one element.
-    unsafe { libc::poll(&raw mut poll, 1, 1000 * i32::try_from(PATIENCE_SECS).unwrap()) == 1 }
+    unsafe {
+        uninterrupted(|| libc::poll(&raw mut poll, 1, 1000 * i32::try_from(PATIENCE_SECS).unwrap())) == 1
+    }
 }
 
 /// A sequenced-packet pair whose ends never wait for ever.
@@ -305,6 +307,17 @@ pub(crate) fn send(socket: &OwnedFd, bytes: &[u8], fds: &[RawFd]) {
     assert_eq!(usize::try_from(sent).ok(), Some(bytes.len()), "{}", io::Error::last_os_error());
 }
 
+/// The result of a system call, made again for as long as signals interrupt it: a test that is stopped and
+/// continued meanwhile has lost nothing.
+fn uninterrupted<T: PartialEq + From<i8>>(mut call: impl FnMut() -> T) -> T {
+    loop {
+        let result = call();
+        if result != T::from(-1) || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return result;
+        }
+    }
+}
+
 /// One packet; empty if the other end is closed.
 pub(crate) fn receive(socket: &OwnedFd) -> (Vec<u8>, Vec<OwnedFd>) {
     let mut bytes = vec![0; MAX_RECORD];
@@ -318,7 +331,8 @@ pub(crate) fn receive(socket: &OwnedFd) -> (Vec<u8>, Vec<OwnedFd>) {
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = size_of_val(&control);
-        let count = libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC);
+        let count =
+            uninterrupted(|| libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC));
         bytes.truncate(usize::try_from(count).unwrap_or_else(|_| panic!("{}", io::Error::last_os_error())));
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         if !header.is_null() {
