@@ -422,6 +422,11 @@ events:
         stranger.send("GET / HTTP/1.1\r\nHost: o.test\r\n\r\n");
         assert_eq!(stranger.read_options().status, 400);
     }
+    let (header, fields) = cef(&datagram(&socket));
+    assert_eq!(header[4..], ["refusal", "Requests refused", "6"]);
+    assert_eq!(fields.get("reason").map(String::as_str), Some("malformed"));
+    assert!(fields["cnt"].parse::<u64>().is_ok_and(|count| (1..=FLOOD).contains(&count)), "{fields:?}");
+    assert!(fields["msg"].contains("400") && fields["outcome"] == "failure", "{fields:?}");
     let mut icap = IcapClient::connect(server.icap());
     icap.send(Message::respmod("/none-such").request_head(GET).response_head(OK).bytes());
     assert_eq!(icap.read_respmod().status, 404);
@@ -435,11 +440,6 @@ events:
         held.push(one);
         (status == 429).then_some(())
     });
-    let (header, fields) = cef(&datagram(&socket));
-    assert_eq!(header[4..], ["refusal", "Requests refused", "6"]);
-    assert_eq!(fields.get("reason").map(String::as_str), Some("malformed"));
-    assert!(fields["cnt"].parse::<u64>().is_ok_and(|count| (1..=FLOOD).contains(&count)), "{fields:?}");
-    assert!(fields["msg"].contains("400") && fields["outcome"] == "failure", "{fields:?}");
     for cause in ["malformed", "no-such-service", "sessions"] {
         eventually(cause, || (counted(&path, "refusal", cause).0 > 0).then_some(()));
     }
