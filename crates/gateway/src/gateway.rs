@@ -64,6 +64,10 @@ pub struct GatewaySettings {
     pub templates: Arc<Templates>,
 }
 
+/// Settings that were found to be usable.
+#[derive(Debug)]
+pub struct Prepared(Services);
+
 /// Why a gateway cannot be made, or its settings not be used.
 #[derive(Debug, Error)]
 pub enum GatewayError {
@@ -132,12 +136,14 @@ impl Gateway {
         })
     }
 
-    /// Serves by these settings from now on, if all of them can be used; else by those before. What is
-    /// under way ends by those that it began with.
-    pub fn apply(&self, settings: &GatewaySettings) -> Result<(), GatewayError> {
-        let services = settings.compile(&self.url_lists)?;
-        self.services.store(Arc::new(services));
-        Ok(())
+    /// Makes these settings ready for [`Gateway::apply`], if all of them can be used.
+    pub fn prepare(&self, settings: &GatewaySettings) -> Result<Prepared, GatewayError> {
+        Ok(Prepared(settings.compile(&self.url_lists)?))
+    }
+
+    /// Serves by these settings from now on. What is under way ends by those that it began with.
+    pub fn apply(&self, prepared: Prepared) {
+        self.services.store(Arc::new(prepared.0));
     }
 
     /// A new id, to find a transaction in logs by.

@@ -35,6 +35,13 @@ impl Identity {
         Self { settings: settings.clone(), include: fields.join(", ") }
     }
 
+    /// The same for settings by which users are told in the same way.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        // What was read from text of this kind can be written.
+        let text = serde_json::to_vec(&self.settings).unwrap_or_default();
+        *blake3::hash(&text).as_bytes()
+    }
+
     /// What ICAP clients are asked to tell, for `X-Include` in answers to OPTIONS.
     pub(crate) fn include(&self) -> &str {
         &self.include

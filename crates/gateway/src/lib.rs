@@ -47,8 +47,9 @@ mod transaction;
 mod url;
 mod url_lists;
 
-pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewaySettings, Route};
+pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;
 pub use url_lists::{
-    Built, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, build_url_lists,
+    Built, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, WatchedUrlLists,
+    build_url_lists,
 };

@@ -5,57 +5,65 @@ use crate::store::Store;
 use icapstan_icap_server::ExchangeError;
 use icapstan_icap_server::proto::RequestHead;
 use icapstan_sniff::{ENOUGH, PREFIX, UNKNOWN, media_type};
-use icapstan_unpack::{Budget, Codings, Input, Output, Spill, decode};
+use icapstan_unpack::{Budget, Codings, Decoded, Defect, Input, Output, Spill, decode};
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Of a body with a content coding so many bytes are decoded, as far as they are needed.
-const ENCODED: usize = 4 * PREFIX;
+/// Of a body with a content coding so many bytes are decoded, as far as they are needed. Codings have room
+/// for much that stands for nothing, such as a name in gzip.
+const ENCODED: usize = 256 * 1024;
 
 /// The first bytes of a body.
 pub(crate) struct Sample<'b> {
     bytes: Cow<'b, [u8]>,
     /// There are no others.
     is_whole: bool,
+    /// There is nothing behind what is stored.
+    ended: bool,
 }
 
 // === impl Sample ===
 
 impl<'b> Sample<'b> {
     /// Of what is stored. `ended`: there is no more than that.
-    pub(crate) async fn of(store: &'b Store, ended: bool) -> Result<Self, ExchangeError> {
+    pub(crate) async fn of(head: &RequestHead, store: &'b Store, ended: bool) -> Result<Self, ExchangeError> {
+        let most =
+            if Codings::parse(&context::content_encoding(head)).is_identity() { PREFIX } else { ENCODED };
         let bytes = match store.in_memory() {
-            Some(bytes) => Cow::Borrowed(&bytes[..bytes.len().min(ENCODED)]),
-            None => Cow::Owned(store.front(ENCODED as u64).await?),
+            Some(bytes) => Cow::Borrowed(&bytes[..bytes.len().min(most)]),
+            None => Cow::Owned(store.front(most as u64).await?),
         };
-        Ok(Self { is_whole: ended && bytes.len() as u64 == store.len(), bytes })
+        Ok(Self { is_whole: ended && bytes.len() as u64 == store.len(), ended, bytes })
     }
 
     /// What the body is, by its bytes; its content codings are what `head` says. `None`: too little of
-    /// it is here, or it is a piece of something, of which the first bytes are elsewhere.
+    /// it is here, or it is a piece of something, of which the first bytes are elsewhere. What cannot be
+    /// told although all of it is here is of no known type.
     pub(crate) fn media_type(&self, head: &RequestHead) -> Option<&'static str> {
         if self.bytes.is_empty() || context::is_partial(head) {
             return None;
         }
         let codings = Codings::parse(&context::content_encoding(head));
-        if codings.is_identity() {
-            return (self.is_whole || self.bytes.len() >= ENOUGH).then(|| media_type(&self.bytes));
-        }
-        let decoded = front_of(&self.bytes, &codings);
-        let decoded = decoded.as_deref().unwrap_or(&self.bytes);
-        // More input would not be looked at.
-        let is_all = self.is_whole || self.bytes.len() >= ENCODED;
-        match decoded {
-            [] => is_all.then_some(UNKNOWN),
-            decoded => (is_all || decoded.len() >= ENOUGH).then(|| media_type(decoded)),
+        let unknown = self.ended.then_some(UNKNOWN);
+        let (front, is_all) = if codings.is_identity() {
+            (Some(Cow::Borrowed(&*self.bytes)), self.is_whole)
+        } else {
+            let (front, is_all) = front_of(&self.bytes, &codings);
+            (front, is_all && self.is_whole)
+        };
+        match front {
+            Some(front) if !front.is_empty() && (is_all || front.len() >= ENOUGH) => Some(media_type(&front)),
+            _ => unknown,
         }
     }
 }
 
-/// The first bytes without their codings; `None` where there are none that can be undone.
-fn front_of(bytes: &[u8], codings: &Codings) -> Option<Vec<u8>> {
+/// The first bytes without their codings, and whether there are no others; `None` where they are not to be
+/// had. Bytes that were never coded, whatever their head says, are what they are; but where a decoder only
+/// wants more, or gives up, the coded bytes are not what a reader will see.
+fn front_of<'b>(bytes: &'b [u8], codings: &Codings) -> (Option<Cow<'b, [u8]>>, bool) {
     /// Far more than so little input can take.
     const PATIENCE: Duration = Duration::from_millis(100);
     let budget = Budget {
@@ -67,9 +75,22 @@ fn front_of(bytes: &[u8], codings: &Codings) -> Option<Vec<u8>> {
     };
     let mut refuse = || Err(io::ErrorKind::StorageFull.into());
     let mut spill = Spill { threshold: usize::MAX, create: &mut refuse };
-    match decode(Input::Memory(bytes), codings, &budget, &mut spill).ok()?.into_parts().0 {
-        Output::Memory(decoded) => Some(decoded),
-        Output::Same | Output::File { .. } => None,
+    let Ok(decoded) = decode(Input::Memory(bytes), codings, &budget, &mut spill) else {
+        return (None, false);
+    };
+    let (output, is_complete) = match decoded {
+        Decoded::Complete { output, .. } => (output, true),
+        Decoded::Incomplete { fell_back: true, defect, .. }
+            if !matches!(defect, Defect::Malformed | Defect::UnknownCoding) =>
+        {
+            return (None, false);
+        }
+        Decoded::Incomplete { output, .. } => (output, false),
+    };
+    match output {
+        Output::Memory(decoded) => (Some(Cow::Owned(decoded)), is_complete),
+        Output::Same => (Some(Cow::Borrowed(bytes)), true),
+        Output::File { .. } => (None, false),
     }
 }
 
@@ -92,7 +113,7 @@ mod tests {
 
     fn told(bytes: &[u8], is_whole: bool, fields: &str) -> Option<&'static str> {
         let bytes = Cow::Borrowed(&bytes[..bytes.len().min(ENCODED)]);
-        Sample { bytes, is_whole }.media_type(&head(fields))
+        Sample { bytes, is_whole, ended: is_whole }.media_type(&head(fields))
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -131,6 +152,29 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_for_nothing_is_not_taken_for_the_body() {
+        // A name of a file that looks like a film, in front of a picture.
+        let named = |len: usize| {
+            let name: Vec<u8> = b"ftypisom".iter().copied().cycle().take(len).collect();
+            let mut encoder =
+                flate2::GzBuilder::new().filename(name).write(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&picture()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let gzip = "Content-Encoding: gzip\r\n";
+        let coded = named(60_000);
+        assert_eq!(told(&coded, true, gzip), Some("image/png"));
+        assert_eq!(told(&coded[..4096], false, gzip), None);
+        let coded = named(600_000);
+        assert_eq!(told(&coded, false, gzip), None);
+        let bytes = Cow::Borrowed(&coded[..ENCODED]);
+        assert_eq!(Sample { bytes, is_whole: false, ended: true }.media_type(&head(gzip)), Some(UNKNOWN));
+        // Also behind another coding, which has something to show.
+        let twice = self::gzip(&named(60_000)[..50_000]);
+        assert_eq!(told(&twice, false, "Content-Encoding: gzip, gzip\r\n"), None);
+    }
+
+    #[test]
     fn of_too_little_and_of_pieces_nothing_is_told() {
         assert_eq!(told(b"", true, ""), None);
         assert_eq!(told(b"few words", false, ""), None);
@@ -153,7 +197,7 @@ mod tests {
                 store.push(&picture()).await.unwrap();
             }
             assert!(store.in_memory().is_none());
-            let sample = Sample::of(&store, true).await.unwrap();
+            let sample = Sample::of(&head(""), &store, true).await.unwrap();
             assert_eq!((sample.is_whole, sample.media_type(&head(""))), (false, Some("image/png")));
         });
     }

@@ -33,6 +33,8 @@ pub(crate) struct Service {
     /// Where URLs are looked up, if they are.
     pub(crate) url_lists: Option<UrlLists>,
     pub(crate) shared: Arc<Shared>,
+    /// What of the settings decides.
+    basis: [u8; 32],
     /// The tag of the generation and of the lists that were asked for last.
     tag: ArcSwap<(GenerationId, Option<ListIdentity>, IsTag)>,
 }
@@ -71,7 +73,8 @@ impl Service {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,
         });
-        let tag = tag(&NO_SIGNATURES, &policy, None, &id);
+        let basis = basis(&policy, spec.scan, &shared.identity);
+        let tag = tag(&NO_SIGNATURES, &basis, None, &id);
         Self {
             methods: methods.collect(),
             scope: spec.scan,
@@ -85,6 +88,7 @@ impl Service {
             shared: Arc::clone(shared),
             path: spec.path.as_str().into(),
             policy,
+            basis,
             id,
         }
     }
@@ -97,19 +101,28 @@ impl Service {
         if known.0 == generation && known.1 == lists {
             return known.2;
         }
-        let tag = tag(&generation, &self.policy, lists, &self.id);
+        let tag = tag(&generation, &self.basis, lists, &self.id);
         self.tag.store(Arc::new((generation, lists, tag)));
         tag
     }
 }
 
 /// The tag of a service that judges by all these.
-fn tag(generation: &GenerationId, policy: &Policy, lists: Option<ListIdentity>, id: &str) -> IsTag {
-    let Some(lists) = lists else { return IsTag::derive(generation, policy.hash(), id) };
-    let mut hasher = blake3::Hasher::new_derive_key("icapstan policy and URL lists v1");
-    hasher.update(policy.hash());
+fn tag(generation: &GenerationId, basis: &[u8; 32], lists: Option<ListIdentity>, id: &str) -> IsTag {
+    let Some(lists) = lists else { return IsTag::derive(generation, basis, id) };
+    let mut hasher = blake3::Hasher::new_derive_key("icapstan settings and URL lists v1");
+    hasher.update(basis);
     hasher.update(&lists.0);
     IsTag::derive(generation, hasher.finalize().as_bytes(), id)
+}
+
+/// What of the settings decides besides lists: the policy, what it is asked about, and who is believed.
+fn basis(policy: &Policy, scope: ScanScope, identity: &Identity) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
+    hasher.update(policy.hash());
+    hasher.update(&[scope.url().into(), scope.content().into()]);
+    hasher.update(&identity.hash());
+    *hasher.finalize().as_bytes()
 }
 
 // === impl Services ===

@@ -1,6 +1,5 @@
 //! What is not scanned because the policy says so.
 
-use crate::context;
 use crate::sample::Sample;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -24,7 +23,7 @@ pub(crate) struct Here {
     pub(crate) more: usize,
     /// There is nothing else.
     pub(crate) ended: bool,
-    /// How long the message says that the body is.
+    /// How long the message says that the body is, if that counts.
     pub(crate) claimed: Option<u64>,
 }
 
@@ -51,12 +50,11 @@ impl Transaction<'_> {
         let size = if here.ended {
             BodySize::Whole(len)
         } else {
-            let claimed = here.claimed.filter(|_| !context::is_chunked(self.head)).unwrap_or(0);
-            BodySize::AtLeast(len.max(claimed))
+            BodySize::AtLeast(len.max(here.claimed.unwrap_or(0)))
         };
         let mut message = self.message(peer, size);
         if policy.asks_for_types() {
-            message.sample = Some(Sample::of(store, here.ended && here.more == 0).await?);
+            message.sample = Some(Sample::of(self.head, store, here.ended && here.more == 0).await?);
         }
         let Some(index) = policy.skip(&message) else { return Ok(None) };
         let range = policy.skips()[index].when.size;

@@ -140,7 +140,11 @@ impl<'a> Transaction<'a> {
             self.decided(&skipped, false);
             return pass(self, exchange, &skipped, None, &[]).await;
         }
-        if let Some(verdict) = self.known_verdict() {
+        // Only what this policy blocks for is a reason not to look again: what another service, or a rule
+        // about a body that is not here yet, made of it says nothing of this message.
+        if let Some(verdict) =
+            self.known_verdict().filter(|verdict| self.blocks(exchange.peer(), &verdict.clone().into()))
+        {
             return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
         }
         let of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
@@ -151,7 +155,8 @@ impl<'a> Transaction<'a> {
         self.of_url = Some(of_url).filter(|findings| !findings.is_clean());
         let started = Instant::now();
         let limit = self.service.policy.profile().max_object_size.max(PREVIEW_ROOM);
-        let claimed = context::claimed_len(self.head);
+        // Beside another framing a length means nothing (RFC 9112 section 6.3).
+        let claimed = context::claimed_len(self.head).filter(|_| !context::is_chunked(self.head));
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
             return self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
         };
@@ -392,7 +397,7 @@ impl<'a> Transaction<'a> {
         if service.policy.asks_for_types()
             && let Some((store, _)) = body
         {
-            message.sample = Some(Sample::of(store, matches!(size, BodySize::Whole(_))).await?);
+            message.sample = Some(Sample::of(self.head, store, matches!(size, BodySize::Whole(_))).await?);
         }
         let decision = service.policy.decide(self.mode, findings, &message);
         let met = service.policy.met(self.mode, findings, &message, &decision);

@@ -9,13 +9,18 @@ const MAX: usize = 8 * 1024;
 /// The URL of a request: its absolute target, its authority (CONNECT), or whatever else it has behind `Host`.
 /// Whatever is not printable ASCII is percent-encoded, so that no sink of it can be misled.
 pub(crate) fn of(request: HttpHead<'_>) -> String {
+    within(request, MAX)
+}
+
+/// As [`of`], with no more than about `most` bytes.
+fn within(request: HttpHead<'_>, most: usize) -> String {
     let target = request.target();
-    let mut url = String::with_capacity(target.len().min(MAX) + 32);
+    let mut url = String::with_capacity(target.len().min(most) + 32);
     if request.method() != b"CONNECT" && !is_absolute(target) {
         let host = request.value("host").unwrap_or_default();
         if !host.is_empty() {
             url.push_str("http://");
-            push(&mut url, host);
+            push(&mut url, host, most);
             if !target.starts_with(b"/") && !target.starts_with(b"?") && target != b"*" {
                 url.push('/');
             }
@@ -24,7 +29,7 @@ pub(crate) fn of(request: HttpHead<'_>) -> String {
             return url;
         }
     }
-    push(&mut url, target);
+    push(&mut url, target, most);
     url
 }
 
@@ -37,7 +42,8 @@ fn is_absolute(target: &[u8]) -> bool {
 
 /// The URL as rules see it: scheme and host in lower case, without user, password and fragment.
 pub(crate) fn plain(request: HttpHead<'_>) -> String {
-    plain_url(of(request))
+    // Not cut: what stands behind the cut may say whose URL it is.
+    plain_url(within(request, usize::MAX))
 }
 
 /// The host of the URL in lower case, without port, brackets of addresses kept.
@@ -56,10 +62,10 @@ pub(crate) fn shown(request: HttpHead<'_>) -> String {
 }
 
 /// Appends `bytes` printably.
-fn push(url: &mut String, bytes: &[u8]) {
+fn push(url: &mut String, bytes: &[u8], most: usize) {
     use std::fmt::Write;
     for &byte in bytes {
-        if url.len() >= MAX {
+        if url.len() >= most {
             return;
         }
         if byte.is_ascii_graphic() {
@@ -139,6 +145,15 @@ mod tests {
             ),
         ] {
             assert_eq!((read(head, plain), read(head, host)), (url.to_owned(), name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_long_user_does_not_hide_the_host() {
+        for len in [10, 8200, 40_000] {
+            let head = format!("GET http://friend.test:{}@evil.test/x HTTP/1.1\r\n\r\n", "A".repeat(len));
+            assert_eq!(read(head.as_bytes(), host), "evil.test", "{len}");
+            assert_eq!(read(head.as_bytes(), plain), "http://evil.test/x", "{len}");
         }
     }
 

@@ -6,7 +6,7 @@ mod watch;
 
 pub use build::{Built, UrlListError, build as build_url_lists};
 pub use metrics::UrlListMetrics;
-pub use watch::{LoadedUrlLists, UrlListWatcher};
+pub use watch::{LoadedUrlLists, UrlListWatcher, WatchedUrlLists};
 
 use arc_swap::ArcSwap;
 use icapstan_icap_server::proto::RequestHead;

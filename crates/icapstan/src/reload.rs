@@ -202,18 +202,16 @@ impl Keeper {
         } else {
             Some(changed.url_lists(url_lists, list_metrics, events)?)
         };
-        gateway.apply(&changed.served())?;
+        let lists = lists.map(LoadedUrlLists::watch).transpose()?;
+        let prepared = gateway.prepare(&changed.served())?;
+        // From here on nothing can fail.
         if let Some(lists) = lists {
-            self.swap_lists(lists)?;
+            // Waits for what it is loading, which is not to come after the new ones.
+            self.followers.watcher = UrlListWatcher::none();
+            self.followers.watcher = lists.put();
         }
+        self.followers.gateway.apply(prepared);
         Ok(changed)
-    }
-
-    fn swap_lists(&mut self, lists: LoadedUrlLists) -> Result<(), ReloadError> {
-        // Waits for what it is loading, which is not to come after the new ones.
-        self.followers.watcher = UrlListWatcher::none();
-        self.followers.watcher = lists.watch()?;
-        Ok(())
     }
 
     fn tell_failure(&self, cause: &str) {

@@ -10,7 +10,7 @@ use crate::siem;
 use crate::tally::Tally;
 use anyhow::{Context, anyhow};
 use icapstan_events::Events;
-use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists};
+use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
@@ -190,6 +190,7 @@ async fn serve(
     let watcher = settings
         .url_lists(&url_lists, &list_metrics, events)
         .and_then(LoadedUrlLists::watch)
+        .map(WatchedUrlLists::put)
         .context("the URL lists cannot be used")?;
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;

@@ -3,8 +3,8 @@
 use icapstan_urls::CanonicalUrl;
 
 /// A URL as rules see it: without user, password and fragment, its scheme in lower case, and host, path and
-/// query in canonical form, so that one rule meets all spellings of a URL. What cannot be fetched, such
-/// as a path alone, stays as it is.
+/// query in canonical form, so that one rule meets all spellings of a URL. A path alone stays as it is; of
+/// what has no canonical form nothing is left, since nobody can say where it would lead.
 pub fn plain_url(mut url: String) -> String {
     url.truncate(url.find('#').unwrap_or(url.len()));
     let (start, end) = url_authority(&url);
@@ -21,7 +21,7 @@ pub fn plain_url(mut url: String) -> String {
     } else {
         return url;
     };
-    let Ok(canonical) = canonical else { return url };
+    let Ok(canonical) = canonical else { return String::new() };
     let mut plain = String::with_capacity(url.len());
     plain.push_str(&url[..start]);
     plain.push_str(canonical.host());
@@ -80,7 +80,9 @@ mod tests {
             ("/x", "/x", ""),
             ("o.test/x?u=http://evil.test/", "o.test", "o.test"),
             ("", "", ""),
-            ("http://", "http://", ""),
+            ("http://", "", ""),
+            ("http://friend.test:80x@evil.test/", "http://evil.test/", "evil.test"),
+            ("http://friend.test:80x/", "", ""),
         ] {
             let told = plain_url(url.to_owned());
             assert_eq!((told.as_str(), url_host(&told)), (plain, host), "{url}");

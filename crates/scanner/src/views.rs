@@ -166,7 +166,7 @@ impl Builder<'_> {
                 }
                 self.body(body)
             }
-            Decoded::Incomplete { output, defect } => {
+            Decoded::Incomplete { output, defect, .. } => {
                 self.defect(defect);
                 if defect == Defect::UnknownCoding {
                     self.by_looks(&object)?;

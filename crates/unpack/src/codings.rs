@@ -67,6 +67,8 @@ pub enum Decoded {
         output: Output,
         /// What stands in the way, in the layer nearest to the input.
         defect: Defect,
+        /// Fewer codings were undone than could have been, since all of them together made nothing.
+        fell_back: bool,
     },
 }
 
@@ -81,7 +83,11 @@ pub fn decode(
     spill: &mut Spill<'_>,
 ) -> io::Result<Decoded> {
     if codings.overlong || codings.list.len() > budget.max_codings {
-        return Ok(Decoded::Incomplete { output: Output::Same, defect: Defect::TooManyCodings });
+        return Ok(Decoded::Incomplete {
+            output: Output::Same,
+            defect: Defect::TooManyCodings,
+            fell_back: true,
+        });
     }
     let mut known = codings.list.iter().rev().take_while(|coding| coding.can_be_undone()).count();
     let unknown = (known < codings.list.len()).then_some(Defect::UnknownCoding);
@@ -92,7 +98,9 @@ pub fn decode(
         let Some(defect) = attempt.defect else {
             let defect = cause.or(unknown);
             return Ok(match defect {
-                Some(defect) => Decoded::Incomplete { output: attempt.output, defect },
+                Some(defect) => {
+                    Decoded::Incomplete { output: attempt.output, defect, fell_back: cause.is_some() }
+                }
                 None => Decoded::Complete {
                     output: attempt.output,
                     first_len: attempt.first_len,
@@ -100,15 +108,16 @@ pub fn decode(
                 },
             });
         };
+        let fell_back = cause.is_some();
         let cause = *cause.get_or_insert(defect);
         let of_the_data = matches!(defect, Defect::Malformed | Defect::Truncated | Defect::WindowLimit);
         if attempt.len > 0 || !of_the_data {
-            return Ok(Decoded::Incomplete { output: attempt.output, defect: cause });
+            return Ok(Decoded::Incomplete { output: attempt.output, defect: cause, fell_back });
         }
         known -= 1;
     }
     Ok(match cause.or(unknown) {
-        Some(defect) => Decoded::Incomplete { output: Output::Same, defect },
+        Some(defect) => Decoded::Incomplete { output: Output::Same, defect, fell_back: true },
         None => Decoded::Complete { output: Output::Same, first_len: None, skipped: false },
     })
 }
@@ -265,7 +274,7 @@ impl Decoded {
     pub fn into_parts(self) -> (Output, Option<Defect>) {
         match self {
             Self::Complete { output, .. } => (output, None),
-            Self::Incomplete { output, defect } => (output, Some(defect)),
+            Self::Incomplete { output, defect, .. } => (output, Some(defect)),
         }
     }
 }

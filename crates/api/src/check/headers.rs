@@ -20,7 +20,7 @@ const FRAMING: [&str; 11] = [
 ];
 
 /// What ICAP gives a meaning (RFC 3507 sections 4.3, 4.7 and 4.10), and what icapstan says there itself.
-const OF_ICAP: [&str; 19] = [
+const OF_ICAP: [&str; 21] = [
     "allow",
     "date",
     "encapsulated",
@@ -38,7 +38,9 @@ const OF_ICAP: [&str; 19] = [
     "transfer-preview",
     "x-include",
     "x-infection-found",
+    "x-response-desc",
     "x-response-info",
+    "x-violations-found",
     "x-virus-id",
 ];
 
@@ -56,6 +58,12 @@ const OF_HTTP: [&str; 10] = [
     "www-authenticate",
 ];
 
+/// Programs behind gateways take `_` for `-` (RFC 3875 section 4.1.18), and so does whatever removes a peer's
+/// field: names that differ in that only are the same.
+fn same(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
 // === impl RuleHeader ===
 
 impl RuleHeader {
@@ -64,8 +72,7 @@ impl RuleHeader {
         here.count("headers", headers.len(), 0, Self::MAX);
         for (index, header) in headers.iter().enumerate().take(Self::MAX) {
             header.check(&mut here.at(&format!("headers[{index}]")));
-            let is_same =
-                |other: &&Self| other.to == header.to && other.name.eq_ignore_ascii_case(&header.name);
+            let is_same = |other: &&Self| other.to == header.to && same(&other.name) == same(&header.name);
             if let Some(first) = headers.iter().take(index).position(|other| is_same(&other)) {
                 let message = format!("\"{}\" is already set by headers[{first}]", header.name);
                 here.report(&format!("headers[{index}].name"), message);
@@ -79,7 +86,7 @@ impl RuleHeader {
         if !self.name.chars().all(token) {
             here.report("name", "is no name of a header field, such as X-Scanned");
         }
-        let lower = self.name.to_ascii_lowercase();
+        let lower = same(&self.name);
         let taken = match self.to {
             HeaderTarget::Icap => OF_ICAP.contains(&lower.as_str()) || lower.starts_with("x-icapstan-"),
             HeaderTarget::Http => OF_HTTP.contains(&lower.as_str()),

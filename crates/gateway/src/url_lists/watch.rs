@@ -38,8 +38,17 @@ pub struct LoadedUrlLists {
     states: Vec<State>,
 }
 
-/// What loads.
+/// Lists that are watched and not yet in use.
 #[derive(Debug)]
+pub struct WatchedUrlLists {
+    loader: Loader,
+    lists: Lists,
+    left_out: u64,
+    watcher: UrlListWatcher,
+}
+
+/// What loads.
+#[derive(Clone, Debug)]
 struct Loader {
     settings: api::UrlLists,
     folder: PathBuf,
@@ -59,7 +68,7 @@ impl UrlListWatcher {
         Self { stop: None, thread: None }
     }
 
-    /// Loads what `settings` name, which is to be put into `lists` by [`LoadedUrlLists::watch`]. `folder`
+    /// Loads what `settings` name, which is to be put into `lists` by [`WatchedUrlLists::put`]. `folder`
     /// is for files in between; `events` get to know of later changes.
     pub fn load(
         settings: &api::UrlLists,
@@ -94,20 +103,30 @@ impl Drop for UrlListWatcher {
 // === impl LoadedUrlLists ===
 
 impl LoadedUrlLists {
-    /// Puts them into use, and others after each change of their files. Watchers of the same lists are to
-    /// be dropped before.
-    pub fn watch(self) -> Result<UrlListWatcher, UrlListError> {
+    /// Has their files watched: after each change others come into use.
+    pub fn watch(self) -> Result<WatchedUrlLists, UrlListError> {
         let Self { loader, lists, left_out, states } = self;
-        loader.put(lists, left_out);
         if loader.settings.is_empty() {
-            return Ok(UrlListWatcher::none());
+            return Ok(WatchedUrlLists { loader, lists, left_out, watcher: UrlListWatcher::none() });
         }
+        let watching = loader.clone();
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("icapstan-lists".to_owned())
-            .spawn(move || loader.watch(states, &stopped))
+            .spawn(move || watching.watch(states, &stopped))
             .map_err(UrlListError::Folder)?;
-        Ok(UrlListWatcher { stop: Some(stop), thread: Some(thread) })
+        let watcher = UrlListWatcher { stop: Some(stop), thread: Some(thread) };
+        Ok(WatchedUrlLists { loader, lists, left_out, watcher })
+    }
+}
+
+// === impl WatchedUrlLists ===
+
+impl WatchedUrlLists {
+    /// Puts them into use. Other watchers of the same lists are to be dropped before.
+    pub fn put(self) -> UrlListWatcher {
+        self.loader.put(self.lists, self.left_out);
+        self.watcher
     }
 }
 

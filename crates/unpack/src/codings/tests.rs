@@ -106,7 +106,7 @@ fn complete(data: &[u8], codings: &[Coding]) -> Vec<u8> {
 #[track_caller]
 fn incomplete(data: &[u8], codings: &[Coding]) -> (Vec<u8>, Defect) {
     match run(data, codings) {
-        Decoded::Incomplete { output, defect } => (bytes(&output, data), defect),
+        Decoded::Incomplete { output, defect, .. } => (bytes(&output, data), defect),
         other @ Decoded::Complete { .. } => panic!("taken for complete: {other:?}"),
     }
 }
@@ -200,7 +200,7 @@ fn an_unknown_coding_stops_the_chain_where_it_stands() {
     assert_eq!(incomplete(&body, &[Coding::Unknown, Coding::Gzip]), (data, Defect::UnknownCoding));
     for opaque in [Coding::Unknown, Coding::Compress] {
         let decoded = run(&body, &[Coding::Gzip, opaque]);
-        let Decoded::Incomplete { output: Output::Same, defect } = decoded else {
+        let Decoded::Incomplete { output: Output::Same, defect, .. } = decoded else {
             panic!("something was undone: {decoded:?}");
         };
         assert_eq!(defect, Defect::UnknownCoding);

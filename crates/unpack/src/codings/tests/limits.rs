@@ -11,7 +11,7 @@ fn stopped(body: &[u8], codings: &[Coding], budget: &Budget) -> (u64, Defect) {
     let started = Instant::now();
     let decoded = run_with(body, &Codings::new(codings), budget);
     assert!(started.elapsed() < SOON, "took {:?}", started.elapsed());
-    let Decoded::Incomplete { output, defect } = decoded else {
+    let Decoded::Incomplete { output, defect, .. } = decoded else {
         panic!("taken for complete");
     };
     (output.len(body.len() as u64), defect)
@@ -211,7 +211,10 @@ fn a_chain_longer_than_allowed_is_not_begun() {
     }
     let six = [Coding::Gzip; 6];
     let decoded = run_with(&body, &Codings::new(&six), &Budget { max_codings: 5, ..budget() });
-    assert!(matches!(decoded, Decoded::Incomplete { output: Output::Same, defect: Defect::TooManyCodings }));
+    assert!(matches!(
+        decoded,
+        Decoded::Incomplete { output: Output::Same, defect: Defect::TooManyCodings, .. }
+    ));
     let decoded = run_with(&body, &Codings::new(&six), &Budget { max_codings: 6, ..budget() });
     assert!(matches!(decoded, Decoded::Complete { .. }));
 }
