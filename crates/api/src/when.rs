@@ -83,7 +83,7 @@ pub trait Facts {
     /// The path of the service, with its slash.
     fn service(&self) -> &str;
     /// The user's machine.
-    fn client(&self) -> IpAddr;
+    fn client(&self) -> Option<IpAddr>;
     /// The user.
     fn user(&self) -> Option<&str>;
     /// The user's groups.
@@ -135,9 +135,9 @@ impl When {
             Condition::Services => any(&self.services, |path| path == facts.service()),
             Condition::Methods => any(&self.methods, |method| method == facts.method()),
             Condition::Size => self.size.is_none_or(|range| range.includes(facts.size())),
-            Condition::Clients => {
-                any(&self.clients, |network| network.contains(&facts.client().to_canonical()))
-            }
+            Condition::Clients => any(&self.clients, |network| {
+                facts.client().is_some_and(|client| network.contains(&client.to_canonical()))
+            }),
             Condition::Categories => {
                 any(&self.categories, |wanted| facts.categories().iter().any(|known| **known == **wanted))
             }
@@ -225,8 +225,8 @@ mod tests {
         fn service(&self) -> &'static str {
             "/respmod"
         }
-        fn client(&self) -> IpAddr {
-            self.client
+        fn client(&self) -> Option<IpAddr> {
+            Some(self.client)
         }
         fn user(&self) -> Option<&str> {
             self.user

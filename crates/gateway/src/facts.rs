@@ -58,11 +58,11 @@ impl Facts for Message<'_> {
         self.service
     }
 
-    fn client(&self) -> IpAddr {
-        *self.read.client.get_or_init(|| {
+    fn client(&self) -> Option<IpAddr> {
+        Some(*self.read.client.get_or_init(|| {
             let told = self.is_trusted().then(|| self.identity.client(self.head)).flatten();
             told.unwrap_or_else(|| self.peer.ip())
-        })
+        }))
     }
 
     fn user(&self) -> Option<&str> {

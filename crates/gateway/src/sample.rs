@@ -22,6 +22,8 @@ pub(crate) struct Sample<'b> {
     is_whole: bool,
     /// There is nothing behind what is stored.
     ended: bool,
+    /// Nothing is told of what its head says a wrong coding of: it is not to be trusted, but to be scanned.
+    is_strict: bool,
 }
 
 // === impl Sample ===
@@ -35,7 +37,12 @@ impl<'b> Sample<'b> {
             Some(bytes) => Cow::Borrowed(&bytes[..bytes.len().min(most)]),
             None => Cow::Owned(store.front(most as u64).await?),
         };
-        Ok(Self { is_whole: ended && bytes.len() as u64 == store.len(), ended, bytes })
+        Ok(Self { is_whole: ended && bytes.len() as u64 == store.len(), ended, bytes, is_strict: false })
+    }
+
+    /// For who would leave the body out.
+    pub(crate) fn strict(self) -> Self {
+        Self { is_strict: true, ..self }
     }
 
     /// What the body is, by its bytes; its content codings are what `head` says. `None`: too little of
@@ -46,11 +53,11 @@ impl<'b> Sample<'b> {
             return None;
         }
         let codings = Codings::parse(&context::content_encoding(head));
-        let unknown = self.ended.then_some(UNKNOWN);
+        let unknown = (self.ended && !self.is_strict).then_some(UNKNOWN);
         let (front, is_all) = if codings.is_identity() {
             (Some(Cow::Borrowed(&*self.bytes)), self.is_whole)
         } else {
-            let (front, is_all) = front_of(&self.bytes, &codings);
+            let (front, is_all) = front_of(&self.bytes, &codings, self.is_strict);
             (front, is_all && self.is_whole)
         };
         match front {
@@ -63,7 +70,7 @@ impl<'b> Sample<'b> {
 /// The first bytes without their codings, and whether there are no others; `None` where they are not to be
 /// had. Bytes that were never coded, whatever their head says, are what they are; but where a decoder only
 /// wants more, or gives up, the coded bytes are not what a reader will see.
-fn front_of<'b>(bytes: &'b [u8], codings: &Codings) -> (Option<Cow<'b, [u8]>>, bool) {
+fn front_of<'b>(bytes: &'b [u8], codings: &Codings, is_strict: bool) -> (Option<Cow<'b, [u8]>>, bool) {
     /// Far more than so little input can take.
     const PATIENCE: Duration = Duration::from_millis(100);
     let budget = Budget {
@@ -80,6 +87,9 @@ fn front_of<'b>(bytes: &'b [u8], codings: &Codings) -> (Option<Cow<'b, [u8]>>, b
     };
     let (output, is_complete) = match decoded {
         Decoded::Complete { output, .. } => (output, true),
+        Decoded::Incomplete { defect: Defect::Malformed | Defect::UnknownCoding, .. } if is_strict => {
+            return (None, false);
+        }
         Decoded::Incomplete { fell_back: true, defect, .. }
             if !matches!(defect, Defect::Malformed | Defect::UnknownCoding) =>
         {
@@ -113,7 +123,7 @@ mod tests {
 
     fn told(bytes: &[u8], is_whole: bool, fields: &str) -> Option<&'static str> {
         let bytes = Cow::Borrowed(&bytes[..bytes.len().min(ENCODED)]);
-        Sample { bytes, is_whole, ended: is_whole }.media_type(&head(fields))
+        Sample { bytes, is_whole, ended: is_whole, is_strict: false }.media_type(&head(fields))
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -146,6 +156,11 @@ mod tests {
         // Named, but never applied; and one that nobody knows.
         assert_eq!(told(&picture(), false, "Content-Encoding: gzip\r\n"), Some("image/png"));
         assert_eq!(told(&picture(), false, "Content-Encoding: rot13\r\n"), Some("image/png"));
+        for coding in ["gzip", "rot13"] {
+            let bytes = Cow::Owned(picture());
+            let sample = Sample { bytes, is_whole: true, ended: true, is_strict: false }.strict();
+            assert_eq!(sample.media_type(&head(&format!("Content-Encoding: {coding}\r\n"))), None);
+        }
         // Much from little.
         let bomb = gzip(&vec![b'a'; 10 << 20]);
         assert_eq!(told(&bomb, false, "Content-Encoding: gzip\r\n"), Some("text/plain"));
@@ -168,7 +183,10 @@ mod tests {
         let coded = named(600_000);
         assert_eq!(told(&coded, false, gzip), None);
         let bytes = Cow::Borrowed(&coded[..ENCODED]);
-        assert_eq!(Sample { bytes, is_whole: false, ended: true }.media_type(&head(gzip)), Some(UNKNOWN));
+        assert_eq!(
+            Sample { bytes, is_whole: false, ended: true, is_strict: false }.media_type(&head(gzip)),
+            Some(UNKNOWN)
+        );
         // Also behind another coding, which has something to show.
         let twice = self::gzip(&named(60_000)[..50_000]);
         assert_eq!(told(&twice, false, "Content-Encoding: gzip, gzip\r\n"), None);

@@ -54,7 +54,7 @@ impl Transaction<'_> {
         };
         let mut message = self.message(peer, size);
         if policy.asks_for_types() {
-            message.sample = Some(Sample::of(self.head, store, here.ended && here.more == 0).await?);
+            message.sample = Some(Sample::of(self.head, store, here.ended && here.more == 0).await?.strict());
         }
         let Some(index) = policy.skip(&message) else { return Ok(None) };
         let range = policy.skips()[index].when.size;

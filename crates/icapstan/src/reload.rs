@@ -8,7 +8,7 @@
 use crate::cli::Standalone;
 use crate::exit::chain;
 use crate::settings::{Settings, SettingsError};
-use icapstan_api::Problem;
+use icapstan_api::{Config, Problem};
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_gateway::{
     Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -61,6 +61,8 @@ struct Keeper {
     problem: Arc<Mutex<Option<String>>>,
     /// Of the files that were read last.
     states: States,
+    /// Settings that were not used, for a cause that may be mended in a file that they name.
+    refused: Option<Config>,
 }
 
 /// Why changed settings are not used.
@@ -101,6 +103,7 @@ impl Reloader {
             followers,
             problem: Arc::clone(&problem),
             states: States::new(),
+            refused: None,
         };
         keeper.states = keeper.look();
         let (wishes, wanted) = mpsc::channel();
@@ -160,8 +163,13 @@ impl Keeper {
     fn reload(&mut self) {
         let changed = match self.take_up() {
             Ok(changed) => changed,
-            Err(fault) => return self.tell_failure(&chain(&fault)),
+            Err(fault) => {
+                self.refused = self.args.config.as_deref().and_then(|path| Config::load(path).ok());
+                self.states = self.look();
+                return self.tell_failure(&chain(&fault));
+            }
         };
+        self.refused = None;
         let fixed = self.settings.fixed_until_restart(&changed);
         let names = self.settings.differences(&changed);
         for advice in changed.advice() {
@@ -222,22 +230,27 @@ impl Keeper {
         *self.problem.lock() = Some(message);
     }
 
-    /// The states of the file with the settings, and of the pages that it names.
+    /// The states of the file with the settings, of the pages that it names, and of all that settings name
+    /// which were not used. Lists in use have a watcher of their own.
     fn look(&self) -> States {
         let mut states: States = self.args.config.iter().map(|path| state(path)).collect();
-        if let Some(folder) = &self.settings.config.templates.folder {
-            states.push(state(folder));
-            let mut pages: Vec<_> = std::fs::read_dir(folder)
-                .into_iter()
-                .flatten()
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .take(MAX_PAGES)
-                .collect();
-            pages.sort_unstable();
-            states.extend(pages.iter().map(|page| state(page)));
+        let folders = [Some(&self.settings.config), self.refused.as_ref()];
+        for folder in folders.into_iter().flatten().filter_map(|config| config.templates.folder.as_ref()) {
+            states.extend(pages(folder));
+        }
+        if let Some(Config { url_lists, .. }) = &self.refused {
+            let sources = url_lists.sources.iter().map(|source| &source.path);
+            states.extend(url_lists.file.iter().chain(sources).map(|path| state(path)));
         }
         states
     }
+}
+
+fn pages(folder: &Path) -> States {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut pages: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(MAX_PAGES).collect();
+    pages.sort_unstable();
+    std::iter::once(state(folder)).chain(pages.iter().map(|page| state(page))).collect()
 }
 
 fn state(path: &Path) -> Option<State> {

@@ -308,8 +308,14 @@ fn files(section: &mut Section<'_>, rules_given: bool, draft: &mut Draft) {
             "ResponsesPath",
             "pages have other variables here and are not read; yours, written anew, can be put into templates.folder",
         ),
-        ("USR1SignalAction", "SIGHUP loads signatures anew; other settings take a restart"),
-        ("USR2SignalAction", "SIGHUP loads signatures anew; other settings take a restart"),
+        (
+            "USR1SignalAction",
+            "SIGHUP has settings and signatures read anew; both are also followed without it",
+        ),
+        (
+            "USR2SignalAction",
+            "SIGHUP has settings and signatures read anew; both are also followed without it",
+        ),
         ("LoggingConfigFilePath", "see log.level, log.format and log.access"),
     ];
     for (name, message) in gone {

@@ -175,9 +175,10 @@ fn why_not(when: &When, condition: Condition, message: &GivenMessage<'_>) -> Str
         Condition::Services => one(message.service(), list(when.services.iter())),
         Condition::Methods => one(message.method(), list(when.methods.iter())),
         Condition::Size => size(when.size.unwrap_or_default(), message.size()),
-        Condition::Clients => {
-            format!("{} is not in {}", message.client().to_canonical(), list(when.clients.iter()))
-        }
+        Condition::Clients => match message.client() {
+            Some(client) => format!("{} is not in {}", client.to_canonical(), list(when.clients.iter())),
+            None => format!("not known; wanted is {}", list(when.clients.iter())),
+        },
         Condition::Categories => {
             many(message.categories().iter().map(|known| &**known).collect(), list(when.categories.iter()))
         }

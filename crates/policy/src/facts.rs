@@ -1,7 +1,7 @@
 //! A message of which nothing is known.
 
 use icapstan_api::{BodySize, Facts};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// For decisions about nothing but a verdict: rules with conditions match nothing then.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +12,8 @@ impl Facts for NoFacts {
         ""
     }
 
-    fn client(&self) -> IpAddr {
-        Ipv4Addr::UNSPECIFIED.into()
+    fn client(&self) -> Option<IpAddr> {
+        None
     }
 
     fn user(&self) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use crate::url::{plain_url, url_host};
 use icapstan_api::{BodySize, Facts, Given, RuleMode};
 use icapstan_model::{Mode, Reason, Verdict, VerdictKind};
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// [`Given`] as rules see it.
 pub(crate) struct GivenMessage<'g> {
@@ -64,8 +64,8 @@ impl Facts for GivenMessage<'_> {
         self.given.service.as_deref().unwrap_or_default()
     }
 
-    fn client(&self) -> IpAddr {
-        self.given.client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    fn client(&self) -> Option<IpAddr> {
+        self.given.client
     }
 
     fn user(&self) -> Option<&str> {

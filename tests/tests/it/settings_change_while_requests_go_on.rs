@@ -199,6 +199,21 @@ policies: [{{name: default, rules: [{{verdict: ANY, when: {{users: [ann]}}, acti
 }
 
 #[test]
+fn what_is_mended_in_a_file_that_refused_settings_name_is_taken_up() {
+    let folder = tempdir();
+    let server = Standalone::with().config(&rules(2, "a.test")).start();
+    let list = folder.path().join("bad");
+    server.replace_config(&format!(
+        "urlLists: {{sources: [{{name: bad, kind: malware, format: plain, path: {}}}]}}",
+        list.display()
+    ));
+    server.process().signal(Signal::HUP);
+    eventually("it is refused", || readyz(&server).1.contains("[!] config: ").then_some(()));
+    fs::write(&list, "evil.test\n").expect("the folder is writable");
+    eventually("it is taken up", || (readyz(&server) == (200, "ok\n".to_owned())).then_some(()));
+}
+
+#[test]
 fn files_that_are_swapped_by_a_link_are_followed() {
     // The way in which Kubernetes changes the files of a ConfigMap.
     let folder = tempdir();

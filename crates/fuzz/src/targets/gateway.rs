@@ -184,7 +184,12 @@ impl Told for Gate {
         let found = service.and_then(|service| self.find(service)).or_else(|| self.services.first());
         let (service, _, policy) = found.expect("there are services");
         let generation = if self.is_loaded() { GENERATION } else { GenerationId([0; 32]) };
-        IsTag::derive(&generation, policy.hash(), service.path.trim_matches('/')).to_string()
+        let mut basis = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
+        basis.update(policy.hash());
+        basis.update(&[service.scan.url().into(), service.scan.content().into()]);
+        let identity = serde_json::to_vec(&IdentitySettings::default()).expect("settings can be written");
+        basis.update(blake3::hash(&identity).as_bytes());
+        IsTag::derive(&generation, basis.finalize().as_bytes(), service.path.trim_matches('/')).to_string()
     }
 
     fn serve(&self, head: &RequestHead, talk: &mut Talk<'_>) -> Result<(), Stop> {

@@ -89,8 +89,8 @@ impl Facts for Method {
         "/x"
     }
 
-    fn client(&self) -> IpAddr {
-        Ipv4Addr::LOCALHOST.into()
+    fn client(&self) -> Option<IpAddr> {
+        Some(Ipv4Addr::LOCALHOST.into())
     }
 
     fn user(&self) -> Option<&'static str> {

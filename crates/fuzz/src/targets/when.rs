@@ -203,8 +203,8 @@ impl Facts for Message {
         &self.service
     }
 
-    fn client(&self) -> IpAddr {
-        self.client
+    fn client(&self) -> Option<IpAddr> {
+        Some(self.client)
     }
 
     fn user(&self) -> Option<&str> {

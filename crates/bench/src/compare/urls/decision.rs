@@ -105,8 +105,8 @@ impl Facts for Message {
         "/respmod"
     }
 
-    fn client(&self) -> IpAddr {
-        [192, 0, 2, 7].into()
+    fn client(&self) -> Option<IpAddr> {
+        Some([192, 0, 2, 7].into())
     }
 
     fn user(&self) -> Option<&str> {
