@@ -6,6 +6,7 @@ mod hooks;
 mod identity;
 mod policy;
 mod policy_test;
+mod reputation;
 mod skip;
 
 use crate::{
@@ -40,6 +41,8 @@ impl Config {
     pub const MAX_CONDITIONS: usize = 1024;
     /// The most aliases of a service.
     pub const MAX_ALIASES: usize = 16;
+    /// The most answers about URLs that are remembered.
+    pub const MAX_REPUTATIONS: u32 = 1_000_000;
     /// The most worker processes.
     pub const MAX_WORKERS: u32 = 512;
     /// The largest object that the engine can scan: libclamav counts in 31 bits.
@@ -72,6 +75,7 @@ impl Config {
         self.identity.check(&mut root.at("identity"));
         self.detection_headers.check(&mut root.at("detectionHeaders"));
         self.url_lists.check(&mut root.at("urlLists"));
+        self.reputation.check(&mut root.at("reputation"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
         if let Some(memory) = self.limits.memory {

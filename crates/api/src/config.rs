@@ -2,7 +2,8 @@
 
 use crate::{
     DetectionHeaders, EventSettings, HookSettings, IcapService, IdentitySettings, KeepAlive, Limits,
-    LogSettings, Preset, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, UrlLists,
+    LogSettings, Preset, ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts,
+    UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -38,6 +39,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What URLs are looked up in.
     pub url_lists: UrlLists,
+    /// Who is asked about URLs in no list.
+    pub reputation: ReputationSettings,
     /// Who users are.
     pub identity: IdentitySettings,
     /// What ICAP answers say of a threat.
@@ -75,6 +78,7 @@ impl Default for Config {
             keep_alive: KeepAlive::default(),
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),
+            reputation: ReputationSettings::default(),
             identity: IdentitySettings::default(),
             detection_headers: DetectionHeaders::default(),
             templates: TemplateSettings::default(),

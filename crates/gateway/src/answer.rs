@@ -58,8 +58,7 @@ pub(crate) async fn pass<I: Io>(
     let store = body.map(|(store, _)| store);
     let (service, istag) = (transaction.service, transaction.istag);
     let reason = reason_text(findings);
-    let mut fields =
-        if findings.is_clean() { Vec::new() } else { vec![("X-Icapstan-Reason", reason.as_str())] };
+    let mut fields = transaction.notes(Some(reason.as_str()).filter(|_| !findings.is_clean()));
     fields.extend(transaction.added.icap());
     let fields = &fields[..];
     if service.allow_no_content && exchange.rights().no_content && !is_changed(transaction) {
@@ -185,7 +184,7 @@ pub(crate) async fn block<I: Io>(
     let detection = Detection::of(verdict, context.url, transaction.released, &service.shared.detection);
     let mut fields: Vec<_> = detection.iter().flat_map(Detection::fields).collect();
     fields.push(("X-Response-Info", "Blocked"));
-    fields.push(("X-Icapstan-Reason", reason.as_str()));
+    fields.extend(transaction.notes(Some(&reason)));
     fields.extend(transaction.added.icap());
     let page = BlockPage { head: transaction.added.complete(page.head), ..page };
     let is_head = request.is_some_and(|request| request.method() == b"HEAD");

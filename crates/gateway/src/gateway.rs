@@ -17,6 +17,7 @@ use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
 use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
 use icapstan_policy::{Policy, Templates};
+use icapstan_reputation::Reputation;
 use icapstan_telemetry::AccessLog;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub settings: GatewaySettings,
     /// Where URLs are looked up.
     pub url_lists: UrlLists,
+    /// Who is asked about URLs in no list.
+    pub reputation: Option<Arc<Reputation>>,
     /// `Max-Connections`: what all replicas behind one address take together.
     pub max_connections: u32,
     /// What bodies that are held in memory take theirs from.
@@ -90,6 +93,7 @@ pub struct Gateway {
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
     pub(crate) blocked: BlockedUrls,
+    pub(crate) reputation: Option<Arc<Reputation>>,
     pub(crate) events: Events,
     pub(crate) hooks: Hooks,
     access_log: Option<AccessLog>,
@@ -112,7 +116,7 @@ impl Gateway {
         port: Arc<dyn ScanPort>,
         metrics: GatewayMetrics,
     ) -> Result<Self, GatewayError> {
-        let services = config.settings.compile(&config.url_lists)?;
+        let services = config.settings.compile(&config.url_lists, config.reputation.as_deref())?;
         metrics.memory_limit.set(i64::try_from(config.memory.limit()).unwrap_or(i64::MAX));
         metrics.spool_limit.set(i64::try_from(config.spool).unwrap_or(i64::MAX));
         let store = StoreConfig {
@@ -127,6 +131,7 @@ impl Gateway {
             store,
             metrics,
             blocked: BlockedUrls::default(),
+            reputation: config.reputation.clone(),
             events: config.events.clone(),
             hooks: config.hooks.clone(),
             access_log: config.access_log.clone(),
@@ -138,7 +143,7 @@ impl Gateway {
 
     /// Makes these settings ready for [`Gateway::apply`], if all of them can be used.
     pub fn prepare(&self, settings: &GatewaySettings) -> Result<Prepared, GatewayError> {
-        Ok(Prepared(settings.compile(&self.url_lists)?))
+        Ok(Prepared(settings.compile(&self.url_lists, self.reputation.as_deref())?))
     }
 
     /// Serves by these settings from now on. What is under way ends by those that it began with.
@@ -157,13 +162,18 @@ impl Gateway {
 // === impl GatewaySettings ===
 
 impl GatewaySettings {
-    fn compile(&self, url_lists: &UrlLists) -> Result<Services, GatewayError> {
+    fn compile(
+        &self,
+        url_lists: &UrlLists,
+        reputation: Option<&Reputation>,
+    ) -> Result<Services, GatewayError> {
         let mut policies = HashMap::new();
         for spec in &self.policies {
             policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
         }
         let shared = Arc::new(Shared {
             identity: Identity::new(&self.identity),
+            asked: reputation.map(Reputation::identity),
             allow_out: allow_out(&self.detection_headers),
             detection: self.detection_headers.clone(),
             templates: Arc::clone(&self.templates),

@@ -37,6 +37,7 @@ mod identity;
 mod metrics;
 mod options;
 mod record;
+mod reputation;
 mod sample;
 mod services;
 mod skip;

@@ -44,6 +44,8 @@ pub(crate) struct Service {
 pub(crate) struct Shared {
     /// Who users are.
     pub(crate) identity: Identity,
+    /// What tells the service that is asked about URLs from others, if one is.
+    pub(crate) asked: Option<[u8; 32]>,
     /// What answers say of threats.
     pub(crate) detection: DetectionHeaders,
     /// The names of all fields that answers may have.
@@ -73,7 +75,7 @@ impl Service {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,
         });
-        let basis = basis(&policy, spec.scan, &shared.identity);
+        let basis = basis(&policy, spec.scan, shared);
         let tag = tag(&NO_SIGNATURES, &basis, None, &id);
         Self {
             methods: methods.collect(),
@@ -117,11 +119,14 @@ fn tag(generation: &GenerationId, basis: &[u8; 32], lists: Option<ListIdentity>,
 }
 
 /// What of the settings decides besides lists: the policy, what it is asked about, and who is believed.
-fn basis(policy: &Policy, scope: ScanScope, identity: &Identity) -> [u8; 32] {
+fn basis(policy: &Policy, scope: ScanScope, shared: &Shared) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
     hasher.update(policy.hash());
     hasher.update(&[scope.url().into(), scope.content().into()]);
-    hasher.update(&identity.hash());
+    hasher.update(&shared.identity.hash());
+    if let Some(asked) = shared.asked.filter(|_| scope.url()) {
+        hasher.update(&asked);
+    }
     *hasher.finalize().as_bytes()
 }
 

@@ -8,6 +8,7 @@ use crate::facts::Message;
 use crate::gateway::Gateway;
 use crate::metrics::{Phase, Shortage};
 use crate::record;
+use crate::reputation;
 use crate::sample::Sample;
 use crate::services::Service;
 use crate::skip::{Here, Skip};
@@ -52,6 +53,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) skip: Option<Skip>,
     /// What rules add to the answer.
     pub(crate) added: Added,
+    /// Why it is not known what a service says of the URL, where one was asked.
+    pub(crate) unanswered: Option<&'static str>,
     /// What was found of the URL, until it is put to what is found of the body.
     of_url: Option<Findings>,
 }
@@ -122,6 +125,7 @@ impl<'a> Transaction<'a> {
             looked: None,
             skip: None,
             added: Added::default(),
+            unanswered: None,
             of_url: None,
         }
     }
@@ -132,7 +136,7 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) async fn run<I: Io>(&mut self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
-        self.looked = self.service.url_lists.as_ref().and_then(|lists| lists.look(self.head));
+        self.looked = self.look();
         if !self.service.scope.content() && self.looked.is_none() {
             // The administrator has decided; no rule is asked.
             self.epoch = None;
@@ -147,7 +151,8 @@ impl<'a> Transaction<'a> {
         {
             return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
         }
-        let of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
+        let mut of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
+        reputation::consult(self, &mut of_url).await;
         let is_decided = !self.service.scope.content() || !self.head.has_body();
         if is_decided || self.blocks(exchange.peer(), &of_url) {
             return self.conclude(exchange, &ScanReport::unscanned(of_url), None, &[]).await;
@@ -191,6 +196,19 @@ impl<'a> Transaction<'a> {
                 }
             },
         }
+    }
+
+    /// Reads the URL, if there is somewhere to look it up.
+    fn look(&self) -> Option<Looked> {
+        let lists = self.service.url_lists.as_ref()?;
+        lists.look(self.head, self.gateway.reputation.is_some())
+    }
+
+    /// What is told of it beside the message: a reason, if there is one.
+    pub(crate) fn notes<'f>(&self, reason: Option<&'f str>) -> Vec<(&'static str, &'f str)> {
+        let reason = reason.map(|reason| ("X-Icapstan-Reason", reason));
+        let unanswered = self.unanswered.map(|word| (reputation::FIELD, word));
+        reason.into_iter().chain(unanswered).collect()
     }
 
     /// Stores the body, up to its end or to where it is clear that it will not be scanned.
@@ -313,7 +331,7 @@ impl<'a> Transaction<'a> {
         let sent = match *out {
             Out::Nothing => {
                 self.gateway.metrics.released();
-                begin_unchanged(self, exchange, &[("X-Icapstan-Reason", "undecided")]);
+                begin_unchanged(self, exchange, &self.notes(Some("undecided")));
                 0
             }
             Out::Body(sent) => sent,

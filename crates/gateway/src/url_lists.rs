@@ -8,9 +8,11 @@ pub use build::{Built, UrlListError, build as build_url_lists};
 pub use metrics::UrlListMetrics;
 pub use watch::{LoadedUrlLists, UrlListWatcher, WatchedUrlLists};
 
+use crate::reputation;
 use arc_swap::ArcSwap;
 use icapstan_icap_server::proto::RequestHead;
 use icapstan_model::{Findings, NonScannedReason, ThreatName, Verdict};
+use icapstan_reputation::Answer;
 use icapstan_urls::{CanonicalUrl, Identity, Kind, Lists, Match};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(crate) struct Looked {
     /// `None`: the message has no URL that could be looked up.
     url: Option<CanonicalUrl>,
     lists: Arc<Lists>,
+    /// What the service said that was asked because no list has a finding.
+    pub(crate) answer: Option<Arc<Answer>>,
 }
 
 // === impl UrlLists ===
@@ -45,21 +49,23 @@ impl UrlLists {
         self.0.load().identity()
     }
 
-    /// Reads the URL of a message. `None`: there are no lists.
-    pub(crate) fn look(&self, head: &RequestHead) -> Option<Looked> {
+    /// Reads the URL of a message. `None`: there are no lists, and nobody else `is_asked`.
+    pub(crate) fn look(&self, head: &RequestHead, is_asked: bool) -> Option<Looked> {
         let lists = self.0.load();
-        lists.identity()?;
+        if lists.identity().is_none() && !is_asked {
+            return None;
+        }
         let url = head.http_request().and_then(|request| {
             CanonicalUrl::of_request(request.method(), request.target(), request.value("host")).ok()
         });
-        Some(Looked { url, lists: Arc::clone(&lists) })
+        Some(Looked { url, lists: Arc::clone(&lists), answer: None })
     }
 }
 
 // === impl Looked ===
 
 impl Looked {
-    /// The verdict on the URL.
+    /// What the lists say of the URL.
     pub(crate) fn findings(&self) -> Findings {
         let Some(url) = &self.url else {
             return Verdict::NonScanned(NonScannedReason::Unsupported).into();
@@ -72,15 +78,31 @@ impl Looked {
         }
     }
 
+    /// The URL, if no list has a finding for it or says that it is fine.
+    pub(crate) fn unlisted(&self) -> Option<&CanonicalUrl> {
+        let url = self.url.as_ref().filter(|url| !url.is_cut())?;
+        let found = self.lists.lookup(url);
+        found.is_none_or(|found| found.list.info.kind == Kind::Category).then_some(url)
+    }
+
     /// The list that the URL is in, for people.
     pub(crate) fn list(&self) -> Option<Box<str>> {
+        if self.answer.as_deref().and_then(reputation::verdict).is_some() {
+            return Some("reputation".into());
+        }
         let found = self.lists.lookup(self.url.as_ref()?)?;
         Some(found.list.info.name.clone())
     }
 
     /// The categories that rules may ask for.
     pub(crate) fn categories(&self) -> Vec<Box<str>> {
-        self.url.as_ref().map(|url| self.lists.categories(url)).unwrap_or_default()
+        let mut categories = self.url.as_ref().map(|url| self.lists.categories(url)).unwrap_or_default();
+        for category in self.answer.iter().flat_map(|answer| &answer.categories) {
+            if !categories.contains(category) {
+                categories.push(category.clone());
+            }
+        }
+        categories
     }
 }
 

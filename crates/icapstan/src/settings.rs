@@ -10,6 +10,7 @@ use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::Limits;
 use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError, check_policies};
+use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -186,17 +187,27 @@ impl Settings {
         self.templates = templates;
     }
 
+    /// Who is asked about URLs in no list, if anybody is.
+    pub(crate) fn reputation(
+        &self,
+        metrics: ReputationMetrics,
+    ) -> Result<Option<Arc<Reputation>>, SetupError> {
+        Reputation::over_http(&self.config.reputation, metrics)
+    }
+
     pub(crate) fn gateway(
         &self,
         memory: &Arc<Budget>,
         access_log: Option<AccessLog>,
         url_lists: UrlLists,
+        reputation: Option<Arc<Reputation>>,
         events: &Events,
         hooks: &Hooks,
     ) -> GatewayConfig {
         GatewayConfig {
             settings: self.served(),
             url_lists,
+            reputation,
             max_connections: self.config.limits.sessions,
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),

@@ -14,6 +14,7 @@ use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, 
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
+use icapstan_reputation::ReputationMetrics;
 use icapstan_scanner::{Scanner, find_worker};
 use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready, ReloadMetrics};
 use parking_lot::Mutex;
@@ -192,11 +193,14 @@ async fn serve(
         .and_then(LoadedUrlLists::watch)
         .map(WatchedUrlLists::put)
         .context("the URL lists cannot be used")?;
+    let reputation = settings
+        .reputation(ReputationMetrics::register(registry)?)
+        .context("the reputation service cannot be asked")?;
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
     let gateway = Arc::new(Gateway::new(
-        &settings.gateway(&memory, access_log, url_lists.clone(), events, hooks),
+        &settings.gateway(&memory, access_log, url_lists.clone(), reputation, events, hooks),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?);

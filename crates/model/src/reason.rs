@@ -42,6 +42,8 @@ pub enum FailedReason {
     Memory,
     /// No scanner is there to ask.
     NoScanner,
+    /// The service that is asked about URLs has not answered.
+    Reputation,
 }
 
 /// Either kind of reason.
@@ -103,8 +105,15 @@ impl fmt::Display for NonScannedReason {
 
 impl FailedReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Time, Self::TempSpace, Self::EngineError, Self::Crash, Self::Memory, Self::NoScanner];
+    pub const ALL: [Self; 7] = [
+        Self::Time,
+        Self::TempSpace,
+        Self::EngineError,
+        Self::Crash,
+        Self::Memory,
+        Self::NoScanner,
+        Self::Reputation,
+    ];
 
     /// The word used in headers, logs, metrics and rules.
     pub const fn as_str(self) -> &'static str {
@@ -115,6 +124,7 @@ impl FailedReason {
             Self::Crash => "crash",
             Self::Memory => "memory",
             Self::NoScanner => "no-scanner",
+            Self::Reputation => "reputation",
         }
     }
 }

@@ -6,6 +6,7 @@ use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
 use icapstan_icap_server::ServerMetrics;
 use icapstan_metrics::{Description, Kind, LabelDescription, describe};
+use icapstan_reputation::ReputationMetrics;
 use prometheus::Registry;
 use std::fmt::Write;
 
@@ -31,7 +32,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -43,6 +44,11 @@ const PARTS: [Part; 7] = [
         about: "Transactions: what was found, what policy did about it, and how long it took.",
     },
     Part { prefix: "icapstan_scanner_", title: "Scanner", about: "Scans, worker processes and signatures." },
+    Part {
+        prefix: "icapstan_reputation_",
+        title: "Reputation",
+        about: "What a service is asked about URLs (`reputation`).",
+    },
     Part {
         prefix: "icapstan_events_",
         title: "Events",
@@ -71,6 +77,7 @@ fn registry() -> Result<Registry> {
     ServerMetrics::register(&registry)?;
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;
+    ReputationMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;

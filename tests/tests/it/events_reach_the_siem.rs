@@ -401,7 +401,7 @@ fn counted(path: &Path, kind: &str, cause: &str) -> (usize, u64) {
 
 #[test]
 fn a_flood_of_refusals_makes_few_events_that_count_them_all() {
-    const FLOOD: u64 = 300;
+    const FLOOD: u64 = 100;
     let dir = tempdir();
     let path = dir.path().join("events.json");
     let socket = server();

@@ -20,6 +20,7 @@ mod import_kse_prints_what_it_can;
 mod metrics_are_documented;
 mod only_the_worker_links_libclamav;
 mod policies_tell_why;
+mod reputation_is_asked;
 mod rfc3507;
 mod rules_add_header_fields;
 mod rules_call_hooks;

@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 8);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -144,6 +144,7 @@ fn the_page_has_each_setting_and_no_other() {
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}
+        reputation: {url: 'https://x/', caFile: /x}
         limits: {queueLength: 1, memory: 1Gi}
         scanner: {workers: 1, inFlight: 2, tempDir: /x}
         events:

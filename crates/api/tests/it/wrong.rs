@@ -42,7 +42,27 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("partial: {enabled: true}", "1:1: partial: ", &["unknown field"]),
     ("tls: {}", "1:1: tls: ", &["unknown field"]),
     ("redis: redis://x", "1:1: redis: ", &["unknown field"]),
-    ("reputation: {}", "1:1: reputation: ", &["unknown field"]),
+    ("reputation: {key: x}", "1:14: reputation.key: ", &["unknown field"]),
+    (
+        "reputation: {url: rep.test}",
+        "reputation.url: ",
+        &["no URL of a service", "https://reputation.example"],
+    ),
+    ("reputation: {url: 'https://a:b@rep.test/'}", "reputation.url: ", &["without user and fragment"]),
+    ("reputation: {required: true}", "reputation.required: ", &["says nothing without `url`"]),
+    ("reputation: {timeout: 10s}", "reputation.timeout: ", &["10s is not within 10ms to 5s"]),
+    ("reputation: {cacheEntries: 1000001}", "reputation.cacheEntries: ", &["0 to 1000000"]),
+    ("reputation: {cacheTtl: 0s}", "reputation.cacheTtl: ", &["1s to 24h"]),
+    (
+        "reputation: {url: 'http://rep.test/', caFile: /x}",
+        "reputation.caFile: ",
+        &["says nothing unless `url` begins with https://"],
+    ),
+    (
+        "reputation: {url: 'https://rep.test/', caFile: ca.pem}",
+        "reputation.caFile: ",
+        &["is not an absolute path"],
+    ),
     (
         "services:\n- path: /x\n  preview: {size: 4096, skip: {}}",
         "3:12: services[0].preview",
@@ -216,7 +236,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "policies: [{name: default, rules: [{verdict: FAILED, reason: size, action: none}]}]",
         "policies[0].rules[0].reason: ",
-        &["its reasons are time, temp-space, engine-error, crash, memory, no-scanner"],
+        &["its reasons are time, temp-space, engine-error, crash, memory, no-scanner, reputation"],
     ),
     (
         "policies: [{name: default, rules: [{verdict: FAILED, action: {block: detected}}]}]",

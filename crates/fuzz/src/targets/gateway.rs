@@ -141,6 +141,7 @@ impl Gate {
                     templates: Arc::default(),
                 },
                 url_lists: UrlLists::default(),
+                reputation: None,
                 max_connections: 100,
                 memory: Arc::clone(memory),
                 spool: 0,

@@ -58,6 +58,7 @@ struct Causes {
     crash: &'static str,
     memory: &'static str,
     no_scanner: &'static str,
+    reputation: &'static str,
 }
 
 /// What values are called.
@@ -163,6 +164,7 @@ impl Causes {
                 FailedReason::Crash => self.crash,
                 FailedReason::Memory => self.memory,
                 FailedReason::NoScanner => self.no_scanner,
+                FailedReason::Reputation => self.reputation,
             },
         }
     }

@@ -47,6 +47,7 @@ pub(super) const WORDS: Words = Words {
         crash: "توقف برنامج الفحص أثناء فحص هذا المحتوى.",
         memory: "نفدت ذاكرة برنامج الفحص.",
         no_scanner: "تعذّر الوصول إلى أي برنامج فحص.",
+        reputation: "تعذّر التحقق من سمعة العنوان.",
     },
     labels: Labels {
         url: "العنوان",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "Der Scanner brach ab, während er diesen Inhalt prüfte.",
         memory: "Dem Scanner ging der Arbeitsspeicher aus.",
         no_scanner: "Kein Scanner war erreichbar.",
+        reputation: "Der Ruf der Adresse konnte nicht erfragt werden.",
     },
     labels: Labels {
         url: "Adresse",

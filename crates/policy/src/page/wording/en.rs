@@ -49,6 +49,7 @@ pub(super) const WORDS: Words = Words {
         crash: "The scanner stopped while it looked at this content.",
         memory: "The scanner ran out of memory.",
         no_scanner: "No scanner could be reached.",
+        reputation: "What is known of the address could not be asked.",
     },
     labels: Labels {
         url: "Address",

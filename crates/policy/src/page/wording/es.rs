@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "El analizador se detuvo mientras examinaba este contenido.",
         memory: "El analizador se quedó sin memoria.",
         no_scanner: "No se pudo contactar con ningún analizador.",
+        reputation: "No se pudo consultar la reputación de la dirección.",
     },
     labels: Labels {
         url: "Dirección",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "L’analyseur s’est arrêté pendant l’examen de ce contenu.",
         memory: "L’analyseur a manqué de mémoire.",
         no_scanner: "Aucun analyseur n’était joignable.",
+        reputation: "La réputation de l’adresse n’a pas pu être vérifiée.",
     },
     labels: Labels {
         url: "Adresse",

@@ -51,6 +51,7 @@ pub(super) const WORDS: Words = Words {
         crash: "Lo scanner si è interrotto mentre esaminava questo contenuto.",
         memory: "Lo scanner ha esaurito la memoria.",
         no_scanner: "Nessuno scanner era raggiungibile.",
+        reputation: "Non è stato possibile verificare la reputazione dell’indirizzo.",
     },
     labels: Labels {
         url: "Indirizzo",

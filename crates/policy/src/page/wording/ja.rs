@@ -46,6 +46,7 @@ pub(super) const WORDS: Words = Words {
         crash: "このコンテンツの検査中にスキャナーが停止しました。",
         memory: "スキャナーのメモリーが不足しました。",
         no_scanner: "利用できるスキャナーがありませんでした。",
+        reputation: "アドレスの評価を確認できませんでした。",
     },
     labels: Labels {
         url: "アドレス",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "De scanner stopte terwijl hij deze inhoud bekeek.",
         memory: "De scanner had te weinig geheugen.",
         no_scanner: "Er was geen scanner bereikbaar.",
+        reputation: "De reputatie van het adres kon niet worden opgevraagd.",
     },
     labels: Labels {
         url: "Adres",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "Skaner przerwał pracę podczas sprawdzania tej treści.",
         memory: "Skanerowi zabrakło pamięci.",
         no_scanner: "Żaden skaner nie był osiągalny.",
+        reputation: "Nie można było sprawdzić reputacji adresu.",
     },
     labels: Labels {
         url: "Adres",

@@ -50,6 +50,7 @@ pub(super) const WORDS: Words = Words {
         crash: "O analisador parou enquanto examinava este conteúdo.",
         memory: "O analisador ficou sem memória.",
         no_scanner: "Não foi possível contactar nenhum analisador.",
+        reputation: "Não foi possível consultar a reputação do endereço.",
     },
     labels: Labels {
         url: "Endereço",

@@ -43,6 +43,7 @@ pub(super) const WORDS: Words = Words {
         crash: "扫描程序在检查此内容时中止了。",
         memory: "扫描程序的内存不足。",
         no_scanner: "无法连接到任何扫描程序。",
+        reputation: "无法查询该地址的信誉。",
     },
     labels: Labels {
         url: "地址",
