@@ -12,6 +12,8 @@ pub struct GatewayMetrics {
     verdicts: Counters<(ByMode, ByVerdict)>,
     reasons: Counters<ByReason>,
     decisions: Counters<(ByMode, Done)>,
+    bytes: Counters<ByVerdict>,
+    urls: Counters<ByVerdict>,
     refusals: Counters<Shortage>,
     phases: Histograms<Phase>,
     /// Messages that a policy leaves out, by the name of what says so.
@@ -107,6 +109,14 @@ impl GatewayMetrics {
             )?,
             decisions: make
                 .counters("icapstan_gateway_decisions_total", "Transactions by what policy did.")?,
+            bytes: make.counters(
+                "icapstan_gateway_body_bytes_total",
+                "Bytes of bodies that were here when it was decided, by the strongest verdict.",
+            )?,
+            urls: make.counters(
+                "icapstan_gateway_urls_total",
+                "URLs that were looked up, by what lists and the reputation service say of them.",
+            )?,
             refusals: make.counters(
                 "icapstan_gateway_refusals_total",
                 "Transactions refused with 500 or 503 because of overload.",
@@ -152,6 +162,15 @@ impl GatewayMetrics {
             self.reasons.inc(reason);
         }
         self.decisions.inc((mode, if blocked { Done::Block } else { Done::Pass }));
+    }
+
+    /// So much of a body was here.
+    pub(crate) fn judged(&self, findings: &Findings, size: u64) {
+        self.bytes.inc_by(findings.kind(), size);
+    }
+
+    pub(crate) fn looked_up(&self, findings: &Findings) {
+        self.urls.inc(findings.kind());
     }
 
     pub(crate) fn released(&self) {

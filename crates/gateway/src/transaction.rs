@@ -153,6 +153,9 @@ impl<'a> Transaction<'a> {
         }
         let mut of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
         reputation::consult(self, &mut of_url).await;
+        if self.looked.is_some() {
+            self.gateway.metrics.looked_up(&of_url);
+        }
         let is_decided = !self.service.scope.content() || !self.head.has_body();
         if is_decided || self.blocks(exchange.peer(), &of_url) {
             return self.conclude(exchange, &ScanReport::unscanned(of_url), None, &[]).await;
@@ -423,6 +426,8 @@ impl<'a> Transaction<'a> {
         self.added = Added::new(self, &met);
         let outcome = Outcome::of(&decision);
         self.decided(findings, matches!(outcome, Outcome::Block(_)));
+        let (BodySize::Whole(here) | BodySize::AtLeast(here)) = size;
+        self.gateway.metrics.judged(findings, here);
         let is_begun = matches!(body, Some((_, Out::Body(_))));
         let peer = exchange.peer();
         let decided = Decided { report, decision: &decision, peer, size, is_cut: is_begun };

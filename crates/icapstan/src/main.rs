@@ -16,6 +16,7 @@ mod scan;
 mod settings;
 mod siem;
 mod standalone;
+mod statistics;
 mod tally;
 
 use clap::Parser;

@@ -7,6 +7,7 @@ use crate::memory;
 use crate::reload::{Followers, Notes, Reloader};
 use crate::settings::{self, Settings};
 use crate::siem;
+use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, anyhow};
 use icapstan_events::Events;
@@ -16,7 +17,9 @@ use icapstan_icap_server::{Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_reputation::ReputationMetrics;
 use icapstan_scanner::{Scanner, find_worker};
-use icapstan_telemetry::{AccessLog, AccessLogError, AccessLogGuard, AdminServer, Ready, ReloadMetrics};
+use icapstan_telemetry::{
+    AccessLog, AccessLogError, AccessLogGuard, AdminServer, Document, Ready, ReloadMetrics,
+};
 use parking_lot::Mutex;
 use prometheus::Registry;
 use serde_json::json;
@@ -319,8 +322,10 @@ fn start_admin(
             "signatures": signatures,
         })
     };
+    let documents: Vec<Document> =
+        vec![("/version", Arc::new(version)), ("/statistics", statistics::document(registry, scanner))];
     let server =
-        AdminServer::start(settings.config.admin, Arc::clone(registry), Arc::new(ready), Arc::new(version))
+        AdminServer::start_with(settings.config.admin, Arc::clone(registry), Arc::new(ready), documents)
             .with_context(|| format!("{} cannot be listened on", settings.config.admin))?;
     bound.get_or_init(|| server.local_addr());
     Ok(server)

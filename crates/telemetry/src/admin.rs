@@ -21,8 +21,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Asked for each `/readyz`. Not to wait for anything; after a second it counts as failed.
 pub type Readiness = Arc<dyn Fn() -> Ready + Send + Sync>;
 
-/// Asked for each `/version`.
+/// Asked for each `/version`, and for other documents.
 pub type Version = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+/// A path, and who is asked for the JSON that is answered there.
+pub type Document = (&'static str, Version);
 
 /// Whether the process can do its work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +93,16 @@ impl AdminServer {
         readiness: Readiness,
         version: Version,
     ) -> Result<Self, AdminError> {
+        Self::start_with(addr, registry, readiness, vec![("/version", version)])
+    }
+
+    /// The same with these documents, `/version` among them.
+    pub fn start_with(
+        addr: SocketAddr,
+        registry: Arc<Registry>,
+        readiness: Readiness,
+        documents: Vec<Document>,
+    ) -> Result<Self, AdminError> {
         register_process_metrics(&registry).map_err(AdminError::Metrics)?;
         let listen = |source| AdminError::Listen { addr, source };
         let listener = TcpListener::bind(addr).map_err(listen)?;
@@ -106,7 +119,7 @@ impl AdminServer {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(listen)?
         };
-        let answers = Arc::new(Answers::new(registry, readiness, version));
+        let answers = Arc::new(Answers::new(registry, readiness, documents));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("icapstan-admin".to_owned())

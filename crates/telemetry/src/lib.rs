@@ -3,7 +3,7 @@
 //! ```text
 //!  tracing events ──▶ bounded queue ──▶ icapstan-log (own thread) ──▶ standard error, as text or JSON
 //!  AccessRecord ──▶ bounded queue ──▶ icapstan-access (own thread) ──▶ standard output or a file
-//!  Registry, readiness, version ──▶ AdminServer (own thread): /livez /readyz /metrics /version
+//!  Registry, readiness, version ──▶ AdminServer (own thread): /livez /readyz /metrics /version ...
 //! ```
 //!
 //! Refuses to do: knowing what the metrics of other parts mean.
@@ -29,7 +29,7 @@ mod reload;
 mod time;
 
 pub use access::{AccessLog, AccessLogError, AccessLogGuard, AccessRecord, AccessTarget, AccessUrl};
-pub use admin::{AdminError, AdminServer, Check, Note, Readiness, Ready, Version};
+pub use admin::{AdminError, AdminServer, Check, Document, Note, Readiness, Ready, Version};
 pub use build::register_build_info;
 pub use error::chain;
 pub use log::{LogError, LogFormat, LogGuard, init_logging, register_log_metrics};

@@ -28,6 +28,7 @@ mod rules_decide_by_more_than_the_verdict;
 mod rules_know_what_a_body_is;
 mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
+mod statistics_tell_what_was_done;
 mod url_lists_block_by_url;
 mod what_is_skipped_is_not_scanned;
 mod worker_faults;

@@ -1,6 +1,6 @@
 //! What the endpoint answers.
 
-use super::{Readiness, Ready, Version};
+use super::{Document, Readiness, Ready, Version};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -26,7 +26,7 @@ type Reply = Response<Full<Bytes>>;
 pub(super) struct Answers {
     registry: Arc<Registry>,
     readiness: Readiness,
-    version: Version,
+    documents: Vec<Document>,
     /// One permit for each thread that may ask. Without it, questions to a process that is stuck
     /// would pile up behind those threads.
     asking: Arc<Semaphore>,
@@ -35,22 +35,24 @@ pub(super) struct Answers {
 // === impl Answers ===
 
 impl Answers {
-    pub(super) fn new(registry: Arc<Registry>, readiness: Readiness, version: Version) -> Self {
-        Self { registry, readiness, version, asking: Arc::new(Semaphore::new(MAX_ASKING)) }
+    pub(super) fn new(registry: Arc<Registry>, readiness: Readiness, documents: Vec<Document>) -> Self {
+        Self { registry, readiness, documents, asking: Arc::new(Semaphore::new(MAX_ASKING)) }
     }
 
     pub(super) async fn to(&self, request: &Request<Incoming>) -> Result<Reply, Infallible> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let uri = request.uri();
+        let document = self.documents.iter().find(|(path, _)| *path == uri.path());
         Ok(match uri.path() {
-            "/livez" | "/readyz" | "/metrics" | "/version" if !is_read => not_allowed(),
+            "/livez" | "/readyz" | "/metrics" if !is_read => not_allowed(),
+            _ if document.is_some() && !is_read => not_allowed(),
             "/livez" => reply(StatusCode::OK, PLAIN, "ok\n".to_owned()),
             "/readyz" => {
                 let verbose = uri.query().is_some_and(|query| query.split('&').any(|word| word == "verbose"));
                 self.readyz(verbose).await
             }
             "/metrics" => self.metrics().await,
-            "/version" => self.version().await,
+            _ if let Some(document) = document => self.document(document).await,
             _ => reply(StatusCode::NOT_FOUND, PLAIN, "not found\n".to_owned()),
         })
     }
@@ -88,11 +90,11 @@ impl Answers {
         }
     }
 
-    async fn version(&self) -> Reply {
-        let version = Arc::clone(&self.version);
-        match self.ask(move || version()).await {
+    async fn document(&self, (path, document): &Document) -> Reply {
+        let document: Version = Arc::clone(document);
+        match self.ask(move || document()).await {
             Ok(value) => reply(StatusCode::OK, "application/json", format!("{value}\n")),
-            Err(silence) => fault(&format!("version: {silence}")),
+            Err(silence) => fault(&format!("{}: {silence}", path.trim_start_matches('/'))),
         }
     }
 
