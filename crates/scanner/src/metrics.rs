@@ -211,7 +211,6 @@ impl Metrics {
         self.reloads.inc(result);
     }
 
-    /// `date` is that of the newest database, in seconds since 1970.
     pub(crate) fn in_use(&self, signatures: &SignatureSet) {
         self.signatures.set(i64::try_from(signatures.count).unwrap_or(i64::MAX));
         self.test_only.set(i64::from(signatures.test_only));
