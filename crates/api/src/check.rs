@@ -136,8 +136,8 @@ impl Config {
         advice
     }
 
-    /// What depends on the machine.
-    pub(crate) fn check_sizing(&self, sizing: &Sizing) -> Vec<Problem> {
+    /// What is wrong with the values on a machine of which this was made. [`Config::sizing`] has done this.
+    pub fn check_sizing(&self, sizing: &Sizing) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut root = Checker { path: String::new(), problems: &mut problems };
         self.check_object_sizes(&mut root, "limits.memory", sizing.memory);

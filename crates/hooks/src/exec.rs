@@ -65,14 +65,29 @@ pub(crate) fn check(hook: &ExecHook) -> Result<(), CommandError> {
 pub(crate) async fn run(hook: &ExecHook, call: &Call, json: &[u8]) -> Result<ExitStatus, ExecError> {
     let input = input(json).map_err(ExecError::Start)?;
     let mut running = Running::start(hook, call, input).map_err(ExecError::Start)?;
-    let mut ended = ended(running.group).map_err(ExecError::Wait)?;
+    let mut ended = match ended(running.group) {
+        Ok(ended) => ended,
+        Err(error) => {
+            running.kill();
+            // On this thread nobody waits, and what was killed is soon gone.
+            let _ = running.child.wait();
+            running.is_gone = true;
+            return Err(ExecError::Wait(error));
+        }
+    };
     let is_in_time = timeout(hook.timeout, &mut ended).await.is_ok();
     // What it has left behind in its group ends with it. Nobody has waited for it yet, so that the number of
     // the group is still its own.
     running.kill();
-    if !is_in_time {
-        // Else it hangs in the kernel, where nothing can be done.
-        let _ = timeout(LAST_WAIT, &mut ended).await;
+    if !is_in_time && timeout(LAST_WAIT, &mut ended).await.is_err() {
+        // It hangs in the kernel, where nothing can be done. Its place stays taken until it is gone, so that
+        // there are never more of them than may run at once.
+        tracing::warn!(
+            hook = hook.name,
+            pid = running.group.as_raw_nonzero(),
+            "A killed program does not end."
+        );
+        let _ = ended.await;
     }
     let status = running.child.try_wait().map_err(ExecError::Wait)?;
     running.is_gone = status.is_some();

@@ -61,6 +61,8 @@ struct Keeper {
     problem: Arc<Mutex<Option<String>>>,
     /// Of the files that were read last.
     states: States,
+    /// What waits for a restart.
+    fixed: Option<String>,
     /// Settings that were not used, for a cause that may be mended in a file that they name.
     refused: Option<Config>,
 }
@@ -74,8 +76,8 @@ enum ReloadError {
     Lists(#[from] UrlListError),
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    #[error("{0} is no file")]
-    NoFile(String),
+    #[error("{0} is {1}")]
+    NoFile(String, &'static str),
     /// The settings fit each other, but not those that only a restart changes.
     #[error("only a restart can take this up: {}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))]
     Fixed(Vec<Problem>),
@@ -103,6 +105,7 @@ impl Reloader {
             followers,
             problem: Arc::clone(&problem),
             states: States::new(),
+            fixed: None,
             refused: None,
         };
         keeper.states = keeper.look();
@@ -176,8 +179,9 @@ impl Keeper {
             warn!(setting = advice.path, "{}", advice.message);
         }
         self.followers.metrics.succeeded(!fixed.is_empty());
-        *self.problem.lock() = (!fixed.is_empty())
+        self.fixed = (!fixed.is_empty())
             .then(|| format!("changes of {} are used only from the next start on", fixed.join(", ")));
+        self.problem.lock().clone_from(&self.fixed);
         if names.is_empty() {
             info!("The settings were read again; they say what they said before.");
         } else {
@@ -200,7 +204,8 @@ impl Keeper {
         let file = self.args.config.as_deref().filter(|path| !path.is_file());
         if let Some(path) = file {
             // Reading it might never end.
-            return Err(ReloadError::NoFile(path.display().to_string()));
+            let what = if path.exists() { "no file" } else { "missing" };
+            return Err(ReloadError::NoFile(path.display().to_string(), what));
         }
         let changed = Settings::load(&self.args)?;
         self.settings.fit(&changed).map_err(ReloadError::Fixed)?;
@@ -227,7 +232,10 @@ impl Keeper {
         error!(error = cause, "Changed settings cannot be used; those before stay in use.");
         let message = format!("Changed settings cannot be used; those before stay in use: {cause}");
         self.followers.events.send(Event::new(EventKind::Failure, Text::message(message.clone())));
-        *self.problem.lock() = Some(message);
+        *self.problem.lock() = Some(match &self.fixed {
+            Some(fixed) => format!("{message}; besides, {fixed}"),
+            None => message,
+        });
     }
 
     /// The states of the file with the settings, of the pages that it names, and of all that settings name

@@ -171,7 +171,9 @@ impl Settings {
     pub(crate) fn fit(&self, changed: &Self) -> Result<(), Vec<Problem>> {
         let mut together = self.clone();
         together.follow(changed.clone());
-        together.config.check()
+        together.config.check()?;
+        let problems = together.config.check_sizing(&together.sizing);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Takes over from `changed` what may change while requests go on.

@@ -21,6 +21,14 @@ const BY_MIMETYPE: [&str; 5] = [
     "application/vnd.oasis.opendocument.text",
 ];
 
+/// Whether it is a program of DOS or Windows, also one whose head has no byte that could not stand in a text of
+/// some encoding. Words that begin so are followed by what people write.
+pub(crate) fn is_program(first: &[u8]) -> bool {
+    const HEAD: usize = 64;
+    let is_written = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    first.starts_with(b"MZ") && !first.iter().take(HEAD).all(is_written)
+}
+
 /// The type of what begins like a zip file, a program of Windows, Matroska, MP4 or MPEG audio.
 pub(crate) fn refine(first: &[u8]) -> Option<&'static str> {
     if first.starts_with(b"PK\x03\x04") {

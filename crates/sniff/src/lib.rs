@@ -47,6 +47,9 @@ pub fn media_type(first: &[u8]) -> &'static str {
     if let Some(markup) = text.markup() {
         return markup;
     }
+    if container::is_program(first) {
+        return container::refine(first).unwrap_or(UNKNOWN);
+    }
     if text.is_text() {
         return signature(text.as_bytes()).filter(|found| is_textual(found)).unwrap_or("text/plain");
     }

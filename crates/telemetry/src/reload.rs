@@ -24,7 +24,7 @@ impl ReloadMetrics {
         };
         let options = Opts::new(
             "icapstan_config_reloads_total",
-            "Times that changed settings were read, by whether they are in use now (ok) or those before are (error).",
+            "Times that settings were read again, after a change or a signal, by whether they are in use now (ok) or those before are (error).",
         );
         let reloads = IntCounterVec::new(options, &["result"])?;
         registry.register(Box::new(reloads.clone()))?;

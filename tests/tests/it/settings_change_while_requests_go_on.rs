@@ -214,6 +214,23 @@ fn what_is_mended_in_a_file_that_refused_settings_name_is_taken_up() {
 }
 
 #[test]
+fn a_service_that_looks_at_more_and_one_that_believes_others_have_other_tags() {
+    let server = Standalone::with().config("services: [{path: /x, scan: none}]").start();
+    let tag = || options(&server, "/x").get("ISTag").map(str::to_owned);
+    let mut known = vec![tag()];
+    for text in [
+        "services: [{path: /x, scan: content}]",
+        "services: [{path: /x, scan: content}]\nidentity: {trustedPeers: [10.0.0.0/8]}",
+        "services: [{path: /x, scan: all}]\nidentity: {trustedPeers: [10.0.0.0/8]}",
+    ] {
+        server.replace_config(text);
+        server.process().signal(Signal::HUP);
+        let other = eventually("the tag is another", || Some(tag()).filter(|tag| !known.contains(tag)));
+        known.push(other);
+    }
+}
+
+#[test]
 fn files_that_are_swapped_by_a_link_are_followed() {
     // The way in which Kubernetes changes the files of a ConfigMap.
     let folder = tempdir();

@@ -73,6 +73,40 @@ fn abuse_26_c109_c136_an_answer_that_turns_out_to_be_infected_never_looks_whole(
     assert_204(&icap.read_reqmod());
 }
 
+/// What was cut by a rule about bodies, and not for what was found, says nothing of the next body.
+#[test]
+fn abuse_26_c136_what_a_rule_cut_is_scanned_when_it_is_asked_for_again() {
+    let config = "policies:
+- name: default
+  rules:
+  - {verdict: CLEAN, when: {types: [text/plain]}, action: {block: refused}}
+";
+    let server = Standalone::with().config(config).start();
+    let url = "http://o.test/typed";
+    let (mut icap, seen) = begun(&server, url);
+    icap.send(chunked(&clean_text(100)));
+    assert_cut(&to_the_end(&mut icap, seen));
+    let mut icap = IcapClient::connect(server.icap());
+    let again = format!("GET {url} HTTP/1.1\r\nHost: o.test\r\n\r\n");
+    icap.send(respmod().request_head(&again).allow_204().body(eicar()).bytes());
+    assert_block(&icap.read_respmod(), "eicar");
+}
+
+/// A length that stands beside another framing is no length: what is there is scanned.
+#[test]
+fn abuse_25_a_length_beside_chunks_leaves_nothing_out() {
+    let server = Standalone::start();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 99999999999\r\n\r\n";
+    let message = Message::respmod("/respmod").request_head(GET).response_head(head).allow_204();
+    let mut icap = IcapClient::connect(server.icap());
+    let body = marker();
+    let (front, rest) = body.split_at(20);
+    icap.send(message.preview(front).bytes());
+    assert_eq!(icap.read_respmod().status, 100, "it is asked for");
+    icap.send(chunked(rest));
+    assert_block(&icap.read_respmod(), MARKER_NAME);
+}
+
 #[test]
 fn abuse_26_c136_an_answer_whose_scan_breaks_never_looks_whole() {
     let config = "policies:\n  - {name: default, scan: {timeout: 100ms}}\n";
