@@ -7,6 +7,7 @@ mod identity;
 mod policy;
 mod policy_test;
 mod reputation;
+mod silent;
 mod skip;
 
 use crate::{
@@ -78,6 +79,7 @@ impl Config {
         self.reputation.check(&mut root.at("reputation"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
+        self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);
         }
@@ -132,6 +134,7 @@ impl Config {
                 );
             }
         }
+        self.advise_conditions(&mut Checker { path: String::new(), problems: &mut advice });
         self.advise_previews(&mut Checker { path: String::new(), problems: &mut advice });
         advice
     }
@@ -233,7 +236,10 @@ impl IcapService {
             here.report("modes", "names a mode twice");
         }
         if let Some(bytes) = self.preview.bytes() {
-            here.within("preview", bytes, 1, Preview::MAX);
+            let most = Preview::MAX;
+            if bytes > most {
+                here.report("preview", format!("{bytes} is not within 0 (which is off) to {most}"));
+            }
         }
         here.lasts("optionsTtl", self.options_ttl, Duration::from_mins(1), 720 * HOUR);
     }

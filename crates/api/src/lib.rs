@@ -29,6 +29,7 @@ mod duration;
 mod error;
 mod event_kind;
 mod events;
+mod field_name;
 mod hooks;
 mod identity;
 mod load;
@@ -60,6 +61,7 @@ pub use events::{
     EventFormat, EventSettings, EventTarget, SinkSettings, StdoutSettings, SyslogFacility, SyslogFraming,
     SyslogPeer, SyslogSettings, SyslogTls, SyslogTransport,
 };
+pub use field_name::is_field_name;
 pub use hooks::{
     ExecHook, HookHost, HookHostError, HookSettings, HookTarget, HookUrl, HookUrlError, HttpHook, HttpHooks,
     RuleHook,

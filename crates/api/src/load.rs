@@ -106,10 +106,26 @@ fn allowed_words(message: &str) -> Option<String> {
 /// The reader calls shapes what this program calls them.
 fn plain_words(message: &str) -> String {
     let message = message.replace("invalid type: unit value", "invalid type: nothing");
-    match message.split_once(", expected struct ") {
-        Some((found, _)) => format!("{found}, expected a mapping of fields to values"),
-        None => message.replace(", expected a sequence", ", expected a list"),
+    if message == "invalid IP address syntax" {
+        return "is no network; write 192.0.2.0/24 or 2001:db8::/32, and 192.0.2.7/32 for one address".into();
     }
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.replace(
+            "deserializing from YAML containing more than one document is not supported",
+            "holds more than one document; write one, without a line of ---",
+        );
+    };
+    let expected = match expected {
+        "u8" => "a whole number up to 255",
+        "u16" => "a whole number up to 65535",
+        "u32" => "a whole number up to 4294967295",
+        "u64" | "usize" => "a whole number, not below 0",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        shape if shape.starts_with("struct ") => "a mapping of fields to values",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -53,6 +53,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("templates", templates),
     ("transaction", transaction),
     ("transfer", transfer),
+    ("type_of_body", type_of_body),
     ("urlencoded", urlencoded),
     ("when", when),
 ];

@@ -22,6 +22,7 @@ mod session;
 mod templates;
 mod transaction;
 mod transfer;
+mod type_of_body;
 mod urlencoded;
 mod when;
 
@@ -47,5 +48,6 @@ pub use session::session;
 pub use templates::templates;
 pub use transaction::transaction;
 pub use transfer::transfer;
+pub use type_of_body::type_of_body;
 pub use urlencoded::urlencoded;
 pub use when::when;

@@ -64,6 +64,15 @@ fn kind(findings: &Findings, decision: &Decision<'_>) -> EventKind {
     }
 }
 
+fn said(transaction: &Transaction<'_>, kind: EventKind) -> Text {
+    match (kind, record::skip(transaction)) {
+        (EventKind::NotScanned, name) if !name.is_empty() => {
+            Text::message(format!("An object was not looked at, since the policy leaves it out ({name})."))
+        }
+        _ => Text::message(message(kind)),
+    }
+}
+
 fn message(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Detection => "A threat, a deceptive link or active content was found.",
@@ -109,7 +118,7 @@ fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) 
         category: Some(Text::name(categories)),
         signatures: transaction.generation,
         istag: Some(transaction.istag),
-        ..Event::new(kind, Text::message(message(kind)))
+        ..Event::new(kind, said(transaction, kind))
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::blocked::BlockedUrls;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
-use crate::options::allow_out;
 use crate::record;
 use crate::services::{Service as IcapService, Services, Shared};
 use crate::store::StoreConfig;
@@ -174,7 +173,6 @@ impl GatewaySettings {
         let shared = Arc::new(Shared {
             identity: Identity::new(&self.identity),
             asked: reputation.map(Reputation::identity),
-            allow_out: allow_out(&self.detection_headers),
             detection: self.detection_headers.clone(),
             templates: Arc::clone(&self.templates),
             url_lists: url_lists.clone(),

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use icapstan_api::DetectionHeaders;
 use icapstan_icap_server::proto::OptionsAnswer;
 use icapstan_model::IsTag;
+use icapstan_policy::Policy;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,9 +22,18 @@ struct Written {
     answer: Vec<u8>,
 }
 
-/// What clients may look for in answers.
-pub(crate) fn allow_out(headers: &DetectionHeaders) -> String {
-    format!("{}, X-Response-Info, X-Icapstan-Reason", detection::names(headers))
+/// What clients may look for in answers: fields of our own, and those that rules add.
+pub(crate) fn allow_out(headers: &DetectionHeaders, policy: &Policy) -> String {
+    /// As for the fields themselves, clients have room for a few KiB.
+    const MOST: usize = 2 * 1024;
+    let mut names = format!("{}, X-Response-Info, X-Icapstan-Reason", detection::names(headers));
+    for name in policy.icap_fields() {
+        if names.len() + ", ".len() + name.len() <= MOST {
+            names.push_str(", ");
+            names.push_str(name);
+        }
+    }
+    names
 }
 
 // === impl OptionsCache ===
@@ -70,7 +80,7 @@ fn write(service: &Service, istag: IsTag, max_connections: u32, second: u64, clo
         allow_partial_content: service.allow_partial_content,
         preview: service.preview,
         include: service.shared.identity.include(),
-        allow_out: &service.shared.allow_out,
+        allow_out: &service.allow_out,
         close,
     }
     .write(out);

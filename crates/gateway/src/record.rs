@@ -76,7 +76,7 @@ pub(crate) fn rule(transaction: &Transaction<'_>, by: DecidedBy) -> String {
 }
 
 /// What of the policy left the body out.
-fn skip<'t>(transaction: &Transaction<'t>) -> &'t str {
+pub(crate) fn skip<'t>(transaction: &Transaction<'t>) -> &'t str {
     transaction.skip.map_or("", |skip| &transaction.service.policy.skips()[skip.index].name)
 }
 

@@ -1,7 +1,7 @@
 //! Which service a path names, and how it treats messages.
 
 use crate::identity::Identity;
-use crate::options::OptionsCache;
+use crate::options::{OptionsCache, allow_out};
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api::{DetectionHeaders, IcapService, ScanScope, ServiceMode};
@@ -30,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) options_ttl: u32,
     /// What OPTIONS is answered.
     pub(crate) options: OptionsCache,
+    /// The names of all fields that answers may have.
+    pub(crate) allow_out: String,
     /// Where URLs are looked up, if they are.
     pub(crate) url_lists: Option<UrlLists>,
     pub(crate) shared: Arc<Shared>,
@@ -48,8 +50,6 @@ pub(crate) struct Shared {
     pub(crate) asked: Option<[u8; 32]>,
     /// What answers say of threats.
     pub(crate) detection: DetectionHeaders,
-    /// The names of all fields that answers may have.
-    pub(crate) allow_out: String,
     /// Looked at only when something is blocked.
     pub(crate) templates: Arc<Templates>,
     /// Where URLs are looked up.
@@ -85,6 +85,7 @@ impl Service {
             allow_partial_content: spec.allow206,
             options_ttl: u32::try_from(spec.options_ttl.as_secs()).unwrap_or(u32::MAX),
             options: OptionsCache::new(),
+            allow_out: allow_out(&shared.detection, &policy),
             tag: ArcSwap::from_pointee((NO_SIGNATURES, None, tag)),
             url_lists: spec.scan.url().then(|| shared.url_lists.clone()),
             shared: Arc::clone(shared),

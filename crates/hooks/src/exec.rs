@@ -1,6 +1,7 @@
 //! Programs.
 
 use crate::call::Call;
+use crate::prepare;
 use icapstan_api::ExecHook;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -131,7 +132,8 @@ fn ended(pid: Pid) -> io::Result<oneshot::Receiver<()>> {
 
 impl Running {
     fn start(hook: &ExecHook, call: &Call, input: File) -> io::Result<Self> {
-        let child = Command::new(&hook.command)
+        let mut command = Command::new(&hook.command);
+        command
             .args(hook.args.iter().map(|argument| call.argument(argument)))
             .env_clear()
             .env("PATH", PATH)
@@ -139,8 +141,9 @@ impl Running {
             .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        prepare::isolate(&mut command);
+        let child = command.spawn()?;
         let group = Pid::from_child(&child);
         Ok(Self { child, group, is_gone: false })
     }

@@ -80,19 +80,10 @@ impl Hooks {
         source: &Source,
         metrics: &HookMetrics,
     ) -> Result<(Self, HooksGuard), HooksError> {
-        settings.check().map_err(HooksError::Settings)?;
         if settings.is_empty() {
             return Ok((Self::default(), HooksGuard { stop: None, metrics: metrics.clone() }));
         }
-        for (place, hook) in settings.exec.iter().enumerate() {
-            let fault = |source: CommandError| HooksError::Command {
-                place,
-                command: hook.command.display().to_string(),
-                source: source.into(),
-            };
-            exec::check(hook).map_err(fault)?;
-        }
-        let client = Client::new(&settings.http).map_err(HooksError::Authorities)?;
+        let client = look(settings)?;
         let (queue, waiting) = mpsc::channel(usize::try_from(settings.queue).unwrap_or(usize::MAX));
         let (stop, stopped) = oneshot::channel();
         let (told, left) = threads::channel();
@@ -119,6 +110,11 @@ impl Hooks {
         Ok((Self(Some(Arc::new(inner))), guard))
     }
 
+    /// Whether all programs and certificates are there and can be used.
+    pub fn check(settings: &HookSettings) -> Result<(), HooksError> {
+        look(settings).map(drop)
+    }
+
     /// Hands over a call, or drops and counts it. Waits for nothing.
     pub fn send(&self, call: Call) {
         let Some(inner) = &self.0 else { return };
@@ -126,6 +122,20 @@ impl Hooks {
             inner.metrics.dropped.inc(cause);
         }
     }
+}
+
+/// Looks at all that can be called.
+fn look(settings: &HookSettings) -> Result<Client, HooksError> {
+    settings.check().map_err(HooksError::Settings)?;
+    for (place, hook) in settings.exec.iter().enumerate() {
+        let fault = |source: CommandError| HooksError::Command {
+            place,
+            command: hook.command.display().to_string(),
+            source: source.into(),
+        };
+        exec::check(hook).map_err(fault)?;
+    }
+    Client::new(&settings.http).map_err(HooksError::Authorities)
 }
 
 // === impl Inner ===

@@ -41,6 +41,7 @@ mod exec;
 mod hooks;
 mod http;
 mod metrics;
+mod prepare;
 mod runner;
 mod throttle;
 

@@ -1,8 +1,12 @@
 //! `icapstan check-config`: whether a file can be used, and if not, why.
 
 use crate::exit::{Exit, chain};
-use icapstan_api::{Config, Machine};
+use icapstan_api::{Config, Machine, Sizing};
+use icapstan_events::Events;
+use icapstan_gateway::{UrlListMetrics, UrlListWatcher, UrlLists};
+use icapstan_hooks::Hooks;
 use icapstan_policy::{Templates, check_policies};
+use prometheus::Registry;
 use std::path::Path;
 
 /// Checks the file, prints what is wrong with it, and says how to end.
@@ -16,19 +20,29 @@ pub(crate) fn run(file: &Path) -> Exit {
     };
     let mut faults = Vec::new();
     // What depends on the machine is checked against this one.
-    match config.sizing(&Machine::detect()) {
+    let sizing = config.sizing(&Machine::detect());
+    match &sizing {
         Ok(sizing) => {
-            for advice in config.advice(&sizing) {
+            for advice in config.advice(sizing) {
                 eprintln!("{}: note: {advice}", file.display());
             }
         }
         Err(problems) => faults.extend(problems.iter().map(ToString::to_string)),
     }
+    let sizing = sizing.ok();
     if let Err(problems) = check_policies(&config.policies) {
         faults.extend(problems.iter().map(ToString::to_string));
     }
     if let Err(error) = Templates::load(&config.templates, &config.policies) {
         faults.extend(error.faults.iter().map(|fault| format!("templates: {fault}")));
+    }
+    if let Err(error) = Hooks::check(&config.hooks) {
+        faults.push(chain(&error));
+    }
+    if let Some(sizing) = sizing
+        && let Err(error) = try_lists(&config, &sizing)
+    {
+        faults.push(format!("urlLists: {error:#}"));
     }
     if faults.is_empty() {
         println!("{}: OK", file.display());
@@ -38,4 +52,12 @@ pub(crate) fn run(file: &Path) -> Exit {
         eprintln!("{}: {fault}", file.display());
     }
     Exit::Usage
+}
+
+/// Reads the lists as a start would, and forgets them.
+fn try_lists(config: &Config, sizing: &Sizing) -> anyhow::Result<()> {
+    let metrics = UrlListMetrics::register(&Registry::new())?;
+    let (lists, events) = (UrlLists::default(), Events::default());
+    UrlListWatcher::load(&config.url_lists, &sizing.spool_dir, &lists, &metrics, &events)?;
+    Ok(())
 }

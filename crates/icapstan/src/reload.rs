@@ -67,6 +67,9 @@ struct Keeper {
     refused: Option<Config>,
 }
 
+/// Says so if the thread ends by a fault of the program.
+struct EndIsTold(Arc<Mutex<Option<String>>>);
+
 /// Why changed settings are not used.
 #[derive(Debug, Error)]
 enum ReloadError {
@@ -139,10 +142,22 @@ impl Notes {
     }
 }
 
+// === impl EndIsTold ===
+
+impl Drop for EndIsTold {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = "a fault of the program has ended the reading of changed settings; restart it";
+            *self.0.lock() = Some(message.to_owned());
+        }
+    }
+}
+
 // === impl Keeper ===
 
 impl Keeper {
     fn keep(mut self, wanted: &mpsc::Receiver<()>) {
+        let _told = EndIsTold(Arc::clone(&self.problem));
         let mut seen = self.states.clone();
         loop {
             match wanted.recv_timeout(INTERVAL) {
@@ -164,10 +179,10 @@ impl Keeper {
     }
 
     fn reload(&mut self) {
+        self.refused = None;
         let changed = match self.take_up() {
             Ok(changed) => changed,
             Err(fault) => {
-                self.refused = self.args.config.as_deref().and_then(|path| Config::load(path).ok());
                 self.states = self.look();
                 return self.tell_failure(&chain(&fault));
             }
@@ -207,7 +222,10 @@ impl Keeper {
             let what = if path.exists() { "no file" } else { "missing" };
             return Err(ReloadError::NoFile(path.display().to_string(), what));
         }
-        let changed = Settings::load(&self.args)?;
+        let config = Settings::read(&self.args).map_err(SettingsError::File)?;
+        // Until they are in use.
+        self.refused = Some(config.clone());
+        let changed = Settings::new(config, self.args.config.as_deref())?;
         self.settings.fit(&changed).map_err(ReloadError::Fixed)?;
         let Followers { url_lists, list_metrics, events, gateway, .. } = &self.followers;
         let lists = if changed.config.url_lists == self.settings.config.url_lists {

@@ -14,7 +14,7 @@ use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -37,15 +37,21 @@ pub(crate) enum SettingsError {
     #[error(transparent)]
     File(#[from] ConfigError),
     /// What the file, the flags and the machine come to.
-    #[error("{}", lines(.0))]
-    Together(Vec<Problem>),
+    #[error("{}", lines(file.as_deref(), problems))]
+    Together {
+        /// The file, if there is one.
+        file: Option<PathBuf>,
+        /// What is wrong; never empty.
+        problems: Vec<Problem>,
+    },
     /// The pages that users see.
     #[error(transparent)]
     Templates(#[from] TemplatesError),
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+fn lines(file: Option<&Path>, problems: &[Problem]) -> String {
+    let file = file.map(|file| format!("{}: ", file.display())).unwrap_or_default();
+    problems.iter().map(|problem| format!("{file}{problem}")).collect::<Vec<_>>().join("\n")
 }
 
 // === impl Settings ===
@@ -53,6 +59,11 @@ fn lines(problems: &[Problem]) -> String {
 impl Settings {
     /// Reads the file and lays the flags over it.
     pub(crate) fn load(args: &Standalone) -> Result<Self, SettingsError> {
+        Self::new(Self::read(args)?, args.config.as_deref())
+    }
+
+    /// The file with the flags over it, for [`Settings::new`].
+    pub(crate) fn read(args: &Standalone) -> Result<Config, ConfigError> {
         let mut config = match &args.config {
             Some(path) => Config::load(path)?,
             None => Config::default(),
@@ -68,9 +79,15 @@ impl Settings {
         if let Some(format) = args.log_format {
             config.log.format = format.into();
         }
-        config.check().map_err(SettingsError::Together)?;
-        let sizing = config.sizing(&Machine::detect()).map_err(SettingsError::Together)?;
-        check_policies(&config.policies).map_err(SettingsError::Together)?;
+        Ok(config)
+    }
+
+    /// Checks it all together, on this machine. `file` is what errors call it.
+    pub(crate) fn new(config: Config, file: Option<&Path>) -> Result<Self, SettingsError> {
+        let together = |problems| SettingsError::Together { file: file.map(Path::to_path_buf), problems };
+        config.check().map_err(together)?;
+        let sizing = config.sizing(&Machine::detect()).map_err(together)?;
+        check_policies(&config.policies).map_err(together)?;
         let templates = Arc::new(Templates::load(&config.templates, &config.policies)?);
         Ok(Self { config, sizing, templates })
     }

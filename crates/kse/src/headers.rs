@@ -3,7 +3,7 @@
 use crate::document::Section;
 use crate::draft::Draft;
 use crate::values::Value;
-use icapstan_api::DetectionHeaders;
+use icapstan_api::{DetectionHeaders, is_field_name};
 
 /// What icapstan asks clients for (`X-Include`).
 const ASKED_FOR: [&str; 4] =
@@ -52,8 +52,7 @@ fn identity(section: &mut Section<'_>, draft: &mut Draft) {
 
 /// A name that can stand in front of a colon (RFC 9110 section 5.6.2).
 fn field_name(value: Value, draft: &mut Draft) -> Option<String> {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if value.text.is_empty() || value.text.len() > 64 || !value.text.chars().all(token) {
+    if value.text.len() > 64 || !is_field_name(&value.text) {
         draft.dropped(&value.path, &value.text, "is no name of a field; icapstan's default holds");
         return None;
     }

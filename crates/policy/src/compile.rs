@@ -5,11 +5,11 @@ use crate::facts::NoFacts;
 use crate::met;
 use crate::types;
 use icapstan_api::{
-    Config, Facts, Heuristics, Problem, Rule, RuleText, RuleVariable, ScanPolicy, ScanSettings, SkipRule,
-    UnpackKind,
+    Config, Facts, HeaderTarget, Heuristics, Problem, Rule, RuleText, RuleVariable, ScanPolicy, ScanSettings,
+    SkipRule, UnpackKind,
 };
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -75,6 +75,16 @@ impl Policy {
     pub(crate) fn candidates(&self, mode: Mode, kind: VerdictKind) -> impl Iterator<Item = (usize, &Rule)> {
         let indexes = self.concerning[case(mode, kind)].iter().map(|&index| usize::from(index));
         indexes.map(|index| (index, &self.rules[index]))
+    }
+
+    /// The names of the ICAP fields that rules may add to answers, each once.
+    pub fn icap_fields(&self) -> impl Iterator<Item = &str> {
+        let headers = self.rules.iter().flat_map(|rule| &rule.headers);
+        let names: BTreeMap<_, _> = headers
+            .filter(|header| header.to == HeaderTarget::Icap)
+            .map(|header| (header.name.to_ascii_lowercase(), header.name.as_str()))
+            .collect();
+        names.into_values()
     }
 
     /// The rule of that index.

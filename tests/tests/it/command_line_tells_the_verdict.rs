@@ -3,6 +3,7 @@
 use crate::common::server;
 use icapstan_testkit::{Standalone, binary, clean_bytes, eicar, free_port, tempdir};
 use serde_json::Value;
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -28,7 +29,7 @@ fn scan_ends_with_0_for_clean_1_for_infected_2_for_neither() {
     let dir = tempdir();
     let write = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
-        std::fs::write(&path, bytes).expect("the folder is writable");
+        fs::write(&path, bytes).expect("the folder is writable");
         path.to_string_lossy().into_owned()
     };
     let (clean, bad) = (write("clean", &clean_bytes(100_000, 1)), write("bad", &eicar()));
@@ -95,7 +96,7 @@ fn check_config_names_the_line_of_a_fault() {
     let path = dir.path().join("icapstan.yaml");
     let name = path.to_string_lossy().into_owned();
     let check = |yaml: &str| {
-        std::fs::write(&path, yaml).expect("the folder is writable");
+        fs::write(&path, yaml).expect("the folder is writable");
         icapstan(&["check-config", &name], b"")
     };
     let good =
@@ -112,6 +113,30 @@ fn check_config_names_the_line_of_a_fault() {
         assert!(said.contains(line) && said.contains(word), "{yaml}: {said}");
         assert!(said.contains("icapstan.yaml"), "the file is named: {said}");
     }
+}
+
+#[test]
+fn check_config_looks_at_what_a_start_would_look_at() {
+    let dir = tempdir();
+    let file = dir.path().join("icapstan.yaml");
+    let check = |content: &str| {
+        fs::write(&file, content).unwrap();
+        let output = icapstan(&["check-config", &file.display().to_string()], b"");
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let program = dir.path().join("program");
+    let list = dir.path().join("list");
+    let hooks = format!("hooks: {{exec: [{{name: a, command: {}}}]}}", program.display());
+    let lists = format!("urlLists: {{sources: [{{name: a, path: {}, kind: malware}}]}}", list.display());
+    for (content, field) in [(&hooks, "hooks.exec[0].command"), (&lists, "urlLists")] {
+        let (code, said) = check(content);
+        assert!(code == Some(64) && said.contains(field) && said.contains("No such file"), "{code:?} {said}");
+    }
+    fs::write(&list, "evil.test\n").unwrap();
+    assert_eq!(check(&lists), (Some(0), String::new()));
+    let (code, said) =
+        check("policies: [{name: default, rules: [{verdict: DETECT, when: {services: [/x]}, action: log}]}]");
+    assert!(code == Some(0) && said.contains("note: policies[0].rules[0].when.services[0]"), "{said}");
 }
 
 #[test]

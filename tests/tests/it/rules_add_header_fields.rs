@@ -44,6 +44,19 @@ policies:
   rules: [{verdict: CLEAN, action: none, headers: [{name: X-Verdict, value: '{verdict}', to: icap}]}]
 ";
 
+#[test]
+fn options_names_the_fields_that_rules_may_add() {
+    let server = server();
+    for (path, is_named) in [("/respmod", true), ("/icap-only", false)] {
+        let mut icap = IcapClient::connect(server.icap());
+        icap.send(Message::options(path).bytes());
+        let answer = icap.read_options();
+        let out = answer.get("X-Allow-Out").expect("what answers may have").to_owned();
+        assert!(out.contains("X-Verdict") && !out.contains("X-Scanned"), "{out}");
+        assert_eq!(out.contains("X-Found"), is_named, "{out}");
+    }
+}
+
 /// One that is shared by the tests that run at one time.
 fn server() -> Arc<Standalone> {
     static SHARED: Mutex<Weak<Standalone>> = Mutex::new(Weak::new());

@@ -1,7 +1,7 @@
 //! What has to hold of header fields that rules add.
 
 use super::Checker;
-use crate::{HeaderTarget, RuleHeader, RuleVariable};
+use crate::{Config, DetectionHeaders, HeaderTarget, RuleHeader, RuleVariable, is_field_name};
 
 /// Fields of one connection (RFC 9110 section 7.6.1), and those that say where a body ends. Nobody may set
 /// them beside the body that they are about.
@@ -64,6 +64,32 @@ fn same(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
 
+// === impl Config ===
+
+impl Config {
+    /// No rule sets a field that says what was detected.
+    pub(super) fn check_rule_headers(&self, root: &mut Checker<'_>) {
+        let DetectionHeaders { threat, database_time, .. } = &self.detection_headers;
+        let fields = [("threat", Some(threat)), ("databaseTime", database_time.as_ref())];
+        for (policy_index, policy) in self.policies.iter().enumerate().take(Self::MAX_ENTRIES) {
+            for (index, rule) in policy.rules.iter().enumerate().take(Self::MAX_RULES) {
+                for (place, header) in rule.headers.iter().enumerate().take(RuleHeader::MAX) {
+                    let is_same = |name: &&String| same(name) == same(&header.name);
+                    let taken = fields.iter().find(|(_, name)| name.as_ref().is_some_and(is_same));
+                    if let (HeaderTarget::Icap, Some((field, _))) = (header.to, taken)
+                        && !OF_ICAP.contains(&same(&header.name).as_str())
+                    {
+                        root.report(
+                            &format!("policies[{policy_index}].rules[{index}].headers[{place}].name"),
+                            format!("\"{}\" is the name of `detectionHeaders.{field}`", header.name),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
 // === impl RuleHeader ===
 
 impl RuleHeader {
@@ -81,9 +107,8 @@ impl RuleHeader {
     }
 
     fn check(&self, here: &mut Checker<'_>) {
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         here.count("name", self.name.len(), 1, Self::MAX_NAME);
-        if !self.name.chars().all(token) {
+        if !self.name.is_empty() && !is_field_name(&self.name) {
             here.report("name", "is no name of a header field, such as X-Scanned");
         }
         let lower = same(&self.name);

@@ -1,7 +1,7 @@
 //! What has to hold for fields of ICAP and for who is believed.
 
 use super::Checker;
-use crate::{Config, DetectionHeaders, IdentitySettings};
+use crate::{Config, DetectionHeaders, IdentitySettings, is_field_name};
 use ipnet::IpNet;
 
 // === impl IdentitySettings ===
@@ -16,11 +16,10 @@ impl IdentitySettings {
     }
 }
 
-/// A token (RFC 9110 section 5.6.2) of reasonable length.
+/// A name of reasonable length.
 fn check_field_name(here: &mut Checker<'_>, field: &str, name: &str) {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     here.count(field, name.len(), 1, 64);
-    if !name.chars().all(token) {
+    if !name.is_empty() && !is_field_name(name) {
         here.report(field, "is no name of a header field, such as X-Client-IP");
     }
 }

@@ -4,7 +4,7 @@ use super::identity::check_networks;
 use super::{Checker, HOUR, check_path};
 use crate::{ByteSize, Config, Problem, Rule, RuleAction, RuleHeader, ScanPolicy, SizeRange, Template, When};
 use icapstan_model::{Mode, Reason, VerdictKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 // === impl ScanPolicy ===
@@ -33,8 +33,15 @@ impl ScanPolicy {
         }
         super::skip::check(&self.skip, here);
         here.count("rules", self.rules.len(), 0, Config::MAX_RULES);
+        let mut names = BTreeMap::new();
         for (index, rule) in self.rules.iter().enumerate().take(Config::MAX_RULES) {
             rule.check(&mut here.at(&format!("rules[{index}]")));
+            if let Some(name) = rule.name.as_deref()
+                && let Some(first) = names.insert(name, index)
+            {
+                let message = format!("\"{name}\" is already the name of rules[{first}]");
+                here.report(&format!("rules[{index}].name"), message);
+            }
             let earlier = self.rules.iter().take(index);
             if let Some(winner) = shadow(rule, earlier) {
                 here.report(&format!("rules[{index}]"), format!("has no effect: {winner}"));

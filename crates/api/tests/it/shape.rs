@@ -112,6 +112,40 @@ fn rules_are_read_in_the_words_of_the_reference() {
 }
 
 #[test]
+fn conditions_that_never_or_always_hold_are_told() {
+    let advice = |text: &str| {
+        let config = parse(text);
+        let sizing = config.sizing(&Machine { memory: None, cpus: 8 }).unwrap();
+        config.advice(&sizing).into_iter().map(|advice| advice.path).collect::<Vec<_>>()
+    };
+    let rule = |when: &str| {
+        format!("policies: [{{name: default, rules: [{{verdict: DETECT, when: {when}, action: log}}]}}]")
+    };
+    let skip = |when: &str| format!("policies: [{{name: default, skip: [{{name: a, when: {when}}}]}}]");
+    let list = "\nurlLists: {sources: [{name: a, path: /a, kind: category, category: games}]}";
+    let never = "policies[0].rules[0].when.";
+    assert_eq!(advice(&rule("{services: [/nowhere]}")), [format!("{never}services[0]")]);
+    assert_eq!(advice(&rule("{services: [/resp]}")), [format!("{never}services[0]")], "an alias");
+    assert_eq!(advice(&rule("{services: [/respmod]}")), [""; 0]);
+    assert_eq!(advice(&rule("{categories: [games]}")), [format!("{never}categories[0]")]);
+    assert_eq!(advice(&(rule("{categories: [games]}") + list)), [""; 0]);
+    assert_eq!(advice(&(rule("{categories: [gmaes]}") + list)), [format!("{never}categories[0]")]);
+    assert_eq!(advice(&(rule("{categories: [x]}") + "\nurlLists: {file: /lists}")), [""; 0]);
+    for (when, is_all) in [
+        ("{size: {min: 0}}", true),
+        ("{types: ['*/*']}", true),
+        ("{types: ['*/*'], size: {min: 0}}", true),
+        ("{types: ['*/*'], hosts: [h]}", false),
+        ("{size: {min: 1}}", false),
+        ("{size: {min: 0, max: 5}}", false),
+        ("{types: [image/*]}", false),
+    ] {
+        let told = advice(&skip(when)).contains(&"policies[0].skip[0].when".to_owned());
+        assert_eq!(told, is_all, "{when}");
+    }
+}
+
+#[test]
 fn previews_are_bytes_or_off() {
     let preview =
         |text: &str| parse(&format!("services: [{{path: /x, preview: {text}}}]")).services[0].preview;

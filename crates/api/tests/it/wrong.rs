@@ -85,7 +85,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("timeouts: {head: 1.5s}", "1:18: timeouts.head: ", &["1500ms"]),
     ("timeouts: {head: soon}", "1:18: timeouts.head: ", &["a number and a unit"]),
     ("timeouts: {head: 1d}", "1:18: timeouts.head: ", &["unexpected unit \"d\"", "h, m, s and ms"]),
-    ("keepAlive: {enabled: yes}", "1:22: keepAlive.enabled: ", &["expected a boolean"]),
+    ("keepAlive: {enabled: yes}", "1:22: keepAlive.enabled: ", &["expected true or false"]),
     (
         "log: {level: loud}",
         "1:14: log.level: ",
@@ -180,13 +180,34 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("services: [{path: /}]", "services[0].path: ", &["empty parts"]),
     ("services: [{path: /x, modes: []}]", "services[0].modes: ", &["REQMOD, RESPMOD or both"]),
     ("services: [{path: /x, modes: [REQMOD, REQMOD]}]", "services[0].modes: ", &["twice"]),
-    ("services: [{path: /x, preview: 1Mi}]", "services[0].preview: ", &["1048576 is not within 1 to 65536"]),
+    (
+        "services: [{path: /x, preview: 1Mi}]",
+        "services[0].preview: ",
+        &["1048576 is not within 0 (which is off) to 65536"],
+    ),
     (
         "services: [{path: /x, optionsTtl: 59s}]",
         "services[0].optionsTtl: ",
         &["59s is not within 1m to 720h"],
     ),
     ("policies: [{name: a}, {name: a}]", "policies[1].name: ", &["already taken by policies[0]"]),
+    ("limits: {sessions: -1}", "1:20: limits.sessions: ", &["a whole number up to 4294967295"]),
+    ("listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2", "", &["more than one document"]),
+    (
+        "identity: {trustedPeers: [10.0.0.1]}",
+        "identity.trustedPeers[0]: ",
+        &["is no network", "192.0.2.7/32 for one address"],
+    ),
+    (
+        "policies: [{name: a, rules: [{name: x, verdict: FAILED, action: log}, {name: x, verdict: DETECT, action: log}]}]",
+        "policies[0].rules[1].name: ",
+        &["\"x\" is already the name of rules[0]"],
+    ),
+    (
+        "detectionHeaders: {databaseTime: X-DB}\npolicies: [{name: a, rules: [{verdict: DETECT, action: log, headers: [{name: x_db, value: x, to: icap}]}]}]",
+        "policies[0].rules[0].headers[0].name: ",
+        &["the name of `detectionHeaders.databaseTime`"],
+    ),
     ("policies: [{name: Strict}]", "policies[0].name: ", &["lower-case letters"]),
     (
         "policies: [{name: default, scan: {timeout: 0s}}]",
@@ -481,7 +502,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "policies: [{name: default, rules: [{verdict: DETECT, when: {clients: [everybody]}, action: none}]}]",
         "policies[0].rules[0].when.clients[0]: ",
-        &["invalid"],
+        &["is no network"],
     ),
     (
         "policies: [{name: default, rules: [{verdict: DETECT, when: {hosts: ['http://h']}, action: none}]}]",

@@ -15,10 +15,15 @@ for argument; do printf '<%s>\n' "$argument"; done > "$DIR/args"
 cat > "$DIR/stdin"; echo >> "$DIR/stdin"
 env > "$DIR/env"
 pwd > "$DIR/pwd"
+ulimit -Sn > "$DIR/limit"
+ls /proc/$$/fd > "$DIR/open"
 "#;
 
 #[test]
 fn a_program_gets_its_arguments_the_event_and_nothing_else() {
+    // Whoever started this process may have left it files that outlive exec.
+    let (left, _other) = rustix::pipe::pipe().unwrap();
+    rustix::io::fcntl_setfd(&left, rustix::io::FdFlags::empty()).unwrap();
     let args = [
         "fixed -x",
         "{verdict}",
@@ -57,6 +62,10 @@ fn a_program_gets_its_arguments_the_event_and_nothing_else() {
     let known = ["PATH=", "PWD=", "OLDPWD=", "SHLVL=", "_="];
     assert!(environment.lines().all(|line| known.iter().any(|name| line.starts_with(name))), "{environment}");
     assert_eq!(setup.text("pwd"), "/\n");
+    assert_eq!(setup.text("limit"), "1024\n");
+    let open = setup.text("open");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&left).to_string();
+    assert!(number.parse::<i32>().unwrap() > 2 && !open.lines().any(|fd| fd == number), "{open}");
     assert!(setup.guard.stop(LONG));
 }
 
