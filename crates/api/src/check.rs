@@ -4,6 +4,7 @@ mod events;
 mod headers;
 mod hooks;
 mod identity;
+mod partial;
 mod policy;
 mod policy_test;
 mod reputation;

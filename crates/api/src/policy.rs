@@ -1,6 +1,6 @@
 //! How objects are scanned and what follows from what was found.
 
-use crate::{ByteSize, PolicyTest, Rule, SkipRule};
+use crate::{ByteSize, PartialSettings, PolicyTest, Rule, SkipRule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +17,9 @@ pub struct ScanPolicy {
     /// How much is opened and how much that may cost.
     #[serde(default)]
     pub scan: ScanSettings,
+    /// What goes out before there is a verdict.
+    #[serde(default)]
+    pub partial: PartialSettings,
     /// What is not scanned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<SkipRule>,
@@ -90,6 +93,7 @@ impl ScanPolicy {
             name: name.to_owned(),
             fail_open: false,
             scan: ScanSettings::default(),
+            partial: PartialSettings::default(),
             skip: Vec::new(),
             rules: Vec::new(),
             tests: Vec::new(),

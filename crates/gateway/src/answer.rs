@@ -2,9 +2,10 @@
 
 use crate::detection::Detection;
 use crate::metrics::Shortage;
+use crate::partial::Out;
 use crate::record;
 use crate::store::Store;
-use crate::transaction::{Out, Transaction};
+use crate::transaction::Transaction;
 use icapstan_api::{RedirectUrl, Template};
 use icapstan_icap_server::proto::{HttpHead, Parts, Status, without_hop_by_hop};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
@@ -53,6 +54,9 @@ pub(crate) async fn pass<I: Io>(
     // With fewer there is no reason to let it through.
     let left = transaction.skip.map_or(0, |skip| skip.least.saturating_sub(here));
     if let Some((store, Out::Body(sent))) = body {
+        if exchange.rights().trailers {
+            exchange.set_trailer(&[("X-Icapstan-Reason", &told_reason(findings))]);
+        }
         return complete(exchange, Some(store), sent, rest, left).await;
     }
     let store = body.map(|(store, _)| store);
@@ -214,6 +218,11 @@ fn unchanged_head<'a>(transaction: &Transaction<'a>) -> Option<Cow<'a, [u8]>> {
     let plain = without_hop_by_hop(head).map_or(Cow::Borrowed(head.as_bytes()), Cow::Owned);
     let added = &transaction.added;
     Some(if added.changes_http() { Cow::Owned(added.put(&plain)) } else { plain })
+}
+
+/// The same, of what is clean too.
+fn told_reason(findings: &Findings) -> String {
+    if findings.is_clean() { "clean".to_owned() } else { reason_text(findings) }
 }
 
 /// All findings in the words of `X-Icapstan-Reason`: `detect`, `non-scanned/size` ...

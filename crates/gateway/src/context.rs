@@ -37,6 +37,11 @@ pub(crate) fn is_partial(head: &RequestHead) -> bool {
     body_head(head).is_some_and(|head| head.status() == Some(206) || head.value("content-range").is_some())
 }
 
+/// What the head says that the body is.
+pub(crate) fn content_types(head: &RequestHead) -> Vec<String> {
+    texts(head, "content-type")
+}
+
 /// The values of a field of the head that the body belongs to.
 fn texts(head: &RequestHead, name: &str) -> Vec<String> {
     let values = body_head(head).into_iter().flat_map(|head| head.values(name));
@@ -48,7 +53,7 @@ pub(crate) fn scan_context(head: &RequestHead, profile: &Arc<ScanProfile>) -> Sc
     ScanContext {
         mode: mode(head),
         content_encoding: content_encoding(head),
-        content_types: texts(head, "content-type"),
+        content_types: content_types(head),
         partial: is_partial(head),
         profile: Arc::clone(profile),
     }

@@ -26,6 +26,7 @@
 //! 4. What goes back unchanged goes back byte for byte, but for header fields that a rule adds.
 
 mod added;
+mod ahead;
 mod answer;
 mod blocked;
 mod context;
@@ -36,6 +37,7 @@ mod gateway;
 mod identity;
 mod metrics;
 mod options;
+mod partial;
 mod record;
 mod reputation;
 mod sample;

@@ -10,8 +10,6 @@
 //! than a few bytes, which hold nothing that could do harm.
 
 use crate::store::Store;
-use icapstan_icap_server::proto::RequestHead;
-use icapstan_model::Mode;
 use std::time::Duration;
 
 /// What Squid's body pipe holds (`BodyPipe::MaxCapacity` less one), in bytes.
@@ -33,9 +31,9 @@ pub(crate) struct Stall {
 // === impl Stall ===
 
 impl Stall {
-    pub(crate) fn new(mode: Mode, head: &RequestHead) -> Self {
-        // Without a response head nothing could be begun.
-        Self { watched: mode == Mode::Respmod && head.http_response().is_some(), released: 0 }
+    /// Only downloads that an answer can be begun to are `watched`.
+    pub(crate) fn new(watched: bool) -> Self {
+        Self { watched, released: 0 }
     }
 
     /// How long the next piece of the body is waited for before something is sent back. `None`: for
@@ -66,15 +64,6 @@ mod tests {
     use super::*;
     use crate::store::StoreConfig;
     use icapstan_icap_server::Budget;
-    use icapstan_icap_server::proto::{Decoder, Event, Limits};
-
-    fn head() -> Box<RequestHead> {
-        let wire = b"RESPMOD icap://h/x ICAP/1.0\r\nEncapsulated: res-hdr=0, res-body=19\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
-        match Decoder::new(Limits::default()).step(wire).unwrap().event {
-            Some(Event::Head(head)) => head,
-            other => panic!("{other:?}"),
-        }
-    }
 
     async fn store(len: usize) -> Store {
         let config =
@@ -86,16 +75,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_full_pipe_is_answered_soon_and_only_downloads_are() {
-        let stall = Stall::new(Mode::Respmod, &head());
+        let stall = Stall::new(true);
         assert_eq!(stall.patience(&store(65_534).await), None);
         assert_eq!(stall.patience(&store(65_535).await), Some(SHORT));
         assert_eq!(stall.patience(&store(65_536).await), Some(LONG));
-        assert_eq!(Stall::new(Mode::Reqmod, &head()).patience(&store(65_535).await), None);
+        assert_eq!(Stall::new(false).patience(&store(65_535).await), None);
     }
 
     #[tokio::test]
     async fn few_bytes_go_out_and_ever_more_slowly() {
-        let mut stall = Stall::new(Mode::Respmod, &head());
+        let mut stall = Stall::new(true);
         let store = store(70_000).await;
         let mut waits = Vec::new();
         while let Some(patience) = stall.patience(&store) {

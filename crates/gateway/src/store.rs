@@ -166,17 +166,38 @@ impl Store {
 
     /// The first bytes of the body; fewer if that is shorter.
     pub(crate) async fn front(&self, len: u64) -> Result<Vec<u8>, ExchangeError> {
-        let len = index(len);
+        self.part(0, len).await
+    }
+
+    /// `len` bytes of the body from `offset` on; fewer if it ends before that.
+    pub(crate) async fn part(&self, offset: u64, len: u64) -> Result<Vec<u8>, ExchangeError> {
+        let (at, len) = (index(offset), index(len));
         let first = |bytes: &[u8], len| bytes[..bytes.len().min(len)].to_vec();
         match &self.place {
-            Place::Growing(bytes) => Ok(first(bytes, len)),
-            Place::Memory(bytes) => Ok(first(bytes, len)),
+            Place::Growing(bytes) => Ok(first(&bytes[at.min(bytes.len())..], len)),
+            Place::Memory(bytes) => Ok(first(&bytes[at.min(bytes.len())..], len)),
             Place::File(spool) => {
-                let mut bytes = spool.read(0, len, Vec::new()).await.map_err(unreadable)?;
-                let pending = spool.pending(bytes.len() as u64);
+                let mut bytes = spool.read(offset, len, Vec::new()).await.map_err(unreadable)?;
+                let pending = spool.pending(offset + bytes.len() as u64);
                 bytes.extend(first(pending, len - bytes.len()));
                 Ok(bytes)
             }
+        }
+    }
+
+    /// Sends `len` bytes from `offset` on, which are here, as pieces of an answer that was begun.
+    pub(crate) async fn send_part(
+        &self,
+        exchange: &mut Exchange<'_, impl Io>,
+        offset: u64,
+        len: u64,
+    ) -> Result<(), ExchangeError> {
+        match self.in_memory() {
+            Some(bytes) => {
+                let bytes = &bytes[index(offset).min(bytes.len())..];
+                send_chunks(&bytes[..index(len).min(bytes.len())], exchange).await
+            }
+            None => send_chunks(&self.part(offset, len).await?, exchange).await,
         }
     }
 

@@ -1,34 +1,32 @@
 //! One REQMOD or RESPMOD from its heads to its answer.
 
 use crate::added::Added;
-use crate::answer::{Outcome, begin_unchanged, block, pass};
+use crate::answer::{Outcome, block, pass};
 use crate::context;
 use crate::event::{self, Decided};
 use crate::facts::Message;
 use crate::gateway::Gateway;
 use crate::metrics::{Phase, Shortage};
+use crate::partial::{Out, Partial};
 use crate::record;
 use crate::reputation;
 use crate::sample::Sample;
 use crate::services::Service;
 use crate::skip::{Here, Skip};
-use crate::stall::Stall;
 use crate::store::{Store, StoreError};
 use crate::url_lists::Looked;
-use bytes::Bytes;
 use icapstan_api::BodySize;
 use icapstan_icap_server::proto::{Parts, RequestHead, Status};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
-    Content, Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Object, Reason,
-    Refusal, ScanContext, ScanReport, Verdict, VerdictKind,
+    Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Reason, Refusal, ScanReport,
+    Verdict, VerdictKind,
 };
 use icapstan_policy::Action;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
-use tokio::time::timeout;
+use std::time::{Instant, SystemTime};
 use tracing::error;
 
 /// What one transaction works with.
@@ -41,7 +39,7 @@ pub(crate) struct Transaction<'a> {
     /// The signatures that the tag stands for.
     pub(crate) generation: Option<GenerationId>,
     /// Pinned until there is a verdict; a long answer must not keep old signatures in memory.
-    epoch: Option<Arc<Epoch>>,
+    pub(crate) epoch: Option<Arc<Epoch>>,
     /// When those signatures were made.
     pub(crate) released: Option<SystemTime>,
     /// Given when something is told about it.
@@ -65,15 +63,6 @@ pub(crate) struct Conclusion {
     pub(crate) verdict: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) action: &'static str,
-}
-
-/// What of the answer is out before there is a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Out {
-    /// Nothing: every answer is possible.
-    Nothing,
-    /// The heads and so many bytes of the body: it can be completed, or cut.
-    Body(u64),
 }
 
 /// How the reception of a body ended.
@@ -168,11 +157,12 @@ impl<'a> Transaction<'a> {
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
             return self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
         };
-        let mut out = Out::Nothing;
-        let received = self.receive(exchange, &mut store, &mut out, claimed).await?;
+        let mut partial = Partial::new(self.mode, self.head, self.service.policy.partial());
+        let received = self.receive(exchange, &mut store, &mut partial, claimed).await?;
         let ended = exchange.body_ended();
         let received = self.leave_out(exchange.peer(), &store, ended, claimed, received).await?;
         self.gateway.metrics.took(Phase::Receive, started.elapsed());
+        let out = partial.out;
         match received {
             Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
             Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
@@ -188,9 +178,9 @@ impl<'a> Transaction<'a> {
                 let report = ScanReport::unscanned(verdict.into());
                 self.conclude(exchange, &report, Some((store, out)), &rest.bytes).await
             }
-            Received::Whole => match self.scan(exchange, &mut store).await? {
-                Ok(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
-                Err(_) if out != Out::Nothing => Err(ExchangeError::Aborted),
+            Received::Whole => match self.scan(exchange, &mut store, &mut partial).await? {
+                Ok(report) => self.conclude(exchange, &report, Some((store, partial.out)), &[]).await,
+                Err(_) if partial.out != Out::Nothing => Err(ExchangeError::Aborted),
                 Err(Refusal::QueueFull) => {
                     self.refuse(exchange, Status::SERVER_ERROR, Shortage::QueueFull).await
                 }
@@ -219,32 +209,30 @@ impl<'a> Transaction<'a> {
         &self,
         exchange: &mut Exchange<'_, I>,
         store: &mut Store,
-        out: &mut Out,
+        partial: &mut Partial<'_>,
         claimed: Option<u64>,
     ) -> Result<Received, ExchangeError> {
         const TOO_LARGE: Verdict = Verdict::NonScanned(NonScannedReason::Size);
         let limit = self.service.policy.profile().max_object_size;
-        let mut stall = Stall::new(self.mode, self.head);
         // Until the preview is over the client may wait for 100, which has no place in an answer.
         let mut previewing = self.head.preview().is_some();
         loop {
-            let next = if let Some(patience) = stall.patience(store).filter(|_| !previewing) {
-                let Ok(next) = timeout(patience, exchange.next()).await else {
-                    if *out == Out::Nothing
-                        && let Some(report) = self.threat_so_far(store).await
-                    {
-                        return Ok(Received::Threat(report));
-                    }
-                    self.release(exchange, store, out, stall.release()).await?;
-                    continue;
-                };
-                next?
-            } else {
-                exchange.next().await?
+            let next = match partial.wake(store).filter(|_| !previewing) {
+                None => exchange.next().await?,
+                Some(wake) => {
+                    let next = if wake.is_over() { None } else { exchange.next_by(wake.at()).await? };
+                    let Some(next) = next else {
+                        match self.send_ahead(exchange, store, partial, wake).await? {
+                            Some(report) => return Ok(Received::Threat(report)),
+                            None => continue,
+                        }
+                    };
+                    next
+                }
             };
             match next {
                 Body::Data(data) => match store.push(data).await {
-                    Ok(()) => {}
+                    Ok(()) => partial.came(),
                     Err(StoreError::TooLarge) => {
                         store.settle().await;
                         return Ok(self.part(TOO_LARGE, data));
@@ -304,77 +292,6 @@ impl<'a> Transaction<'a> {
             return Received::Spent;
         }
         Received::Part(verdict, Rest { bytes: data.to_vec(), _memory: Some(memory) })
-    }
-
-    /// Whether what has come so far is malware by itself: the last chance to show a page.
-    async fn threat_so_far(&self, store: &Store) -> Option<ScanReport> {
-        /// The user is waiting.
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let (epoch, bytes) = (self.epoch.as_ref()?, store.in_memory()?);
-        let mut copy = Share::new(&self.gateway.store.memory);
-        if !copy.grow_to(bytes.len() as u64) {
-            return None;
-        }
-        let object =
-            Object { len: bytes.len() as u64, content: Content::Memory(Bytes::copy_from_slice(bytes)) };
-        let context =
-            ScanContext { partial: true, ..context::scan_context(self.head, self.service.policy.profile()) };
-        let report = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await.ok()?;
-        matches!(report.findings.strongest(), Verdict::Infected(_)).then_some(report)
-    }
-
-    /// Sends the heads, and body bytes until there are `wanted` out.
-    async fn release<I: Io>(
-        &self,
-        exchange: &mut Exchange<'_, I>,
-        store: &Store,
-        out: &mut Out,
-        wanted: u64,
-    ) -> Result<(), ExchangeError> {
-        let sent = match *out {
-            Out::Nothing => {
-                self.gateway.metrics.released();
-                begin_unchanged(self, exchange, &self.notes(Some("undecided")));
-                0
-            }
-            Out::Body(sent) => sent,
-        };
-        let front = store.front(wanted).await?;
-        let more = usize::try_from(sent).ok().and_then(|sent| front.get(sent..)).unwrap_or_default();
-        exchange.chunk(more).await?;
-        exchange.flush().await?;
-        *out = Out::Body(sent + more.len() as u64);
-        Ok(())
-    }
-
-    async fn scan<I: Io>(
-        &self,
-        exchange: &mut Exchange<'_, I>,
-        store: &mut Store,
-    ) -> Result<Result<ScanReport, Refusal>, ExchangeError> {
-        let failed = |reason| Ok(Ok(ScanReport::unscanned(Verdict::Failed(reason).into())));
-        let Some(epoch) = &self.epoch else { return failed(FailedReason::NoScanner) };
-        let profile = self.service.policy.profile();
-        let deadline = Instant::now() + profile.timeout;
-        let object = match store.object().await {
-            Ok(object) => object,
-            Err(error) => {
-                error!(%error, "A spool file cannot be written.");
-                return failed(FailedReason::TempSpace);
-            }
-        };
-        let context = context::scan_context(self.head, profile);
-        let scan = self.gateway.port.scan(object, context, epoch, deadline);
-        let report = tokio::select! {
-            biased;
-            report = scan => report,
-            () = exchange.gone() => return Err(ExchangeError::Gone),
-        };
-        if let Ok(report) = &report {
-            self.gateway.metrics.took(Phase::Wait, report.waited);
-            self.gateway.metrics.took(Phase::Engine, report.engine);
-        }
-        Ok(report)
     }
 
     /// Whether the message is blocked whatever its body is.

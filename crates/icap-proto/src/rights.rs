@@ -11,6 +11,8 @@ pub struct Rights {
     /// 206: to a preview with `Allow: 206`, elsewhere only with `Allow: 204, 206`
     /// (draft-icap-ext-partial-content-07).
     pub partial_content: bool,
+    /// Fields behind the body (draft-rousskov-icap-trailers-01).
+    pub trailers: bool,
 }
 
 // === impl Rights ===
@@ -23,6 +25,7 @@ impl Rights {
         Self {
             no_content: previewing || allow.no_content,
             partial_content: allow.partial_content && (previewing || allow.no_content),
+            trailers: allow.trailers,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::alarm::Deadline;
 use crate::connection::{Connection, Pieces, Traffic};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
-    last_chunk_with_original,
+    last_chunk_with_original, put_field,
 };
 use icapstan_model::IsTag;
 use std::net::SocketAddr;
@@ -26,6 +26,10 @@ pub struct Exchange<'c, I> {
     stop: &'c CancellationToken,
     body_started: Option<Instant>,
     body_bytes: u64,
+    /// Since when the client sends nothing.
+    silent: Option<Instant>,
+    /// Fields behind the body of the answer, with an empty line.
+    trailer: Vec<u8>,
 }
 
 /// A piece of a request's body.
@@ -124,6 +128,8 @@ impl<'c, I: Io> Exchange<'c, I> {
             stop,
             body_started: None,
             body_bytes: 0,
+            silent: None,
+            trailer: Vec::new(),
         }
     }
 
@@ -183,6 +189,19 @@ impl<'c, I: Io> Exchange<'c, I> {
         }
     }
 
+    /// As [`Exchange::next`]; `None`: nothing has come by `at`.
+    pub async fn next_by(&mut self, at: std::time::Instant) -> Result<Option<Body<'_>>, ExchangeError> {
+        while self.body == BodyState::Coming {
+            if let Some(range) = self.step()? {
+                return Ok(Some(Body::Data(self.connection.input.at(range))));
+            }
+            if self.body == BodyState::Coming && !self.fill_by(at.into()).await? {
+                return Ok(None);
+            }
+        }
+        self.next().await.map(Some)
+    }
+
     /// Where in the input the next body bytes lie. `None`: there are none for now, and the state says
     /// why.
     fn step(&mut self) -> Result<Option<Range<usize>>, ExchangeError> {
@@ -218,7 +237,7 @@ impl<'c, I: Io> Exchange<'c, I> {
         self.body = BodyState::Coming;
         self.rights = self.after_continue;
         // What the client made of its time before 100 does not count against the rest.
-        (self.body_started, self.body_bytes) = (None, 0);
+        (self.body_started, self.body_bytes, self.silent) = (None, 0, None);
         Ok(())
     }
 
@@ -269,6 +288,17 @@ impl<'c, I: Io> Exchange<'c, I> {
         Ok(())
     }
 
+    /// Puts these fields behind the body of the answer that was begun; its head has announced them
+    /// (draft-rousskov-icap-trailers-01).
+    pub fn set_trailer(&mut self, fields: &[(&str, &str)]) {
+        debug_assert_eq!(self.answer, AnswerState::Begun);
+        self.trailer.clear();
+        for (name, value) in fields {
+            put_field(&mut self.trailer, name, value);
+        }
+        self.trailer.extend_from_slice(b"\r\n");
+    }
+
     /// Sends what was begun so far.
     pub async fn flush(&mut self) -> Result<(), ExchangeError> {
         self.connection.flush_with(&[]).await
@@ -294,7 +324,11 @@ impl<'c, I: Io> Exchange<'c, I> {
                 // Nobody can send 100 in the midst of an answer.
                 BodyState::Undecided => return Err(ExchangeError::Aborted),
                 BodyState::Ended => {
-                    self.connection.flush_pieces(&pieces, true).await?;
+                    let is_last = self.trailer.is_empty();
+                    self.connection.flush_pieces(&pieces, is_last).await?;
+                    if !is_last {
+                        return self.finish(status, None).await;
+                    }
                     self.answer = AnswerState::Done(status);
                     return Ok(());
                 }
@@ -329,7 +363,7 @@ impl<'c, I: Io> Exchange<'c, I> {
             Some(offset) => self.connection.output.extend_from_slice(&last_chunk_with_original(offset)),
             None => self.connection.output.extend_from_slice(LAST_CHUNK),
         }
-        self.connection.flush_with(&[]).await?;
+        self.connection.flush_with(&[&std::mem::take(&mut self.trailer)]).await?;
         self.answer = AnswerState::Done(status);
         Ok(())
     }
@@ -354,6 +388,25 @@ impl<'c, I: Io> Exchange<'c, I> {
 
     /// Reads more of the body, which must keep coming.
     async fn fill(&mut self) -> Result<(), ExchangeError> {
+        let deadline = self.body_deadline()?;
+        self.connection.fill(Deadline::At(deadline)).await?;
+        self.silent = None;
+        Ok(())
+    }
+
+    /// The same; false if nothing has come by `at`.
+    async fn fill_by(&mut self, at: Instant) -> Result<bool, ExchangeError> {
+        let deadline = self.body_deadline()?;
+        match self.connection.fill(Deadline::At(deadline.min(at))).await {
+            Err(ExchangeError::ReadTimeout) if at < deadline => return Ok(false),
+            filled => filled?,
+        }
+        self.silent = None;
+        Ok(true)
+    }
+
+    /// When more of the body has to be here.
+    fn body_deadline(&mut self) -> Result<Instant, ExchangeError> {
         let now = Instant::now();
         let started = *self.body_started.get_or_insert(now);
         let timeouts = &self.connection.timeouts;
@@ -361,7 +414,6 @@ impl<'c, I: Io> Exchange<'c, I> {
         if elapsed > timeouts.body_idle && self.body_bytes < timeouts.body_rate * elapsed.as_secs() {
             return Err(ExchangeError::ReadTimeout);
         }
-        let deadline = Deadline::At(now + timeouts.body_idle);
-        self.connection.fill(deadline).await
+        Ok(*self.silent.get_or_insert(now) + timeouts.body_idle)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::document::{Element, Section};
 use crate::draft::Draft;
-use crate::{headers, keep_alive};
+use crate::{headers, keep_alive, partial};
 use icapstan_api::{ByteSize, Config, IcapService, Preview, ScanScope, ServiceMode};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -22,13 +22,14 @@ pub(crate) fn import(mut section: Section<'_>, rules_given: bool, draft: &mut Dr
     limits(&mut section, draft);
     keep_alive::import(&mut section, draft);
     headers::import(&mut section, draft);
-    partial_mode(&mut section, draft);
+    partial::import(&mut section, draft);
     files(&mut section, rules_given, draft);
     section.finish(draft);
 }
 
 /// Brings settings together that icapstan wants to fit each other.
 pub(crate) fn fit(draft: &mut Draft) {
+    partial::fit(draft);
     let object = draft.policy().scan.max_object_size;
     match draft.config.limits.memory {
         Some(memory) if object > memory => {
@@ -246,40 +247,6 @@ fn exclusion(element: &Element<'_>, draft: &mut Draft) {
          an entry of policies[].skip with {instead}"
     );
     draft.dropped(&element.path, &element.text(), message);
-}
-
-/// `TransferBeforeScanEnding` and its attributes.
-fn partial_mode(section: &mut Section<'_>, draft: &mut Draft) {
-    let Some(element) = section.take("TransferBeforeScanEnding", draft) else { return };
-    let names =
-        ["Delay", "ChunkSize", "BlockedUrlCacheEnabled", "BlockedUrlCacheKb", "BlockedUrlCacheTtlSec"];
-    element.has_only_attributes(&names, draft);
-    let mut inner = element.section();
-    let values = names.map(|name| element.inner_value(name, &mut inner, draft));
-    inner.finish(draft);
-    // As an element of its own it may be switched on by a child; text decides, else the settings in it.
-    let value = element.value();
-    let on = if value.text.is_empty() {
-        values.iter().any(Option::is_some)
-    } else {
-        value.switch(draft).unwrap_or(true)
-    };
-    if !on {
-        return;
-    }
-    let message = "icapstan has no partial mode: objects are sent on after their verdict (downloads that Squid \
-                   would stall excepted); give clients time for scan.timeout";
-    draft.dropped(&value.path, &value.text, message);
-    for (name, value) in names.into_iter().zip(values) {
-        let Some(value) = value else { continue };
-        let message = match name {
-            "Delay" | "ChunkSize" => "there is no partial mode",
-            _ => {
-                "there is no setting for blocked URLs; those of downloads that were cut are remembered for 30 minutes"
-            }
-        };
-        draft.dropped(&value.path, &value.text, message);
-    }
 }
 
 /// Files and signals.

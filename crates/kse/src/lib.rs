@@ -33,6 +33,7 @@ mod icap;
 mod import;
 mod keep_alive;
 mod note;
+mod partial;
 mod rules;
 mod sdk;
 mod update;

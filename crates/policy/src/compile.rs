@@ -5,8 +5,8 @@ use crate::facts::NoFacts;
 use crate::met;
 use crate::types;
 use icapstan_api::{
-    Config, Facts, HeaderTarget, Heuristics, Problem, Rule, RuleText, RuleVariable, ScanPolicy, ScanSettings,
-    SkipRule, UnpackKind,
+    Config, Facts, HeaderTarget, Heuristics, PartialSettings, Problem, Rule, RuleText, RuleVariable,
+    ScanPolicy, ScanSettings, SkipRule, UnpackKind,
 };
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,7 @@ pub struct Policy {
     does_more: bool,
     name: Box<str>,
     asks_for_types: bool,
+    partial: PartialSettings,
     profile: Arc<ScanProfile>,
     hash: [u8; 32],
 }
@@ -63,6 +64,7 @@ impl Policy {
             rules: source.rules.as_slice().into(),
             asks_for_types: types::is_asked_for(source),
             does_more: source.rules.iter().any(met::does_more),
+            partial: source.partial.clone(),
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
         };
@@ -120,6 +122,11 @@ impl Policy {
     /// Whether anything may ask what a body is.
     pub fn asks_for_types(&self) -> bool {
         self.asks_for_types
+    }
+
+    /// What goes out before there is a verdict. Decides nothing.
+    pub fn partial(&self) -> &PartialSettings {
+        &self.partial
     }
 
     /// How objects are scanned.

@@ -12,6 +12,7 @@ mod clamav_test_files_are_never_clean;
 mod clients_in_the_field_get_what_they_need;
 mod command_line_tells_the_verdict;
 mod common;
+mod downloads_begin_before_their_verdict;
 mod events_reach_the_siem;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;

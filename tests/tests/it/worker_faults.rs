@@ -12,9 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The process that loads signatures and forks, and those that it forked.
-struct Family {
-    zygote: u32,
-    workers: Vec<u32>,
+pub(crate) struct Family {
+    pub(crate) zygote: u32,
+    pub(crate) workers: Vec<u32>,
 }
 
 /// Ends what goes on until this is set, also when a test fails.
@@ -24,7 +24,7 @@ struct Over<'a>(&'a AtomicBool);
 
 impl Family {
     /// Of a server that has one of each at least.
-    fn of(process: &Process) -> Self {
+    pub(crate) fn of(process: &Process) -> Self {
         eventually("there are workers", || {
             let all = process.descendants();
             let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
@@ -47,7 +47,7 @@ fn parent(pid: u32) -> Option<u32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
-fn signal(name: &str, pids: &[u32]) {
+pub(crate) fn signal(name: &str, pids: &[u32]) {
     for pid in pids {
         // One that has ended meanwhile was killed by the end of its parent.
         let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();

@@ -31,6 +31,7 @@ impl ScanPolicy {
         if scan.unpack.len() != scan.unpack.iter().collect::<BTreeSet<_>>().len() {
             here.report("scan.unpack", "names a kind twice");
         }
+        self.partial.check(self, &mut here.at("partial"));
         super::skip::check(&self.skip, here);
         here.count("rules", self.rules.len(), 0, Config::MAX_RULES);
         let mut names = BTreeMap::new();

@@ -74,6 +74,27 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     // Values that are no values of their field.
     ("listen: 1344", "1:9: listen: ", &["an IP address and a port, such as 0.0.0.0:1344"]),
     ("listen: localhost:1344", "1:9: listen: ", &["\"localhost:1344\"", "an IP address and a port"]),
+    (
+        "policies: [{name: a, partial: {delay: 0s}}]",
+        "policies[0].partial.delay: ",
+        &["0s is not within 1s to 1h"],
+    ),
+    (
+        "policies: [{name: a, partial: {chunkSize: 2Mi}}]",
+        "policies[0].partial.chunkSize: ",
+        &["not within 1Ki to 1Mi"],
+    ),
+    ("policies: [{name: a, partial: {tail: 1Gi}}]", "policies[0].partial.tail: ", &["not within 0 to 16Mi"]),
+    (
+        "policies: [{name: a, partial: {exceptTypes: [html]}}]",
+        "policies[0].partial.exceptTypes[0]: ",
+        &["is no type"],
+    ),
+    (
+        "policies: [{name: a, scan: {maxObjectSize: 100Ki}, partial: {chunkSize: 64Ki}}]",
+        "policies[0].partial.chunkSize: ",
+        &["64Ki is more than a quarter of scan.maxObjectSize (100Ki)"],
+    ),
     ("limits: {sessions: -1}", "1:20: limits.sessions: ", &["`-1`"]),
     ("limits: {sessions: many}", "1:20: limits.sessions: ", &["\"many\""]),
     ("limits: {sessions: 5000000000}", "1:20: limits.sessions: ", &["5000000000"]),

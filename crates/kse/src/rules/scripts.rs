@@ -95,8 +95,11 @@ impl Scripts {
         }
         let mut index = 0;
         let mut has_room = true;
-        while let Some(rule) = rules.get_mut(index) {
+        let mut is_decided = false;
+        while let Some(rule) = rules.get_mut(index).filter(|_| !is_decided) {
             index += 1;
+            // Nothing of this way is left for those behind it.
+            is_decided = rule.verdict == verdict && rule.mode.includes(way) && rule.reason.is_none();
             if rule.verdict != verdict || !rule.mode.includes(way) || rule.hooks.contains(hook) {
                 continue;
             }

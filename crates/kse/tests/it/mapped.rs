@@ -38,6 +38,39 @@ fn each_icap_setting_becomes_its_field() {
             "keepAlive.maxRequests",
             "1000",
         ),
+        (icap(""), "policies.0.partial.enabled", "false"),
+        (
+            icap("<TransferBeforeScanEnding>0</TransferBeforeScanEnding>"),
+            "policies.0.partial.enabled",
+            "false",
+        ),
+        (
+            icap("<TransferBeforeScanEnding>1</TransferBeforeScanEnding>"),
+            "policies.0.partial.enabled",
+            "true",
+        ),
+        (
+            icap("<TransferBeforeScanEnding Delay='30'>1</TransferBeforeScanEnding>"),
+            "policies.0.partial.delay",
+            "30s",
+        ),
+        (
+            icap("<TransferBeforeScanEnding ChunkSize='8'>1</TransferBeforeScanEnding>"),
+            "policies.0.partial.chunkSize",
+            "8Ki",
+        ),
+        (
+            icap("<TransferBeforeScanEnding ChunkSize='9999'>1</TransferBeforeScanEnding>"),
+            "policies.0.partial.chunkSize",
+            "1Mi",
+        ),
+        (
+            icap(
+                "<ScanMaxFileSize>100</ScanMaxFileSize><TransferBeforeScanEnding ChunkSize='64'>1</TransferBeforeScanEnding>",
+            ),
+            "policies.0.partial.chunkSize",
+            "25Ki",
+        ),
         (icap("<HTTPClientIpICAPHeader>X-IP</HTTPClientIpICAPHeader>"), "identity.addressHeader", "X-IP"),
         (icap("<HTTPUserNameICAPHeader>X-User</HTTPUserNameICAPHeader>"), "identity.userHeader", "X-User"),
         (icap("<VirusNameICAPHeader>X-Virus</VirusNameICAPHeader>"), "detectionHeaders.threat", "X-Virus"),
@@ -177,6 +210,10 @@ policies:
     - mailDatabases
     heuristics: shallow
     phishing: false
+  partial:
+    enabled: true
+    delay: 10s
+    chunkSize: 4Ki
 limits:
   sessions: 100
   queueLength: 1024

@@ -11,9 +11,6 @@ fn each_element_without_counterpart_is_named_with_its_value() {
         ("ICAPSettings/RulesFilePath", "/opt/kaspersky/ScanEngine/icap_data/kavicapd_gui_rules.conf"),
         ("ICAPSettings/ResponsesPath", "/opt/kaspersky/ScanEngine/icap_data/templates"),
         ("ICAPSettings/CmdPath", "/opt/kaspersky/ScanEngine/icap_data/scripts"),
-        ("ICAPSettings/TransferBeforeScanEnding", "1"),
-        ("ICAPSettings/TransferBeforeScanEnding/@Delay", "10"),
-        ("ICAPSettings/TransferBeforeScanEnding/@ChunkSize", "4"),
         ("ICAPSettings/TransferBeforeScanEnding/@BlockedUrlCacheEnabled", "1"),
         ("ICAPSettings/TransferBeforeScanEnding/@BlockedUrlCacheKb", "5000"),
         ("ICAPSettings/TransferBeforeScanEnding/@BlockedUrlCacheTtlSec", "1800"),
@@ -211,7 +208,7 @@ fn values_of_another_kind_leave_the_default_and_say_so() {
             "ICAPSettings/MaxIcapSessionsCount",
         ),
         (icap("<MaxIcapSessionsCount/>"), "limits.sessions", "ICAPSettings/MaxIcapSessionsCount"),
-        (icap("<ScanMaxFileSize>10 MB</ScanMaxFileSize>"), "policies", "ICAPSettings/ScanMaxFileSize"),
+        (icap("<ScanMaxFileSize>10 MB</ScanMaxFileSize>"), "policies.0.scan", "ICAPSettings/ScanMaxFileSize"),
         (
             icap("<HTTPUserNameICAPHeader>X User</HTTPUserNameICAPHeader>"),
             "identity",
@@ -243,7 +240,8 @@ fn a_port_that_is_the_admins_moves_the_admin() {
 #[test]
 fn partial_mode_that_is_off_is_not_missed() {
     let xml = icap("<TransferBeforeScanEnding Delay='10' ChunkSize='4'>0</TransferBeforeScanEnding>");
-    assert!(imported(&xml, None).notes.iter().all(|note| !note.element.contains("TransferBeforeScanEnding")));
+    let imported = imported(&xml, None);
+    assert!(imported.notes.iter().all(|note| !note.element.contains("TransferBeforeScanEnding")));
 }
 
 #[test]

@@ -128,6 +128,13 @@ fn scripts_are_hooks_of_the_rules_about_their_results() {
 }
 
 #[test]
+fn a_rule_that_another_leaves_half_of_its_messages_keeps_that_half() {
+    let imported = with_scripts("REQ NON_SCANNED SET_RESP=a EXEC_CMD=b\nANY NON_SCANNED");
+    assert_eq!(shown(&imported), ["Req NON_SCANNED block=notScanned b", "Any NON_SCANNED none "]);
+    imported.config.check().unwrap();
+}
+
+#[test]
 fn a_script_alone_never_lets_anything_pass_that_is_blocked_by_default() {
     let imported = with_scripts("ANY ANY EXEC_CMD=tell");
     assert_eq!(

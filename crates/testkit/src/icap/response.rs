@@ -64,6 +64,8 @@ pub struct IcapResponse {
     pub response_head: Option<Head>,
     /// The encapsulated body.
     pub body: Option<IcapBody>,
+    /// The fields behind it (draft-rousskov-icap-trailers-01).
+    pub trailer: Option<Head>,
 }
 
 /// A source of bytes that blocks.
@@ -176,6 +178,7 @@ impl IcapResponse {
             let Some((_, end)) = entries.peek() else {
                 if name.ends_with("-body") && name != "null-body" {
                     response.body = Some(read_body(source, status)?);
+                    response.trailer = read_trailer(source, &response.head)?;
                 }
                 break;
             };
@@ -219,6 +222,28 @@ impl IcapResponse {
         }
         Ok(())
     }
+}
+
+/// What a head announces stands behind the body, and nothing else.
+fn read_trailer<S: Source>(source: &mut S, head: &Head) -> Result<Option<Head>, S::Error> {
+    let Some(announced) = head.get("Trailer") else { return Ok(None) };
+    if !head.names("Allow", "trailers") {
+        return Err("a trailer is announced, but not that there are any".to_owned().into());
+    }
+    let mut bytes = b"trailer\r\n".to_vec();
+    loop {
+        let line = source.line(MAX_ICAP_HEAD)?;
+        bytes.extend_from_slice(&line);
+        if line == b"\r\n" {
+            break;
+        }
+    }
+    let trailer = strict_head(&bytes)?;
+    let names: Vec<_> = trailer.fields.iter().map(|field| field.name.as_str()).collect();
+    if names.join(", ") != announced {
+        return Err(format!("the trailer has {names:?}, announced was {announced}").into());
+    }
+    Ok(Some(trailer))
 }
 
 fn strict_head(bytes: &[u8]) -> Result<Head, String> {
