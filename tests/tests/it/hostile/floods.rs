@@ -116,6 +116,8 @@ fn abuse_14_many_unfinished_heads_stay_within_their_bounds_and_leave_nothing() {
         for icap in &mut open {
             icap.send(start);
         }
+        let sessions = || ground.metric("icapstan_icap_sessions", "");
+        eventually("all were accepted", || (sessions() >= number(COUNT)).then_some(()));
         ground.tries("unfinished heads", &[], || {});
         let peak = ground.process().usage().peak_resident;
         let each = peak.saturating_sub(before) / COUNT as u64;

@@ -1,7 +1,7 @@
 //! Where hostile inputs are tried: one server, one input at a time, and somebody else who uses it.
 
 use crate::common::{assert_204, assert_block, respmod, shared};
-use icapstan_testkit::{IcapClient, Kind, Message, ReadError, Standalone, eicar};
+use icapstan_testkit::{IcapClient, Kind, Message, ReadError, Standalone, eicar, eventually};
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
@@ -77,6 +77,7 @@ impl Ground {
     #[track_caller]
     pub(super) fn tries_within(&self, limit: Duration, what: &str, moves: &[Moves], attack: impl FnOnce()) {
         let _naming = Naming(what);
+        let open = self.metric("icapstan_icap_sessions", "");
         let neighbour = Neighbour::begin(&self.server);
         let before: Vec<f64> = moves.iter().map(|Moves(name, labels, _)| self.metric(name, labels)).collect();
         let begun = Instant::now();
@@ -87,6 +88,11 @@ impl Ground {
             self.has_moved(what, name, labels, before + by);
         }
         neighbour.finish();
+        // Counters move a moment after the bytes that they count, but before their connection is over: what
+        // is tried next must not count what was tried here.
+        eventually("the connections are over", || {
+            (self.metric("icapstan_icap_sessions", "") < open + 0.5).then_some(())
+        });
     }
 
     /// Counters move a moment after the bytes that they count.
