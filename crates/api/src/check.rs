@@ -4,6 +4,7 @@ mod events;
 mod headers;
 mod hooks;
 mod identity;
+mod overload;
 mod partial;
 mod policy;
 mod policy_test;
@@ -98,7 +99,7 @@ impl Config {
                 "limits.queueLength",
                 format!(
                     "{} is less than twice limits.sessions ({sessions}): when the queue is full, clients \
-                     are refused with 500 although they hold a session",
+                     are refused although they hold a session",
                     sizing.queue_length
                 ),
             );
@@ -129,7 +130,7 @@ impl Config {
                     &format!("policies[{index}].scan.maxObjectSize"),
                     format!(
                         "{size} is more than half of limits.memory ({}): two such objects at the same \
-                         time do not fit, and one of them is refused with 503",
+                         time do not fit, and one of them is refused",
                         sizing.memory
                     ),
                 );
@@ -279,6 +280,11 @@ impl Limits {
         here.within("spool", self.spool, ByteSize::mib(1), ByteSize::gib(65_536));
         here.within("icapHeadSize", self.icap_head_size, ByteSize::kib(4), ByteSize::mib(1));
         here.within("httpHeadSize", self.http_head_size, ByteSize::kib(8), ByteSize::mib(4));
+        if let Some(advertised) = self.advertised_sessions {
+            advertised.check(here);
+        }
+        self.refusals.check(&mut here.at("refusals"));
+        self.per_client.check(&mut here.at("perClient"));
     }
 }
 
@@ -313,6 +319,12 @@ impl ScannerSettings {
 impl KeepAlive {
     fn check(&self, here: &mut Checker<'_>) {
         here.lasts("idleTimeout", self.idle_timeout, Duration::from_secs(1), 24 * HOUR);
+        if !self.max_age.is_zero() {
+            here.lasts("maxAge", self.max_age, Duration::from_secs(1), 8760 * HOUR);
+        }
+        if self.only_when_asked && !self.enabled {
+            here.report("onlyWhenAsked", "says nothing beside `enabled: false`");
+        }
     }
 }
 

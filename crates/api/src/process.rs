@@ -1,6 +1,6 @@
 //! Settings of the process: limits, workers, connections, log.
 
-use crate::ByteSize;
+use crate::{AdvertisedSessions, ByteSize, PerClient, RefusalStatuses};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,20 +9,27 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
-    /// ICAP connections; one more gets 429.
+    /// ICAP connections; requests on one more are refused, unless an idle one can give way.
     pub sessions: u32,
-    /// Objects that wait for a worker; one more gets 500. Default: twice `sessions`.
+    /// What clients are told of that. Default: `sessions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertised_sessions: Option<AdvertisedSessions>,
+    /// Objects that wait for a worker; one more is refused. Default: twice `sessions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_length: Option<u32>,
-    /// Body bytes kept in memory; beyond that 503. Default: half of what the process may use.
+    /// Body bytes kept in memory; what goes beyond is refused. Default: half of what the process may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
-    /// Body bytes kept in spool files; beyond that 503.
+    /// Body bytes kept in spool files; what goes beyond is refused.
     pub spool: ByteSize,
     /// The ICAP request line and header fields.
     pub icap_head_size: ByteSize,
     /// Each encapsulated HTTP head.
     pub http_head_size: ByteSize,
+    /// What is answered to what there is no room for.
+    pub refusals: RefusalStatuses,
+    /// What one client may take.
+    pub per_client: PerClient,
 }
 
 /// The pool of workers (`scanner`).
@@ -55,8 +62,14 @@ pub struct KeepAlive {
     /// How long a connection may be idle.
     #[serde(with = "crate::duration")]
     pub idle_timeout: Duration,
-    /// How many transactions a connection serves; 0 sets no limit.
+    /// How many transactions a connection serves, give or take a tenth; 0 sets no limit.
     pub max_requests: u32,
+    /// How old a connection gets, give or take a tenth; 0 sets no limit.
+    #[serde(with = "crate::duration")]
+    pub max_age: Duration,
+    /// Whether a connection ends after each transaction whose request does not ask for more with
+    /// `Connection: keep-alive`.
+    pub only_when_asked: bool,
 }
 
 /// How long a peer may take (`timeouts`).
@@ -123,11 +136,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 10_000,
+            advertised_sessions: None,
             queue_length: None,
             memory: None,
             spool: ByteSize::gib(4),
             icap_head_size: ByteSize::kib(64),
             http_head_size: ByteSize::kib(256),
+            refusals: RefusalStatuses::default(),
+            per_client: PerClient::default(),
         }
     }
 }
@@ -144,7 +160,13 @@ impl Default for ScannerSettings {
 
 impl Default for KeepAlive {
     fn default() -> Self {
-        Self { enabled: true, idle_timeout: Duration::from_secs(70), max_requests: 0 }
+        Self {
+            enabled: true,
+            idle_timeout: Duration::from_secs(70),
+            max_requests: 0,
+            max_age: Duration::ZERO,
+            only_when_asked: false,
+        }
     }
 }
 

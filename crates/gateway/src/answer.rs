@@ -85,7 +85,7 @@ pub(crate) async fn pass<I: Io>(
         while let Body::Data(data) = exchange.next().await? {
             preview.extend_from_slice(data);
             if !memory.grow_to(preview.capacity() as u64) {
-                return transaction.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
+                return transaction.refuse(exchange, Shortage::Memory).await;
             }
         }
     }

@@ -35,8 +35,8 @@ pub struct GatewayConfig {
     pub url_lists: UrlLists,
     /// Who is asked about URLs in no list.
     pub reputation: Option<Arc<Reputation>>,
-    /// `Max-Connections`: what all replicas behind one address take together.
-    pub max_connections: u32,
+    /// `Max-Connections`: what all replicas behind one address take together, if clients are told.
+    pub max_connections: Option<u32>,
     /// What bodies that are held in memory take theirs from.
     pub memory: Arc<Budget>,
     /// Bytes of bodies held in spool files at once.
@@ -96,7 +96,7 @@ pub struct Gateway {
     pub(crate) events: Events,
     pub(crate) hooks: Hooks,
     access_log: Option<AccessLog>,
-    max_connections: u32,
+    max_connections: Option<u32>,
     /// Differs from process to process, so that transaction ids do.
     id_base: u64,
     transactions: AtomicU64,

@@ -1,8 +1,10 @@
 //! What operators see of transactions.
 
 use icapstan_api::Config;
+use icapstan_icap_server::Refusals;
+use icapstan_icap_server::proto::Status;
 use icapstan_metrics::{Counter, Counters, Families, Gauge, Histograms, Labels, NamedCounters, label};
-use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Reason, VerdictKind};
+use icapstan_model::{FailedReason, Findings, Mode, NonScannedReason, Reason, Refusal, VerdictKind};
 use prometheus::Registry;
 use std::time::Duration;
 
@@ -51,6 +53,27 @@ label! {
         QueueFull = "queue-full",
         /// Time until the deadline of the scan.
         Hopeless = "hopeless",
+    }
+}
+
+// === impl Shortage ===
+
+impl Shortage {
+    /// What is answered for it.
+    pub(crate) const fn status(self, refusals: Refusals) -> Status {
+        match self {
+            Self::Memory => refusals.memory,
+            Self::QueueFull | Self::Hopeless => refusals.queue,
+        }
+    }
+}
+
+impl From<Refusal> for Shortage {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::QueueFull => Self::QueueFull,
+            Refusal::Hopeless => Self::Hopeless,
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl OptionsCache {
         &self,
         service: &Service,
         istag: IsTag,
-        max_connections: u32,
+        max_connections: Option<u32>,
         close: bool,
         out: &mut Vec<u8>,
     ) {
@@ -67,13 +67,20 @@ impl OptionsCache {
     }
 }
 
-fn write(service: &Service, istag: IsTag, max_connections: u32, second: u64, close: bool, out: &mut Vec<u8>) {
+fn write(
+    service: &Service,
+    istag: IsTag,
+    max_connections: Option<u32>,
+    second: u64,
+    close: bool,
+    out: &mut Vec<u8>,
+) {
     OptionsAnswer {
         methods: &service.methods,
         service: concat!("icapstan ", env!("CARGO_PKG_VERSION")),
         service_id: "icapstan",
         istag: istag.as_str(),
-        max_connections: Some(max_connections),
+        max_connections,
         ttl: service.options_ttl,
         date: &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)),
         allow_no_content: service.allow_no_content,

@@ -16,7 +16,7 @@ use crate::skip::{Here, Skip};
 use crate::store::{Store, StoreError};
 use crate::url_lists::Looked;
 use icapstan_api::BodySize;
-use icapstan_icap_server::proto::{Parts, RequestHead, Status};
+use icapstan_icap_server::proto::{Parts, RequestHead};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
     Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Reason, Refusal, ScanReport,
@@ -75,6 +75,8 @@ enum Received {
     Skipped(Skip, Rest),
     /// There is no room.
     Spent,
+    /// It would not be scanned in time, so the rest is not asked for.
+    Refused(Refusal),
     /// What is here is enough to block it.
     Threat(ScanReport),
 }
@@ -155,7 +157,7 @@ impl<'a> Transaction<'a> {
         // Beside another framing a length means nothing (RFC 9112 section 6.3).
         let claimed = context::claimed_len(self.head).filter(|_| !context::is_chunked(self.head));
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
-            return self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await;
+            return self.refuse(exchange, Shortage::Memory).await;
         };
         let mut partial = Partial::new(self.mode, self.head, self.service.policy.partial());
         let received = self.receive(exchange, &mut store, &mut partial, claimed).await?;
@@ -166,7 +168,8 @@ impl<'a> Transaction<'a> {
         match received {
             Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
             Received::Spent if out != Out::Nothing => Err(ExchangeError::Aborted),
-            Received::Spent => self.refuse(exchange, Status::UNAVAILABLE, Shortage::Memory).await,
+            Received::Spent => self.refuse(exchange, Shortage::Memory).await,
+            Received::Refused(refusal) => self.refuse(exchange, refusal.into()).await,
             Received::Skipped(skip, rest) => {
                 self.gateway.metrics.skips.inc(&self.service.policy.skips()[skip.index].name);
                 self.skip = Some(skip);
@@ -181,12 +184,7 @@ impl<'a> Transaction<'a> {
             Received::Whole => match self.scan(exchange, &mut store, &mut partial).await? {
                 Ok(report) => self.conclude(exchange, &report, Some((store, partial.out)), &[]).await,
                 Err(_) if partial.out != Out::Nothing => Err(ExchangeError::Aborted),
-                Err(Refusal::QueueFull) => {
-                    self.refuse(exchange, Status::SERVER_ERROR, Shortage::QueueFull).await
-                }
-                Err(Refusal::Hopeless) => {
-                    self.refuse(exchange, Status::SERVER_ERROR, Shortage::Hopeless).await
-                }
+                Err(refusal) => self.refuse(exchange, refusal.into()).await,
             },
         }
     }
@@ -254,12 +252,22 @@ impl<'a> Transaction<'a> {
                     {
                         return Ok(Received::Skipped(skip, Rest::default()));
                     }
+                    if let Some(refusal) = self.refusal_ahead(store, claimed) {
+                        return Ok(Received::Refused(refusal));
+                    }
                     previewing = false;
                     exchange.proceed().await?;
                 }
                 Body::End => return Ok(Received::Whole),
             }
         }
+    }
+
+    /// Why a body, of which more is to come, would not be scanned in time. Asking for the rest of it
+    /// would only add to the load.
+    fn refusal_ahead(&self, store: &Store, claimed: Option<u64>) -> Option<Refusal> {
+        let len = claimed.unwrap_or_default().max(store.len());
+        self.gateway.port.refusal(self.epoch.as_ref()?, len, self.service.policy.profile().timeout)
     }
 
     /// Whether what has been received is left out, now that more of it is not asked for.
@@ -407,12 +415,12 @@ impl<'a> Transaction<'a> {
     pub(crate) async fn refuse<I: Io>(
         &mut self,
         exchange: &mut Exchange<'_, I>,
-        status: Status,
         cause: Shortage,
     ) -> Result<(), ExchangeError> {
         self.gateway.metrics.refused(cause);
         self.conclusion = Conclusion { action: "refuse", reason: cause.as_str(), ..self.conclusion };
         let fields = [("X-Icapstan-Reason", cause.as_str())];
+        let status = cause.status(exchange.refusals());
         let reply = Reply { status, istag: &self.istag, fields: &fields, parts: Parts::Nothing };
         exchange.answer(reply, &[]).await
     }

@@ -1,6 +1,6 @@
 //! How many connections there may be, and how long each state of one may last.
 
-use crate::Budget;
+use crate::{Budget, ClientLimits, Refusals};
 use icapstan_icap_proto::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,21 @@ use std::time::Duration;
 /// Settings of a [`Server`](crate::Server).
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Connections served at once. Further ones are answered 429, except for OPTIONS.
+    /// Connections served at once. Idle ones give way to further ones; when there is none, requests other
+    /// than OPTIONS are refused.
     pub sessions: usize,
-    /// Requests after which a connection ends; 0 for no limit.
+    /// Requests after which a connection ends, give or take a tenth; 0 for no limit.
     pub max_requests: u64,
+    /// How old a connection gets, give or take a tenth; zero for no limit.
+    pub max_age: Duration,
     /// Whether connections persist at all (RFC 3507 section 4.1).
     pub keep_alive: bool,
+    /// Whether they do only after requests that ask for it.
+    pub only_when_asked: bool,
+    /// What one client may take.
+    pub per_client: ClientLimits,
+    /// What is answered where there is no room.
+    pub refusals: Refusals,
     /// How large the parts of a request may be.
     pub limits: Limits,
     /// How long each state may last.
@@ -52,7 +61,11 @@ impl Default for ServerConfig {
         Self {
             sessions: 10_000,
             max_requests: 0,
+            max_age: Duration::ZERO,
             keep_alive: true,
+            only_when_asked: false,
+            per_client: ClientLimits::default(),
+            refusals: Refusals::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             memory: Budget::unwatched(1 << 30),

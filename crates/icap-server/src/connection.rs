@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use crate::config::{ServerConfig, Timeouts};
 use crate::exchange::ExchangeError;
 use crate::io::Io;
-use crate::{Budget, Share};
+use crate::{Budget, Refusals, Share};
 use icapstan_icap_proto::{ChunkHead, Decoder, LAST_CHUNK};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ pub(crate) struct Connection<I> {
     /// What is to be written before anything else.
     pub(crate) output: Vec<u8>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) refusals: Refusals,
     /// The peer has closed its sending side.
     pub(crate) ended: bool,
     /// Since the last request.
@@ -85,6 +86,7 @@ impl<I: Io> Connection<I> {
             decoder: Decoder::new(config.limits),
             output: Vec::new(),
             timeouts: config.timeouts,
+            refusals: config.refusals,
             ended: false,
             traffic: Traffic::default(),
             io,

@@ -1,8 +1,8 @@
 //! One request and its answer, as a service sees them.
 
-use crate::Io;
 use crate::alarm::Deadline;
 use crate::connection::{Connection, Pieces, Traffic};
+use crate::{Io, Refusals};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
     last_chunk_with_original, put_field,
@@ -97,11 +97,11 @@ pub(crate) enum AnswerState {
 
 impl ExchangeError {
     /// What is answered to it where no answer was begun; `None`: nothing.
-    pub(crate) fn status(self) -> Option<Status> {
+    pub(crate) fn status(self, refusals: Refusals) -> Option<Status> {
         match self {
             Self::Decode(error) => Some(error.status()),
             Self::ReadTimeout => Some(Status::REQUEST_TIMEOUT),
-            Self::Spent => Some(Status::UNAVAILABLE),
+            Self::Spent => Some(refusals.memory),
             Self::WriteTimeout | Self::Gone | Self::Aborted => None,
         }
     }
@@ -145,7 +145,7 @@ impl<'c, I: Io> Exchange<'c, I> {
             (AnswerState::Done(status), _) => Some(status),
             (AnswerState::Begun, _) => None,
             (AnswerState::None, Ok(()) | Err(ExchangeError::Aborted)) => Some(Status::SERVER_ERROR),
-            (AnswerState::None, Err(error)) => error.status(),
+            (AnswerState::None, Err(error)) => error.status(self.connection.refusals),
         }
     }
 
@@ -153,6 +153,11 @@ impl<'c, I: Io> Exchange<'c, I> {
     /// counts as well.
     pub fn traffic(&self) -> Traffic {
         self.connection.traffic
+    }
+
+    /// What is answered where there is no room.
+    pub fn refusals(&self) -> Refusals {
+        self.connection.refusals
     }
 
     /// Which answers the client can take now.

@@ -3,7 +3,8 @@
 //! ```text
 //!  accept ─▶ session ─▶ head ─▶ Service::route ─▶ Service::serve(Exchange) ─▶ next request
 //!     │         └─ idle, slow or broken: answered and closed, each state by its own deadline
-//!     └─ over the session limit: OPTIONS is answered, everything else gets 429
+//!     └─ over the session limit: the longest idle connection gives way; without one OPTIONS is
+//!        answered, and everything else is refused
 //! ```
 //!
 //! Refuses to do: scanning, policy, URLs. A [`Service`] decides what to answer; this crate sees to
@@ -23,21 +24,27 @@
 mod alarm;
 mod budget;
 mod buffer;
+mod caps;
+mod clients;
 mod config;
 mod connection;
 mod exchange;
+mod idle;
 mod io;
 mod metrics;
+mod refusal;
 mod server;
 mod service;
 mod session;
 
 pub use budget::{Budget, Share};
+pub use clients::ClientLimits;
 pub use config::{ServerConfig, Timeouts};
 pub use connection::Traffic;
 pub use exchange::{Body, Exchange, ExchangeError, Reply};
 pub use icapstan_icap_proto as proto;
 pub use io::Io;
 pub use metrics::ServerMetrics;
+pub use refusal::Refusals;
 pub use server::{Server, Shutdown};
 pub use service::Service;

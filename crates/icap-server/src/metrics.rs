@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct ServerMetrics {
     pub(crate) connections: Counter,
     pub(crate) refused: Counter,
+    pub(crate) gave_way: Counter,
+    pub(crate) faults: Counter,
     pub(crate) sessions: Gauge,
     pub(crate) sessions_limit: Gauge,
     pub(crate) states: Gauges<State>,
@@ -19,6 +21,7 @@ pub struct ServerMetrics {
     requests: Counters<(ByMethod, Code)>,
     malformed: Counters<ByError>,
     ended: Counters<Cause>,
+    clients: Counters<ClientLimit>,
     seconds: Histograms<ByMethod>,
 }
 
@@ -49,6 +52,18 @@ label! {
         Memory = "memory",
         /// A begun answer could not be completed, or was cut.
         Aborted = "aborted",
+    }
+}
+
+label! {
+    /// A limit of a single client.
+    pub(crate) enum ClientLimit as "limit" {
+        /// The connection was closed: even those of it that wait for a session are too many.
+        Connections = "connections",
+        /// A request came on a connection beyond its sessions.
+        Sessions = "sessions",
+        /// A request came too soon.
+        Rate = "rate",
     }
 }
 
@@ -115,12 +130,20 @@ impl ServerMetrics {
             connections: make.counter("icapstan_icap_connections_total", "ICAP connections accepted.")?,
             refused: make.counter(
                 "icapstan_icap_connections_refused_total",
-                "ICAP connections closed or answered 429 because of the session limit.",
+                "ICAP connections that were closed, and requests that were refused, because of the session limit.",
+            )?,
+            gave_way: make.counter(
+                "icapstan_icap_connections_gave_way_total",
+                "Idle ICAP connections that were closed to make room for others.",
+            )?,
+            faults: make.counter(
+                "icapstan_icap_faults_total",
+                "Requests answered 500 by a fault of the program.",
             )?,
             sessions: make.gauge("icapstan_icap_sessions", "ICAP connections open now.")?,
             sessions_limit: make.gauge(
                 "icapstan_icap_sessions_limit",
-                "ICAP connections that are served at once; further ones are answered 429.",
+                "ICAP connections that are served at once.",
             )?,
             states: make.gauges(
                 "icapstan_icap_session_states",
@@ -143,6 +166,10 @@ impl ServerMetrics {
                 "icapstan_icap_sessions_ended_total",
                 "ICAP sessions that ended in the midst of a request, by cause.",
             )?,
+            clients: make.counters(
+                "icapstan_icap_client_refusals_total",
+                "ICAP connections that were closed, and requests that were refused, because of a limit of one client.",
+            )?,
             seconds: make.histograms(
                 "icapstan_icap_transaction_seconds",
                 "From the end of a request's heads to the end of its answer.",
@@ -161,6 +188,10 @@ impl ServerMetrics {
 
     pub(crate) fn ended(&self, cause: Cause) {
         self.ended.inc(cause);
+    }
+
+    pub(crate) fn client_refused(&self, limit: ClientLimit) {
+        self.clients.inc(limit);
     }
 
     pub(crate) fn took(&self, method: Method, time: Duration) {

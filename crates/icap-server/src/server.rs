@@ -1,5 +1,8 @@
 //! The listener, and what its sessions share.
 
+use crate::clients::Clients;
+use crate::idle::{IdleSet, Room};
+use crate::metrics::ClientLimit;
 use crate::session::Session;
 use crate::{Budget, ServerConfig, ServerMetrics, Service};
 use socket2::{SockRef, TcpKeepalive};
@@ -36,6 +39,10 @@ pub(crate) struct Shared<S> {
     pub(crate) metrics: ServerMetrics,
     /// For heads and read buffers that are larger than usual.
     pub(crate) memory: Arc<Budget>,
+    /// Connections without a request.
+    pub(crate) idle: IdleSet,
+    /// What single clients take, where that is limited.
+    pub(crate) clients: Option<Arc<Clients>>,
     stop: CancellationToken,
     slots: Arc<AtomicUsize>,
 }
@@ -73,6 +80,7 @@ impl Server {
     pub fn start<S: Service>(self, service: S) -> io::Result<Shutdown> {
         let listener = self.socket.listen(4096)?;
         let memory = Arc::clone(&self.config.memory);
+        let clients = Clients::new(&self.config.per_client);
         let stop = CancellationToken::new();
         let sessions = TaskTracker::new();
         let shared = Arc::new(Shared {
@@ -80,6 +88,8 @@ impl Server {
             config: self.config,
             metrics: self.metrics,
             memory,
+            idle: IdleSet::default(),
+            clients,
             stop: stop.clone(),
             slots: Arc::new(AtomicUsize::new(0)),
         });
@@ -110,18 +120,22 @@ async fn accept<S: Service>(listener: &TcpListener, shared: &Arc<Shared<S>>, tra
             }
         };
         shared.metrics.connections.inc();
-        let Some(seat) = Slot::take(&listening, most) else {
+        let Some(seat) = Slot::take(&listening, most).or_else(|| shared.replace_seat()) else {
             shared.metrics.refused.inc();
             debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
             continue;
         };
+        let Ok(guest) = shared.clients.as_ref().map_or(Ok(None), |clients| clients.enter(peer.ip())) else {
+            shared.metrics.client_refused(ClientLimit::Connections);
+            debug!(%peer, "A connection was closed: its client has too many.");
+            continue;
+        };
         prepare(&stream);
-        let slot = shared.take_slot();
+        let room = Room { seat: Some(seat), slot: shared.take_slot() };
         let shared = Arc::clone(shared);
         tracker.spawn(async move {
-            let _seat = seat;
             let _guard = SessionGuard::new(&shared.metrics);
-            Session::new(&*shared, stream, peer, slot).run().await;
+            Session::new(&*shared, stream, peer, room, guest).run().await;
         });
     }
 }
@@ -163,6 +177,28 @@ impl<S> Shared<S> {
         Slot::take(&self.slots, self.config.sessions)
     }
 
+    /// The session of an idle connection, which is closed.
+    pub(crate) fn replace_slot(&self) -> Option<Slot> {
+        self.count_replaced(self.idle.take_slot())
+    }
+
+    /// The seat of an idle connection, which is closed.
+    fn replace_seat(&self) -> Option<Slot> {
+        self.count_replaced(self.idle.take_seat())
+    }
+
+    fn count_replaced(&self, slot: Option<Slot>) -> Option<Slot> {
+        if slot.is_some() {
+            self.metrics.gave_way.inc();
+        }
+        slot
+    }
+
+    /// Whether more than three quarters of the sessions are taken.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.slots.load(Ordering::Relaxed) > self.config.sessions / 4 * 3
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }
@@ -180,7 +216,7 @@ impl<S> Shared<S> {
 // === impl Slot ===
 
 impl Slot {
-    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+    pub(crate) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         let mut now = taken.load(Ordering::Relaxed);
         while now < most {
             match taken.compare_exchange_weak(now, now + 1, Ordering::AcqRel, Ordering::Relaxed) {

@@ -1,15 +1,18 @@
 //! One connection from its first byte to its last.
 
 use crate::alarm::Deadline;
+use crate::caps::Caps;
+use crate::clients::Guest;
 use crate::connection::{Connection, Traffic};
 use crate::exchange::{AnswerState, ExchangeError};
-use crate::metrics::{Cause, State};
-use crate::server::{Shared, Slot};
+use crate::idle::{BUSY, BUSY_WHEN_NEARLY_FULL, Room};
+use crate::metrics::{Cause, ClientLimit, State};
+use crate::refusal::Shortage;
+use crate::server::Shared;
 use crate::{Body, Exchange, Io, Reply, Service};
 use icapstan_icap_proto::{Answer, DecodeError, Event, Method, Parts, RequestHead, Status};
 use icapstan_metrics::Gauges;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -17,9 +20,13 @@ use tracing::debug;
 pub(crate) struct Session<'s, S: Service, I> {
     shared: &'s Shared<S>,
     connection: Connection<I>,
-    /// Empty while the server is over its session limit: then only OPTIONS is served.
-    slot: Option<Slot>,
+    room: Room,
+    /// The client, where what it takes is limited.
+    guest: Option<Guest>,
+    caps: Caps,
     requests: u64,
+    /// When the last request was done, or else the connection began.
+    quiet_since: Instant,
     standing: Standing<'s>,
 }
 
@@ -54,9 +61,17 @@ enum NoHead {
 // === impl Session ===
 
 impl<'s, S: Service, I: Io> Session<'s, S, I> {
-    pub(crate) fn new(shared: &'s Shared<S>, io: I, peer: SocketAddr, slot: Option<Slot>) -> Self {
+    pub(crate) fn new(
+        shared: &'s Shared<S>,
+        io: I,
+        peer: SocketAddr,
+        room: Room,
+        guest: Option<Guest>,
+    ) -> Self {
         let connection = Connection::new(io, peer, &shared.config, &shared.memory);
-        Self { shared, connection, slot, requests: 0, standing: Standing::new(&shared.metrics.states) }
+        let caps = Caps::new(&shared.config);
+        let standing = Standing::new(&shared.metrics.states);
+        Self { shared, connection, room, guest, caps, requests: 0, quiet_since: Instant::now(), standing }
     }
 
     pub(crate) async fn run(mut self) {
@@ -81,15 +96,13 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             let method = head.method();
             let started = Instant::now();
             self.requests += 1;
-            if self.slot.is_none() {
-                self.slot = self.shared.take_slot();
-            }
             let after = if method == Method::Options {
                 self.serve_options(&head).await
             } else {
                 self.serve_modification(&head).await
             };
-            self.shared.metrics.took(method, started.elapsed());
+            self.quiet_since = Instant::now();
+            self.shared.metrics.took(method, self.quiet_since - started);
             self.count_traffic();
             self.connection.decoder.recycle(head);
             self.standing.enter(State::Idle);
@@ -103,11 +116,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
 
     /// Whether the connection is to end after the answer to this request.
     fn closes(&self, head: &RequestHead) -> bool {
-        let config = &self.shared.config;
-        !config.keep_alive
-            || head.connection_has("close")
-            || (config.max_requests > 0 && self.requests >= config.max_requests)
-            || self.shared.is_stopping()
+        self.caps.end_with(head, self.requests) || self.shared.is_stopping()
     }
 
     async fn read_head(&mut self) -> Result<Box<RequestHead>, NoHead> {
@@ -142,16 +151,13 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     }
 
     /// Waits for the first byte of a request. Ends with [`NoHead::Idle`] at the idle deadline, when
-    /// the client closes, and soon after the server is told to stop.
+    /// the client closes, when its place is needed, and soon after the server is told to stop.
     async fn wait_for_request(&mut self) -> Result<(), NoHead> {
-        /// So long the next request of a busy connection is waited for by the shortest way: with no
-        /// look at whether the server stops, and with buffers that are kept. Longer than
-        /// [`Timeouts::stop_idle`](crate::Timeouts::stop_idle).
-        const BUSY: Duration = Duration::from_secs(1);
-        let Self { connection, shared, .. } = self;
+        let Self { connection, shared, room, quiet_since, .. } = self;
         let idle = connection.timeouts.idle;
-        match connection.fill(Deadline::In(BUSY.min(idle))).await {
-            Err(ExchangeError::ReadTimeout) if idle > BUSY => {}
+        let busy = if shared.is_nearly_full() { BUSY_WHEN_NEARLY_FULL } else { BUSY };
+        match connection.fill(Deadline::In(busy.min(idle))).await {
+            Err(ExchangeError::ReadTimeout) if idle > busy => {}
             read => return read.map_err(|_| NoHead::Idle),
         }
         connection.shrink();
@@ -162,11 +168,15 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             shared.stopping().await;
             tokio::time::sleep(stop_idle).await;
         };
-        tokio::select! {
+        let mut resting = shared.idle.rest(room, *quiet_since);
+        let read = tokio::select! {
             biased;
-            read = connection.fill(Deadline::In(idle.saturating_sub(BUSY))) => read.map_err(|_| NoHead::Idle),
+            read = connection.fill(Deadline::In(idle.saturating_sub(busy))) => read.map_err(|_| NoHead::Idle),
+            () = resting.replaced() => Err(NoHead::Idle),
             () = stopping => Err(NoHead::Idle),
-        }
+        };
+        *room = resting.end();
+        read
     }
 
     async fn serve_options(&mut self, head: &RequestHead) -> After {
@@ -205,9 +215,10 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     async fn serve_modification(&mut self, head: &RequestHead) -> After {
         let shared = self.shared;
         let method = head.method();
-        if self.slot.is_none() {
-            shared.metrics.refused.inc();
-            return self.refuse(head, Status::TOO_MANY_REQUESTS, true).await;
+        if let Err(shortage) = self.claim_room() {
+            let reason = [("X-Icapstan-Reason", shortage.as_str())];
+            let status = shared.config.refusals.sessions;
+            return self.refuse_with(head, status, &reason, shortage.ends_connection()).await;
         }
         if method == Method::Other {
             return self.refuse(head, Status::NOT_IMPLEMENTED, false).await;
@@ -228,6 +239,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
                 if close || sending { After::Linger } else { After::Next }
             }
             (Ok(()) | Err(ExchangeError::Aborted), AnswerState::None) => {
+                shared.metrics.faults.inc();
                 self.refuse(head, Status::SERVER_ERROR, true).await
             }
             (served, answer) => {
@@ -238,13 +250,47 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         }
     }
 
+    /// Sees to it that the request has its share of the room. That of idle connections is taken before it
+    /// is refused; a client that has its own share already takes nothing of others.
+    fn claim_room(&mut self) -> Result<(), Shortage> {
+        let metrics = &self.shared.metrics;
+        if let Some(guest) = &mut self.guest {
+            if !guest.is_served() {
+                metrics.client_refused(ClientLimit::Sessions);
+                return Err(Shortage::ClientSessions);
+            }
+            if !guest.take() {
+                metrics.client_refused(ClientLimit::Rate);
+                return Err(Shortage::ClientRate);
+            }
+        }
+        if self.room.slot.is_none() {
+            self.room.slot = self.shared.take_slot().or_else(|| self.shared.replace_slot());
+        }
+        if self.room.slot.is_none() {
+            metrics.refused.inc();
+            return Err(Shortage::Sessions);
+        }
+        Ok(())
+    }
+
     /// Answers with an error. The connection goes on if the next request can be found without
     /// reading a body that nobody wants.
     async fn refuse(&mut self, head: &RequestHead, status: Status, close: bool) -> After {
+        self.refuse_with(head, status, &[], close).await
+    }
+
+    async fn refuse_with(
+        &mut self,
+        head: &RequestHead,
+        status: Status,
+        fields: &[(&str, &str)],
+        close: bool,
+    ) -> After {
         let close = close || head.has_body() || self.closes(head);
         let istag = self.shared.service.istag(self.shared.service.route(head.uri()).as_ref());
         let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
-        let reply = Reply { status, istag: &istag, fields: &[], parts: Parts::Nothing };
+        let reply = Reply { status, istag: &istag, fields, parts: Parts::Nothing };
         if let Err(error) = exchange.answer(reply, &[]).await {
             self.give_up(Some(head), error, true).await;
             return After::End;
@@ -272,7 +318,8 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             _ => {}
         }
         // Where part of an answer is out, a second one would be taken for its body.
-        let Some(status) = error.status().filter(|_| !answering) else { return };
+        let refusals = self.shared.config.refusals;
+        let Some(status) = error.status(refusals).filter(|_| !answering) else { return };
         self.connection.output.clear();
         self.put_error(status, true);
         match self.connection.flush_with(&[]).await {

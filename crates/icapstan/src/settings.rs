@@ -1,14 +1,14 @@
 //! Flags over file over defaults.
 
 use crate::cli::Standalone;
-use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_api::{AdvertisedSessions, Config, ConfigError, Machine, Problem, Sizing};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
 };
 use icapstan_hooks::Hooks;
-use icapstan_icap_server::proto::Limits;
-use icapstan_icap_server::{Budget, ServerConfig, Timeouts};
+use icapstan_icap_server::proto::{Limits, Status};
+use icapstan_icap_server::{Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
@@ -104,7 +104,15 @@ impl Settings {
             sessions: limits.sessions as usize,
             memory: Arc::clone(memory),
             max_requests: keep_alive.max_requests.into(),
+            max_age: keep_alive.max_age,
             keep_alive: keep_alive.enabled,
+            only_when_asked: keep_alive.only_when_asked,
+            per_client: self.per_client(),
+            refusals: Refusals {
+                sessions: Status(limits.refusals.sessions),
+                queue: Status(limits.refusals.queue),
+                memory: Status(limits.refusals.memory),
+            },
             limits: Limits {
                 icap_head: bytes(limits.icap_head_size.bytes()),
                 http_head: bytes(limits.http_head_size.bytes()),
@@ -118,6 +126,25 @@ impl Settings {
                 write: timeouts.write,
                 ..Timeouts::default()
             },
+        }
+    }
+
+    fn per_client(&self) -> ClientLimits {
+        let limits = &self.config.limits.per_client;
+        ClientLimits {
+            sessions: limits.sessions,
+            requests_per_second: limits.requests_per_second,
+            burst: limits.burst(),
+            exempt: limits.exempt.clone(),
+        }
+    }
+
+    /// What clients are told of how many connections they may have.
+    fn advertised_sessions(&self) -> Option<u32> {
+        match self.config.limits.advertised_sessions {
+            None => Some(self.config.limits.sessions),
+            Some(AdvertisedSessions::Count(count)) => Some(count.get()),
+            Some(AdvertisedSessions::Nothing) => None,
         }
     }
 
@@ -227,7 +254,7 @@ impl Settings {
             settings: self.served(),
             url_lists,
             reputation,
-            max_connections: self.config.limits.sessions,
+            max_connections: self.advertised_sessions(),
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),
             temp_dir: self.sizing.spool_dir.clone(),

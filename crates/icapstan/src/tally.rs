@@ -47,39 +47,42 @@ struct Cause {
 }
 
 /// All that is told by its number.
-const CAUSES: [Cause; 16] = [
+const CAUSES: [Cause; 17] = [
     Cause {
         kind: EventKind::Refusal,
         word: "sessions",
-        message: "Connections were refused, mostly with 429, since limits.sessions are open.",
+        message: "Connections were closed, or requests refused, since limits.sessions are in use.",
         count: |counts| counts.sum("icapstan_icap_connections_refused_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,
+        word: "client",
+        message: "Connections were closed, or requests refused, since limits.perClient were reached.",
+        count: |counts| counts.sum("icapstan_icap_client_refusals_total", &[]),
+    },
+    Cause {
+        kind: EventKind::Refusal,
         word: "queue-full",
-        message: "Requests were refused with 500, since the queue for scans is full.",
+        message: "Requests were refused, since the queue for scans is full.",
         count: |counts| refused(counts, "queue-full"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "hopeless",
-        message: "Requests were refused with 500, since their scan would not be done before its deadline.",
+        message: "Requests were refused, since their scan would not be done before its deadline.",
         count: |counts| refused(counts, "hopeless"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "memory",
-        message: "Requests were refused with 503, since limits.memory or limits.spool is used up.",
+        message: "Requests were refused, since limits.memory or limits.spool is used up.",
         count: |counts| refused(counts, "memory") + ended(counts, "memory"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "fault",
         message: "Requests were answered 500 by a fault of the program.",
-        count: |counts| {
-            let overload = refused(counts, "queue-full") + refused(counts, "hopeless");
-            answered(counts, "500").saturating_sub(overload)
-        },
+        count: |counts| counts.sum("icapstan_icap_faults_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,

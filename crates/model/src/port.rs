@@ -33,6 +33,12 @@ pub trait ScanPort: Send + Sync + 'static {
         deadline: Instant,
     ) -> ScanFuture<'a>;
 
+    /// Whether a scan that is handed over now, and has so much `time`, would be refused whatever its
+    /// object of `len` bytes or more is: then nobody needs to bring that. `None` is no promise.
+    fn refusal(&self, _epoch: &Arc<Epoch>, _len: u64, _time: Duration) -> Option<Refusal> {
+        None
+    }
+
     /// Whether scans can be made now.
     fn readiness(&self) -> Readiness;
 }
@@ -51,7 +57,7 @@ pub struct ScanReport {
 }
 
 /// Why a scan was not begun. The client is told so by an ICAP status, not by a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum Refusal {
     /// As many scans wait as may.
     #[error("the scan queue is full")]

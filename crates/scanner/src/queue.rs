@@ -97,10 +97,10 @@ impl Queue {
     pub(crate) async fn enter(&self, lane: Lane, deadline: Instant) -> Result<Arc<Ticket>, Refusal> {
         let load = self.load(lane);
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.expected_wait(lane) > left {
+        if self.is_hopeless(lane, left) {
             return Err(Refusal::Hopeless);
         }
-        let waiting = Waiting::begin(self).ok_or(Refusal::QueueFull)?;
+        let waiting = Waiting::begin(self, lane).ok_or(Refusal::QueueFull)?;
         let entered = Entered::begin(load.clone());
         let turn = async {
             let dear = match lane {
@@ -117,6 +117,32 @@ impl Queue {
             _any: any.map_err(|_| Refusal::Hopeless)?,
             entered,
         }))
+    }
+
+    /// Whether an object that comes now, and has so much `time`, is refused.
+    pub(crate) fn refusal(&self, lane: Lane, time: Duration) -> Option<Refusal> {
+        if self.waiting.load(Ordering::Relaxed) >= self.places(lane) {
+            return Some(Refusal::QueueFull);
+        }
+        self.is_hopeless(lane, time).then_some(Refusal::Hopeless)
+    }
+
+    /// Whether waiting would take more than half of the time that is left. The other half is for the
+    /// scan, and for what the estimate is wrong by: were it let in at the last moment, about half of
+    /// those that waited that long would be given up in the midst of their scan, and the workers' time
+    /// spent on them would be lost for those that could be served.
+    fn is_hopeless(&self, lane: Lane, left: Duration) -> bool {
+        left.is_zero() || self.expected_wait(lane) > left / 2
+    }
+
+    /// How many may wait. Who gets a free ticket needs no place in the queue.
+    fn places(&self, lane: Lane) -> usize {
+        let free = self.tickets.available_permits();
+        self.length
+            + match lane {
+                Lane::Cheap => free,
+                Lane::Dear => free.min(self.dear_tickets.available_permits()),
+            }
     }
 
     /// How long an object that comes now will wait for a worker, as far as one can tell.
@@ -173,9 +199,9 @@ impl Drop for Entered {
 // === impl Waiting ===
 
 impl<'a> Waiting<'a> {
-    /// `None` if there is no place left. A free ticket needs no place in the queue.
-    fn begin(queue: &'a Queue) -> Option<Self> {
-        let limit = queue.length + queue.tickets.available_permits();
+    /// `None` if there is no place left.
+    fn begin(queue: &'a Queue, lane: Lane) -> Option<Self> {
+        let limit = queue.places(lane);
         let before = queue.waiting.fetch_add(1, Ordering::Relaxed);
         queue.waiting_gauge.inc();
         let waiting = Self(queue);
@@ -217,6 +243,7 @@ mod tests {
         let mut second = pin!(queue.enter(Lane::Cheap, soon()));
         assert!(poll(first.as_mut()).is_pending());
         assert!(poll(second.as_mut()).is_pending());
+        assert_eq!(queue.refusal(Lane::Cheap, Duration::from_mins(1)), Some(Refusal::QueueFull));
         assert_eq!(queue.enter(Lane::Cheap, soon()).await.unwrap_err(), Refusal::QueueFull);
         assert_eq!(queue.waiting_gauge.get(), 2);
         drop(ticket);
@@ -230,6 +257,7 @@ mod tests {
     #[tokio::test]
     async fn with_no_queue_at_all_a_free_ticket_is_still_given() {
         let queue = queue(1, 1, 0);
+        assert_eq!(queue.refusal(Lane::Cheap, Duration::from_mins(1)), None);
         let ticket = queue.enter(Lane::Cheap, soon()).await.unwrap();
         assert_eq!(queue.enter(Lane::Cheap, soon()).await.unwrap_err(), Refusal::QueueFull);
         drop(ticket);
@@ -260,9 +288,12 @@ mod tests {
         let mut waiting = pin!(queue.enter(Lane::Dear, soon()));
         assert!(poll(waiting.as_mut()).is_pending());
         let begin = Instant::now();
-        let refused = queue.enter(Lane::Dear, begin + Duration::from_secs(3)).await;
+        let refused = queue.enter(Lane::Dear, begin + Duration::from_secs(7)).await;
         assert_eq!(refused.unwrap_err(), Refusal::Hopeless);
         assert!(begin.elapsed() < Duration::from_secs(1), "it did not wait");
+        assert_eq!(queue.refusal(Lane::Dear, Duration::from_secs(7)), Some(Refusal::Hopeless));
+        assert_eq!(queue.refusal(Lane::Cheap, Duration::from_secs(7)), None);
+        assert_eq!(queue.refusal(Lane::Cheap, Duration::ZERO), Some(Refusal::Hopeless));
         assert!(
             queue.expected_wait(Lane::Cheap).is_zero(),
             "what dear objects take says nothing of cheap ones"
@@ -277,6 +308,20 @@ mod tests {
         let _two = queue.enter(Lane::Dear, soon()).await.unwrap();
         let mut third = pin!(queue.enter(Lane::Dear, soon()));
         assert!(poll(third.as_mut()).is_pending());
+        let _further: Vec<_> = (1..100)
+            .map(|_| {
+                let mut waiting = Box::pin(queue.enter(Lane::Dear, soon()));
+                assert!(poll(waiting.as_mut()).is_pending());
+                waiting
+            })
+            .collect();
+        let full = Some(Refusal::QueueFull);
+        assert_eq!(
+            queue.refusal(Lane::Dear, Duration::from_mins(1)),
+            full,
+            "free tickets of others are no places"
+        );
+        assert_eq!(queue.enter(Lane::Dear, soon()).await.unwrap_err(), Refusal::QueueFull);
         let _cheap = queue.enter(Lane::Cheap, soon()).await.unwrap();
         let _another = queue.enter(Lane::Cheap, soon()).await.unwrap();
         assert_eq!(queue.dear_workers(), 1);

@@ -68,6 +68,11 @@ enum Outcome {
     Suspect,
 }
 
+/// Those that an object of `len` bytes or more may wait in.
+pub(crate) fn lanes(len: u64) -> &'static [Lane] {
+    if len > CHEAP_LEN { &[Lane::Dear] } else { &[Lane::Cheap, Lane::Dear] }
+}
+
 /// Scans one object.
 pub(crate) async fn scan(
     crew: &Crew,

@@ -1,8 +1,8 @@
 //! The running scanner: its threads, and the port that gateways call.
 
 use icapstan_model::{
-    Epoch, FailedReason, Findings, GenerationId, Object, Readiness, ScanContext, ScanFuture, ScanPort,
-    ScanReport, Verdict,
+    Epoch, FailedReason, Findings, GenerationId, Object, Readiness, Refusal, ScanContext, ScanFuture,
+    ScanPort, ScanReport, Verdict,
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -169,6 +169,11 @@ impl ScanPort for Scanner {
             }
             result
         })
+    }
+
+    fn refusal(&self, epoch: &Arc<Epoch>, len: u64, time: Duration) -> Option<Refusal> {
+        let (pool, _) = self.pool(epoch)?;
+        scan::lanes(len).iter().map(|lane| pool.queue.refusal(*lane, time)).min()?
     }
 
     fn readiness(&self) -> Readiness {

@@ -17,6 +17,9 @@ pub(crate) struct Family {
     pub(crate) workers: Vec<u32>,
 }
 
+/// Workers that do nothing, so that scans take as long as this lives.
+pub(crate) struct Frozen(Vec<u32>);
+
 /// Ends what goes on until this is set, also when a test fails.
 struct Over<'a>(&'a AtomicBool);
 
@@ -31,6 +34,26 @@ impl Family {
             let workers: Vec<u32> = all.into_iter().filter(|pid| parent(*pid) == Some(zygote)).collect();
             (!workers.is_empty()).then_some(Self { zygote, workers })
         })
+    }
+}
+
+// === impl Frozen ===
+
+impl Frozen {
+    /// Stops all workers of a server that has so many, and the one for small objects.
+    pub(crate) fn all_workers(server: &Standalone, workers: usize) -> Self {
+        let all = eventually("all workers are there", || {
+            let all = Family::of(server.process()).workers;
+            (all.len() == workers + 1).then_some(all)
+        });
+        signal("STOP", &all);
+        Self(all)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("CONT", &self.0);
     }
 }
 

@@ -145,7 +145,7 @@ fn the_page_has_each_setting_and_no_other() {
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
-        limits: {queueLength: 1, memory: 1Gi}
+        limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
         scanner: {workers: 1, inFlight: 2, tempDir: /x}
         events:
         - sink: {file: /y}

@@ -142,7 +142,7 @@ impl Gate {
                 },
                 url_lists: UrlLists::default(),
                 reputation: None,
-                max_connections: 100,
+                max_connections: Some(100),
                 memory: Arc::clone(memory),
                 spool: 0,
                 temp_dir: "/nonexistent".into(),

@@ -4,7 +4,7 @@ use super::response::{IcapResponse, Kind, Source};
 use crate::wait::PATIENCE;
 use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// One connection to an ICAP server.
@@ -39,7 +39,24 @@ impl IcapClient {
 
     /// As [`IcapClient::connect`], for servers that may refuse.
     pub fn try_connect(server: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(server)?;
+        Self::over(TcpStream::connect(server)?)
+    }
+
+    /// As [`IcapClient::connect`], from another address of this machine.
+    #[track_caller]
+    pub fn connect_from(address: IpAddr, server: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let connected = || {
+            let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let socket = socket(family, SocketType::STREAM, None)?;
+            bind(&socket, &SocketAddr::new(address, 0))?;
+            connect(&socket, &server)?;
+            Self::over(socket.into())
+        };
+        connected().unwrap_or_else(|error| panic!("no connection from {address} to {server}: {error}"))
+    }
+
+    fn over(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
