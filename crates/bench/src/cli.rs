@@ -102,6 +102,8 @@ pub(crate) enum Suite {
     Urls,
     /// Time to the first verdict, memory of many workers
     Start,
+    /// Twice the load that a server can bear, beside c-icap
+    Overload,
     /// All of these
     All,
 }

@@ -4,6 +4,7 @@ mod case;
 mod group;
 mod load;
 mod machine;
+mod overload;
 mod probe;
 mod report;
 mod server;
@@ -31,6 +32,7 @@ struct Selection {
     cases: Vec<Case>,
     start: Vec<start::Part>,
     urls: Vec<urls::Part>,
+    overload: bool,
     left_out: Vec<String>,
 }
 
@@ -82,6 +84,11 @@ fn measure(
         print!("{}", text::urls(&result));
         report.urls = Some(result);
     }
+    if selection.overload {
+        let result = overload::measure(context, args)?;
+        print!("{}", overload::text(&result));
+        report.overload = Some(result);
+    }
     Ok(())
 }
 
@@ -96,11 +103,13 @@ impl Selection {
         let about_urls = if args.suite.has(Suite::Urls) { urls::Part::ALL.to_vec() } else { Vec::new() };
         let names: Vec<_> = all.iter().map(|case| case.name).collect();
         let names = names.into_iter().chain(parts.iter().map(|part| part.name()));
-        let names: Vec<_> = names.chain(about_urls.iter().map(|part| part.name())).collect();
+        let names: Vec<_> =
+            names.chain(about_urls.iter().map(|part| part.name())).chain([overload::NAME]).collect();
         let mut cases: Vec<_> = all.iter().filter(|case| wanted(case.name)).cloned().collect();
         let start: Vec<_> = parts.iter().copied().filter(|part| wanted(part.name())).collect();
         let urls: Vec<_> = about_urls.iter().copied().filter(|part| wanted(part.name())).collect();
-        let others = !start.is_empty() || !urls.is_empty();
+        let overload = args.suite.has(Suite::Overload) && wanted(overload::NAME);
+        let others = !start.is_empty() || !urls.is_empty() || overload;
         if cases.is_empty() && !others {
             bail!("no case is called so; there are {}", names.join(", "));
         }
@@ -120,15 +129,16 @@ impl Selection {
                 bail!("only cases with real lists are left, and {REAL_SIGNATURES} names no folder with them");
             }
         }
-        Ok(Self { cases, start, urls, left_out })
+        Ok(Self { cases, start, urls, overload, left_out })
     }
 
     fn needs(&self) -> context::Needs {
         context::Needs {
-            c_icap: self.cases.iter().any(|case| case.subjects().contains(&case::Subject::CIcap)),
+            c_icap: self.overload
+                || self.cases.iter().any(|case| case.subjects().contains(&case::Subject::CIcap)),
             url_check: self.cases.iter().any(|case| matches!(case.database, Database::Domains(_))),
-            clamd: self.cases.iter().any(|case| case.suite == Suite::Scan),
-            load: !self.cases.is_empty() || self.start.contains(&start::Part::Memory),
+            clamd: self.overload || self.cases.iter().any(|case| case.suite == Suite::Scan),
+            load: self.overload || !self.cases.is_empty() || self.start.contains(&start::Part::Memory),
             clamscan: self.start.contains(&start::Part::Verdict),
         }
     }
@@ -178,6 +188,9 @@ mod tests {
         let urls = selection(&["--suite", "urls"]).unwrap();
         assert_eq!(names(&urls), ["urls/usual-16", "urls/usual-1000", "urls/large-16"]);
         assert!(urls.urls.len() == 2 && urls.start.is_empty());
+        let overload = selection(&["--suite", "overload"]).unwrap();
+        assert!(overload.overload && overload.cases.is_empty() && overload.needs().clamd);
+        assert!(!urls.overload);
         let decision = selection(&["--only", "decision"]).unwrap();
         assert!(decision.cases.is_empty() && decision.urls == [urls::Part::Decision]);
     }

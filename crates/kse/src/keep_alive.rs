@@ -50,9 +50,16 @@ pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
         draft.write("keepAlive.maxRequests");
     }
     let always = always.and_then(|value| value.switch(draft).map(|on| (value, on)));
-    if let Some((value, false)) = always {
-        let message =
-            "icapstan keeps connections unless the client says `Connection: close`, as HTTP/1.1 does";
-        draft.approximated(&value.path, &value.text, message);
+    // Beside `enabled: false` it would say nothing.
+    if let Some((value, always)) = always
+        && draft.config.keep_alive.enabled
+    {
+        draft.config.keep_alive.only_when_asked = !always;
+        draft.write("keepAlive.onlyWhenAsked");
+        if !always {
+            let message = "Squid never asks for it, so each of its requests gets a connection of its own; \
+                           `onlyWhenAsked: false` spares those";
+            draft.remark(&value.path, &value.text, message);
+        }
     }
 }

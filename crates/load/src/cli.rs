@@ -54,6 +54,9 @@ pub struct RunArgs {
     /// Requests a second at fixed times; without it each connection asks as fast as it is answered
     #[arg(long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
+    /// Count answers 429, 500 and 503 apart, as what an overloaded server may say
+    #[arg(long)]
+    refusals: bool,
     /// The size of the body, such as 10240 or 10Ki; REQMOD becomes a POST
     #[arg(long, value_name = "SIZE")]
     body: Option<ByteSize>,
@@ -131,6 +134,7 @@ impl RunArgs {
             duration: self.duration,
             warm_up: self.warm_up,
             rate: self.rate,
+            refusals: self.refusals,
             body: self.body.map(ByteSize::to_usize),
             kind: self.kind,
             unique: self.unique,

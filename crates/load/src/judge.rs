@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Right,
     /// A clean body blocked, or an infected one passed.
     Wrong,
+    /// The server is overloaded, and says so.
+    Refused,
     /// Something else.
     Fault(Fault),
 }
@@ -64,6 +66,18 @@ impl Fault {
         Self::Status,
         Self::Echo,
     ];
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// The same where a server may refuse.
+    pub(crate) fn or_refused(self, status: u16) -> Self {
+        match self {
+            Self::Fault(Fault::Status) if matches!(status, 429 | 500 | 503) => Self::Refused,
+            outcome => outcome,
+        }
+    }
 }
 
 // === impl Expect ===
@@ -159,6 +173,16 @@ mod tests {
         let upload = Expect::Unchanged { allow_204: true, preview: false, response: false, body: true };
         assert_eq!(upload.judge(&http(Message::Response, Some(403)), false).0, Outcome::Wrong);
         assert_eq!(upload.judge(&http(Message::Request, None), false), (Outcome::Right, BodyCheck::Same));
+    }
+
+    #[test]
+    fn only_what_an_overloaded_server_says_is_a_refusal() {
+        let fault = Outcome::Fault(Fault::Status);
+        for status in [429, 500, 503] {
+            assert_eq!(fault.or_refused(status), Outcome::Refused);
+            assert_eq!(Outcome::Wrong.or_refused(status), Outcome::Wrong);
+        }
+        assert_eq!(fault.or_refused(404), fault);
     }
 
     #[test]

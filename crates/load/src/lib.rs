@@ -61,7 +61,7 @@ pub use cli::{BareArgs, Cli, Command, RunArgs};
 pub use idle::IdleReport;
 pub use judge::Fault;
 pub use latency::Percentiles;
-pub use report::{Report, UnfinishedReport};
+pub use report::{RefusedReport, Report, UnfinishedReport};
 pub use run::{RunError, run};
 pub use server::{PssBytes, ServerReport};
 pub use settings::{Kind, Settings, Shape, Slow, SlowState};

@@ -36,6 +36,7 @@ const REST: Duration = Duration::from_millis(10);
 pub(crate) struct Measured {
     address: SocketAddr,
     new_connections: bool,
+    may_refuse: bool,
     plan: Plan,
     /// In an open loop, when requests are due.
     schedule: Option<Schedule>,
@@ -92,6 +93,7 @@ impl Measured {
         Self {
             address: settings.address,
             new_connections: settings.new_connections,
+            may_refuse: settings.refusals,
             plan: Plan::new(settings, seed),
             schedule: None,
             stopping: false,
@@ -365,6 +367,9 @@ impl Measured {
                     slot.proven = true;
                     let exchange = &mut slot.exchange;
                     exchange.answered = true;
+                    if self.may_refuse {
+                        exchange.outcome = exchange.outcome.or_refused(exchange.status);
+                    }
                     self.tally.answer(exchange.outcome, exchange.status, exchange.intended, now);
                     if !input.is_empty() {
                         self.fail(index, Fault::Unasked, now);

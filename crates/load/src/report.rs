@@ -35,6 +35,10 @@ pub struct Report {
     pub unfinished: UnfinishedReport,
     /// Of the right answers; none if there were none.
     pub latency_us: Option<Percentiles>,
+    /// Answers of an overloaded server, where these are no faults.
+    pub refused: Option<RefusedReport>,
+    /// In an open loop, how long after its window the last answer came; none if some did not.
+    pub drained_seconds: Option<f64>,
     /// By the connections that ask, in the window.
     pub bytes_sent: u64,
     /// By the connections that ask, in the window.
@@ -47,6 +51,15 @@ pub struct Report {
     pub idle: Option<IdleReport>,
     /// Connections that do not go on.
     pub slow: Option<SlowReport>,
+}
+
+/// Answers 429, 500 and 503.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RefusedReport {
+    /// How many.
+    pub count: u64,
+    /// None if there were none.
+    pub latency_us: Option<Percentiles>,
 }
 
 /// Requests without an answer: in a closed loop when the window ended, in an open loop ten seconds
@@ -88,6 +101,15 @@ impl Display for Report {
                 ),
             )?,
             None => row("latency", &"none: no right answer")?,
+        }
+        if let Some(RefusedReport { count, latency_us }) = &self.refused {
+            let times = latency_us.map_or_else(String::new, |Percentiles { p50, p99, max, .. }| {
+                format!(", p50 {p50:.0} p99 {p99:.0} max {max:.0} us")
+            });
+            row("refused", &format_args!("{count}{times}"))?;
+        }
+        if let Some(seconds) = self.drained_seconds {
+            row("drained", &format_args!("{seconds:.3} s after the last request was due"))?;
         }
         row("statuses", &counts(&self.statuses))?;
         let errors = self.errors.iter().map(|(fault, count)| (format!("{fault:?}").to_lowercase(), *count));

@@ -5,7 +5,7 @@ use crate::idle::Idle;
 use crate::measured::{Measured, Unfinished};
 use crate::moment::own_cpu;
 use crate::poll::{Group, Poll};
-use crate::report::{Report, UnfinishedReport};
+use crate::report::{RefusedReport, Report, UnfinishedReport};
 use crate::server::{Peak, ProcessTree, PssBytes, Sampler, ServerReport, Snapshot};
 use crate::settings::Settings;
 use crate::slow::SlowConnections;
@@ -83,7 +83,7 @@ pub fn run(settings: &Settings) -> Result<Report, RunError> {
     let outcome = engine.measure(settings, tree.as_ref()).map_err(RunError::Poll)?;
     let peak = sampler.map(Sampler::stop);
     let Engine { measured, idle, slow, .. } = engine;
-    let (first, last, unfinished) = outcome;
+    let (first, last, unfinished, drained) = outcome;
     let tally = measured.into_tally();
     let mut report = Report {
         config: settings.clone(),
@@ -96,6 +96,10 @@ pub fn run(settings: &Settings) -> Result<Report, RunError> {
         reconnects: tally.reconnects,
         unfinished: UnfinishedReport::new(unfinished),
         latency_us: tally.latencies.percentiles(),
+        refused: settings
+            .refusals
+            .then(|| RefusedReport { count: tally.refused, latency_us: tally.refusals.percentiles() }),
+        drained_seconds: drained,
         bytes_sent: (last.bytes - first.bytes).sent,
         bytes_received: (last.bytes - first.bytes).received,
         loader_cpu_seconds: last.own_cpu.saturating_sub(first.own_cpu).as_secs_f64(),
@@ -156,7 +160,7 @@ impl Engine {
         &mut self,
         settings: &Settings,
         tree: Option<&ProcessTree>,
-    ) -> io::Result<(Mark, Mark, Unfinished)> {
+    ) -> io::Result<(Mark, Mark, Unfinished, Option<f64>)> {
         self.open()?;
         let start = Moment::now();
         self.measured.start(start, settings.rate);
@@ -172,13 +176,15 @@ impl Engine {
         let mut last = self.mark(tree);
         last.at = end;
         self.measured.stop();
+        let mut drained = None;
         if settings.rate.is_some() {
             self.settle(end + GRACE)?;
+            drained = self.measured.is_settled().then(|| Moment::now().secs_since(end));
         }
         let unfinished = self.measured.settle(if settings.rate.is_some() { Moment::now() } else { end });
         // A last look at those that the server may have ended.
         self.turn(Moment::default())?;
-        Ok((first, last, unfinished))
+        Ok((first, last, unfinished, drained))
     }
 
     fn open(&mut self) -> io::Result<()> {

@@ -25,6 +25,8 @@ pub struct Settings {
     pub warm_up: Duration,
     /// Requests a second; without it each connection asks as fast as it is answered.
     pub rate: Option<f64>,
+    /// Whether answers 429, 500 and 503 are no faults.
+    pub refusals: bool,
     /// The size of the encapsulated body.
     #[serde(rename = "body_bytes")]
     pub body: Option<usize>,
@@ -139,6 +141,7 @@ pub(crate) fn test_settings(shape: Shape) -> Settings {
         duration: Duration::from_millis(200),
         warm_up: Duration::ZERO,
         rate: None,
+        refusals: false,
         body: None,
         kind: Kind::Text,
         unique: false,

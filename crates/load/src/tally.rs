@@ -16,6 +16,9 @@ pub(crate) struct Tally {
     pub(crate) wrong: u64,
     pub(crate) reconnects: u64,
     pub(crate) latencies: Latencies,
+    pub(crate) refused: u64,
+    /// Of refusals.
+    pub(crate) refusals: Latencies,
     pub(crate) bytes: Bytes,
     faults: [u64; Fault::COUNT],
     statuses: Vec<u64>,
@@ -75,6 +78,8 @@ impl Tally {
             wrong: 0,
             reconnects: 0,
             latencies: Latencies::default(),
+            refused: 0,
+            refusals: Latencies::default(),
             bytes: Bytes::default(),
             faults: [0; Fault::COUNT],
             statuses: vec![0; 600],
@@ -102,6 +107,10 @@ impl Tally {
             Outcome::Right => {
                 self.requests += 1;
                 self.latencies.record(now.nanos_since(intended));
+            }
+            Outcome::Refused => {
+                self.refused += 1;
+                self.refusals.record(now.nanos_since(intended));
             }
             Outcome::Wrong => self.wrong += 1,
             Outcome::Fault(fault) => self.faults[fault as usize] += 1,
@@ -173,9 +182,11 @@ mod tests {
         let mut tally = tally(false);
         tally.answer(Outcome::Wrong, 200, START, START);
         tally.answer(Outcome::Fault(Fault::Status), 503, START, START);
+        tally.answer(Outcome::Refused, 503, START, START);
         tally.failure(Fault::Reset, START, START);
         assert_eq!((tally.requests, tally.wrong, tally.latencies.count()), (0, 1, 0));
+        assert_eq!((tally.refused, tally.refusals.count()), (1, 1));
         assert_eq!(tally.faults(), [(Fault::Reset, 1), (Fault::Status, 1)].into());
-        assert_eq!(tally.statuses(), [("200".to_owned(), 1), ("503".to_owned(), 1)].into());
+        assert_eq!(tally.statuses(), [("200".to_owned(), 1), ("503".to_owned(), 2)].into());
     }
 }

@@ -53,6 +53,9 @@ pub(super) struct Load {
     pub(super) allow_204: bool,
     /// Each request has a connection of its own.
     pub(super) new_connections: bool,
+    /// Requests a second at fixed times, which may be refused; without it each connection asks as fast as
+    /// it is answered, and no refusal is right.
+    pub(super) rate: Option<f64>,
     /// The one status that is right.
     pub(super) status: u16,
 }
@@ -106,6 +109,7 @@ const OPTIONS: Load = Load {
     unique_hosts: false,
     allow_204: false,
     new_connections: false,
+    rate: None,
     status: 200,
 };
 const REQMOD: Load = Load { shape: Shape::Reqmod, allow_204: true, status: 204, ..OPTIONS };

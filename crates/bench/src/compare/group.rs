@@ -57,6 +57,7 @@ impl Group<'_> {
             signatures: signatures.as_deref(),
             lists: lists.as_ref().map(|(lists, _)| lists),
             workers: 2,
+            queue: None,
         };
         let mut servers = Vec::new();
         for subject in self.cases[0].subjects() {

@@ -28,8 +28,29 @@ pub(super) struct Measured {
     pub(super) statuses: BTreeMap<String, u64>,
     /// How long right answers took; nothing when there were none.
     pub(super) latency_us: Option<Latency>,
+    /// Refusals, where these were no faults.
+    #[serde(default)]
+    pub(super) refused: Option<Refused>,
+    /// How long after the last request the last answer came; nothing if some did not.
+    #[serde(default)]
+    pub(super) drained_seconds: Option<f64>,
+    #[serde(default)]
+    pub(super) unfinished: Unfinished,
     /// What it cost the server.
     pub(super) server: Option<Cost>,
+}
+
+/// Answers 429, 500 and 503.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Refused {
+    pub(super) count: u64,
+    pub(super) latency_us: Option<Latency>,
+}
+
+/// Requests without an answer.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(super) struct Unfinished {
+    pub(super) count: u64,
 }
 
 /// Microseconds from request to answer.
@@ -104,6 +125,9 @@ fn arguments(
         option("body", load.body.to_string());
         option("kind", load.kind.as_str().to_owned());
     }
+    if let Some(rate) = load.rate {
+        option("rate", format!("{rate:.3}"));
+    }
     for pid in pids {
         option("server-pid", pid.to_string());
     }
@@ -113,6 +137,7 @@ fn arguments(
         // What has no body always allows it.
         ("--allow-204", load.allow_204 && load.body > 0),
         ("--new-connections", load.new_connections),
+        ("--refusals", load.rate.is_some()),
     ];
     args.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
     args

@@ -3,6 +3,7 @@
 use super::case::{Case, Load, Subject};
 use super::load::{Latency, Measured, Run};
 use super::machine::Machine;
+use super::overload::OverloadReport;
 use super::start::StartReport;
 use super::target::{Judged, Metric};
 use super::urls::UrlsReport;
@@ -29,6 +30,7 @@ pub(super) struct Report {
     pub(super) cases: Vec<CaseReport>,
     pub(super) start: Option<StartReport>,
     pub(super) urls: Option<UrlsReport>,
+    pub(super) overload: Option<OverloadReport>,
 }
 
 /// How it was measured.
@@ -96,6 +98,7 @@ impl Report {
             cases: Vec::new(),
             start: None,
             urls: None,
+            overload: None,
         }
     }
 
@@ -109,7 +112,8 @@ impl Report {
     pub(super) fn targets(&self) -> impl Iterator<Item = (&'static str, &Judged)> {
         let cases = self.cases.iter().flat_map(|case| case.targets.iter().map(|target| (case.name, target)));
         let start = self.start.iter().flat_map(StartReport::targets);
-        cases.chain(start).chain(self.urls.iter().flat_map(UrlsReport::targets))
+        let overload = self.overload.iter().flat_map(OverloadReport::targets);
+        cases.chain(start).chain(self.urls.iter().flat_map(UrlsReport::targets)).chain(overload)
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -259,6 +263,7 @@ mod tests {
             cases: vec![report(&case("reqmod-16"), 0)],
             start: None,
             urls: None,
+            overload: None,
         };
         whole.conclude();
         assert_eq!(whole.exit(), Exit::Success);
@@ -284,6 +289,7 @@ mod tests {
             cases: vec![report(&case("echo-1m"), 0)],
             start: None,
             urls: None,
+            overload: None,
         };
         whole.cases[0].targets[0].met = false;
         whole.conclude();

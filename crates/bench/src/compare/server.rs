@@ -40,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub(super) lists: Option<&'a Lists>,
     /// How many objects it scans at once.
     pub(super) workers: u32,
+    /// How many objects may wait to be scanned, where a server can be told.
+    pub(super) queue: Option<u32>,
 }
 
 /// How long a server may take until it answers, with signatures to load.

@@ -133,7 +133,8 @@ fn clamscan_load(context: &Context, signatures: &Path) -> anyhow::Result<f64> {
 
 /// Milliseconds to the first right verdict, and those of the load as icapstan tells them.
 fn first_verdict(context: &Context, signatures: &Path) -> anyhow::Result<(f64, f64)> {
-    let wanted = Wanted { connections: 1, signatures: Some(signatures), lists: None, workers: 2 };
+    let wanted =
+        Wanted { connections: 1, signatures: Some(signatures), lists: None, workers: 2, queue: None };
     let begun = Instant::now();
     let server = start_icapstan(context, &wanted, Levels::Usual).context("icapstan does not start")?;
     let sought = known().into_iter().find(|known| known.name == "logical").context("it is known")?;
@@ -187,7 +188,7 @@ fn memory(context: &Context, rounds: u32, signatures: &Path) -> anyhow::Result<M
 }
 
 fn memory_with(context: &Context, signatures: &Path, workers: u32) -> anyhow::Result<f64> {
-    let wanted = Wanted { connections: 16, signatures: Some(signatures), lists: None, workers };
+    let wanted = Wanted { connections: 16, signatures: Some(signatures), lists: None, workers, queue: None };
     let server = start_icapstan(context, &wanted, Levels::Quiet)?;
     probe::known_answers(context, &server)?;
     // Keeps all workers busy.
@@ -200,6 +201,7 @@ fn memory_with(context: &Context, signatures: &Path, workers: u32) -> anyhow::Re
         unique_hosts: false,
         allow_204: true,
         new_connections: false,
+        rate: None,
         status: 204,
     };
     let run = load::run(context, &server, &load, Duration::ZERO, WORK)?;

@@ -182,7 +182,7 @@ pub(super) fn conclusion(report: &Report) -> String {
     text
 }
 
-fn judged(target: &Judged) -> String {
+pub(super) fn judged(target: &Judged) -> String {
     let verdict = if target.met { "met" } else { "MISSED" };
     match target.value {
         Some(value) => format!("{}: {value:.2}, {verdict}", target.what),
@@ -191,7 +191,7 @@ fn judged(target: &Judged) -> String {
 }
 
 /// Median and range; the median alone where there is no range.
-fn ranged(spread: Option<&Spread>, shown: impl Fn(f64) -> String) -> String {
+pub(super) fn ranged(spread: Option<&Spread>, shown: impl Fn(f64) -> String) -> String {
     let Some(spread) = spread else { return "-".to_owned() };
     let [median, min, max] = [spread.median, spread.min, spread.max].map(shown);
     if min == max { median } else { format!("{median} ({min}..{max})") }

@@ -70,6 +70,15 @@ fn each_icap_setting_becomes_its_field() {
             ),
             "policies.0.partial.chunkSize",
             "25Ki",
+        (
+            icap("<KeepAliveSettings><UseAlways>0</UseAlways></KeepAliveSettings>"),
+            "keepAlive.onlyWhenAsked",
+            "true",
+        ),
+        (
+            icap("<KeepAliveSettings><UseAlways>1</UseAlways></KeepAliveSettings>"),
+            "keepAlive.onlyWhenAsked",
+            "false",
         ),
         (icap("<HTTPClientIpICAPHeader>X-IP</HTTPClientIpICAPHeader>"), "identity.addressHeader", "X-IP"),
         (icap("<HTTPUserNameICAPHeader>X-User</HTTPUserNameICAPHeader>"), "identity.userHeader", "X-User"),
@@ -226,6 +235,7 @@ keepAlive:
   enabled: true
   idleTimeout: 5s
   maxRequests: 1000
+  onlyWhenAsked: true
 identity:
   addressHeader: X-Client-Address
   userHeader: X-Client-User

@@ -55,7 +55,6 @@ fn what_does_almost_the_same_is_called_approximated() {
         "ICAPSettings/ScanInReqMode",
         "ICAPSettings/RAMUsageLimit",
         "ICAPSettings/SendResponseInfoICAPHeader",
-        "ICAPSettings/KeepAliveSettings/UseAlways",
     ] {
         assert_eq!(severity_on(&imported, element), Some(Severity::Approximated), "{element}");
     }

@@ -87,6 +87,12 @@ fn a_status_that_nobody_asked_for_is_counted_by_its_number() {
     assert_only(&report, Fault::Status);
     assert_eq!(report.statuses["503"], report.errors[&Fault::Status]);
     assert!(report.latency_us.is_none());
+    // Unless a server may be overloaded.
+    let address = serve(busy);
+    let report = run(&Settings { refusals: true, ..settings(address, Shape::Options) }).unwrap();
+    let refused = report.refused.unwrap();
+    assert_eq!((refused.count, report.errors.len(), report.requests), (report.statuses["503"], 0, 0));
+    assert!(refused.latency_us.is_some());
     // 204 without Allow: 204 is one too.
     let unchanged = |stream| answer_all(stream, b"ICAP/1.0 204 No\r\nEncapsulated: null-body=0\r\n\r\n");
     assert_only(&asked(unchanged, Shape::Respmod), Fault::Status);

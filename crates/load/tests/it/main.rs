@@ -23,6 +23,7 @@ fn settings(address: SocketAddr, shape: Shape) -> Settings {
         duration: Duration::from_millis(150),
         warm_up: Duration::from_millis(20),
         rate: None,
+        refusals: false,
         body: None,
         kind: Kind::Text,
         unique: false,

@@ -39,6 +39,7 @@ fn render(wanted: &Wanted<'_>, levels: Levels, folder: &Path) -> String {
         (None, None) => ("none", "none"),
     };
     let lists = wanted.lists.map(|lists| format!("urlLists: {{file: {}}}\n", lists.compiled.display()));
+    let limits = wanted.queue.map(|queue| format!("limits: {{queueLength: {queue}}}\n"));
     let level = match levels {
         Levels::Quiet => "warn",
         Levels::Usual => "info",
@@ -49,10 +50,11 @@ fn render(wanted: &Wanted<'_>, levels: Levels, folder: &Path) -> String {
            - {{path: /respmod, modes: [RESPMOD], scan: {content}}}\n\
          keepAlive: {{enabled: true, idleTimeout: 10m, maxRequests: 0}}\n\
          scanner: {{workers: {}, tempDir: {}}}\n\
-         log: {{level: {level}, format: json}}\n{}",
+         log: {{level: {level}, format: json}}\n{}{}",
         wanted.workers,
         folder.display(),
-        lists.unwrap_or_default()
+        lists.unwrap_or_default(),
+        limits.unwrap_or_default()
     )
 }
 
@@ -72,11 +74,13 @@ mod tests {
         for (signatures, lists, reqmod, respmod) in
             [(None, None, "none", "none"), (signatures, None, "all", "content"), (None, lists, "url", "none")]
         {
-            let wanted = Wanted { connections: 16, signatures, lists, workers: 2 };
+            let queue = signatures.map(|_| 77);
+            let wanted = Wanted { connections: 16, signatures, lists, workers: 2, queue };
             let text = render(&wanted, Levels::Quiet, dir.path());
             assert!(text.contains(&format!("path: /reqmod, modes: [REQMOD], scan: {reqmod}}}")), "{text}");
             assert!(text.contains(&format!("path: /respmod, modes: [RESPMOD], scan: {respmod}}}")), "{text}");
             assert_eq!(text.contains("urlLists: {file: /l/list.compiled}\n"), lists.is_some());
+            assert_eq!(text.contains("limits: {queueLength: 77}\n"), signatures.is_some());
             std::fs::write(&file, &text).unwrap();
             let output = Command::new(binary("icapstan")).arg("check-config").arg(&file).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
