@@ -70,6 +70,7 @@ fn each_icap_setting_becomes_its_field() {
             ),
             "policies.0.partial.chunkSize",
             "25Ki",
+        ),
         (
             icap("<KeepAliveSettings><UseAlways>0</UseAlways></KeepAliveSettings>"),
             "keepAlive.onlyWhenAsked",
