@@ -1,11 +1,11 @@
 //! What servers make of twice the load that they can bear.
 //!
-//! First each tells its capacity, asked as fast as it answers; then twice that is sent at fixed times,
+//! First each shows its capacity, asked as fast as it answers, and after the overload again; between, twice that is sent at fixed times,
 //! whatever it does. A server that refuses at once loses little: those whom it serves get their answer
 //! as soon as ever, and when the load is over nothing is left of it.
 
 use super::case::{Kind, Load, Shape, Subject};
-use super::load::{self, Measured};
+use super::load::{self, Measured, Run};
 use super::probe::{self, Answer};
 use super::server::{self, Server, Wanted};
 use super::target::Judged;
@@ -36,7 +36,7 @@ struct ServerReport {
     figures: BTreeMap<&'static str, Spread>,
     /// What was neither a right answer nor a refusal.
     faults: Vec<String>,
-    /// What the load generator told: of each round the capacity and the overload.
+    /// What the load generator told: of each round the capacity, the overload, and the capacity again.
     runs: Vec<Value>,
 }
 
@@ -45,7 +45,7 @@ struct ServerReport {
 struct Round {
     figures: Vec<(&'static str, f64)>,
     faults: Vec<String>,
-    runs: [Value; 2],
+    runs: [Value; 3],
 }
 
 /// What `--only` selects by.
@@ -125,18 +125,16 @@ pub(super) fn measure(context: &Context, args: &Compare) -> anyhow::Result<Overl
 }
 
 fn round(context: &Context, args: &Compare, server: &Server) -> anyhow::Result<Round> {
-    let capacity = load::run(context, server, &SCAN, args.warm_up, args.duration)?;
-    let faults = capacity.measured.faults(&SCAN);
-    if !faults.is_empty() {
-        bail!("the capacity of {} is not known: {}", server.subject, faults.join(", "));
-    }
-    let rate = capacity.measured.rate;
+    let before = capacity(context, args, server)?;
     let usual = (0..TIMED).map(|_| scan_ms(server)).collect::<anyhow::Result<Vec<_>>>()?;
     let usual = usual.into_iter().fold(0.0, f64::max);
-    let overload = Load { connections: CONNECTIONS, rate: Some(TIMES * rate), ..SCAN };
+    let overload = Load { connections: CONNECTIONS, rate: Some(TIMES * before.measured.rate), ..SCAN };
     let run = load::run(context, server, &overload, args.warm_up, args.duration)?;
     server.check(context)?;
     let first = scan_ms(server).context("it does not recover")?;
+    // What others make of the machine meanwhile is no merit and no fault of the server.
+    let after = capacity(context, args, server)?;
+    let rate = f64::midpoint(before.measured.rate, after.measured.rate);
     let measured = &run.measured;
     let mut figures = vec![
         (CAPACITY, rate),
@@ -157,7 +155,17 @@ fn round(context: &Context, args: &Compare, server: &Server) -> anyhow::Result<R
         }
     }
     figures.extend(measured.drained_seconds.map(|seconds| (DRAINED, seconds * 1e3)));
-    Ok(Round { figures, faults: faults_of(measured), runs: [capacity.raw, run.raw] })
+    Ok(Round { figures, faults: faults_of(measured), runs: [before.raw, run.raw, after.raw] })
+}
+
+/// As many as it answers when it is asked as fast as it answers.
+fn capacity(context: &Context, args: &Compare, server: &Server) -> anyhow::Result<Run> {
+    let run = load::run(context, server, &SCAN, args.warm_up, args.duration)?;
+    let faults = run.measured.faults(&SCAN);
+    if !faults.is_empty() {
+        bail!("the capacity of {} is not known: {}", server.subject, faults.join(", "));
+    }
+    Ok(run)
 }
 
 /// What is neither a right answer nor a refusal.
@@ -251,7 +259,7 @@ mod tests {
         let round = |kept, p50| Round {
             figures: vec![(KEPT, kept), (REFUSAL_P50, p50), (REFUSAL_P99, 20.0), (FIRST_BY_USUAL, 1.0)],
             faults: faults.iter().map(|&fault| fault.to_owned()).collect(),
-            runs: [Value::Null, Value::Null],
+            runs: [Value::Null, Value::Null, Value::Null],
         };
         ServerReport::new(Subject::Icapstan, vec![round(0.9, 1.0), round(0.8, 30.0), round(0.95, 2.0)])
     }
