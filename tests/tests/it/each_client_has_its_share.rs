@@ -5,7 +5,7 @@ use icapstan_testkit::{IcapClient, IcapResponse, Kind, Message, Standalone, even
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
+const ONE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const EXEMPT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 7, 1));
 
