@@ -27,7 +27,6 @@
 
 mod added;
 mod answer;
-mod blocked;
 mod context;
 mod detection;
 mod event;

@@ -2,6 +2,7 @@
 
 use crate::cli::Standalone;
 use icapstan_api::{Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_cache::{CacheMetrics, Replica, Share, ShareError};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -62,6 +63,7 @@ impl Settings {
         if args.signatures.is_some() {
             config.signatures.clone_from(&args.signatures);
         }
+        args.redis.lay_over(&mut config.redis);
         if let Some(level) = args.log_level {
             config.log.level = level.into();
         }
@@ -197,12 +199,24 @@ impl Settings {
         Reputation::over_http(&self.config.reputation, metrics)
     }
 
+    /// URLs whose download was cut, and what shares them, if anything does.
+    pub(crate) fn blocked_urls(
+        &self,
+        metrics: &CacheMetrics,
+    ) -> Result<(Arc<Replica>, Option<Share>), ShareError> {
+        let Config { blocked_urls, redis, .. } = &self.config;
+        let replica = Replica::new(blocked_urls, metrics.clone());
+        let share = Share::start(blocked_urls, redis, &replica, metrics)?;
+        Ok((replica, share))
+    }
+
     pub(crate) fn gateway(
         &self,
         memory: &Arc<Budget>,
         access_log: Option<AccessLog>,
         url_lists: UrlLists,
         reputation: Option<Arc<Reputation>>,
+        blocked_urls: &Arc<Replica>,
         events: &Events,
         hooks: &Hooks,
     ) -> GatewayConfig {
@@ -210,6 +224,7 @@ impl Settings {
             settings: self.served(),
             url_lists,
             reputation,
+            blocked_urls: Arc::clone(blocked_urls),
             max_connections: self.config.limits.sessions,
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),
