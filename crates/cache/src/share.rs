@@ -188,12 +188,12 @@ impl Session<'_> {
         self.stored
             .read(clock, |told| {
                 if let Some(record) = learn(replica, metrics, told, clock) {
-                    there.insert(record.id, record.at);
+                    there.insert(record.id, record);
                 }
             })
             .await?;
         let mut missing = replica.records(clock);
-        missing.retain(|record| there.get(&record.id).is_none_or(|at| *at < record.at));
+        missing.retain(|record| there.get(&record.id).is_none_or(|there| there.rank() < record.rank()));
         for batch in missing.chunks(BATCH) {
             self.tell(batch).await?;
         }

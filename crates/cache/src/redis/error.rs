@@ -98,6 +98,6 @@ impl From<redis::RedisError> for RedisError {
             },
         };
         let elsewhere = error.redirect_node().map(|(node, _)| node.to_owned());
-        Self { elsewhere, ..Self::of(failure, "Redis", &error) }
+        Self { elsewhere, ..Self::new(failure, &format!("Redis: {error}")) }
     }
 }
