@@ -35,7 +35,7 @@ pub use entry::{Entry, Record};
 pub use id::Id;
 pub use key::{KeyError, SealKey};
 pub use metrics::CacheMetrics;
-pub use record::{MAX_RECORD, Unbelieved, decode, encode};
+pub use record::{MAX_RECORD, Unbelieved, decode, encode, sealed};
 pub use redis::{Failure, Finder, Put, RedisError};
 pub use replica::{Merged, RedisClock, Replica};
 pub use share::{Share, ShareError, Standing, finder};

@@ -13,7 +13,7 @@ fn record(url: &str, generation: Option<GenerationId>) -> Record {
 }
 
 fn sealed(body: &[u8]) -> Vec<u8> {
-    [body, key().seal(body).as_bytes()].concat()
+    super::sealed(body, &key()).unwrap()
 }
 
 #[test]
