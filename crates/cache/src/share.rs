@@ -201,7 +201,7 @@ impl Session<'_> {
             // Begins a set of records, if only to know when it is gone.
             self.tell(&[]).await?;
         }
-        self.look().await.map(|_| ())
+        self.look().await
     }
 
     async fn follow(&mut self, mut follower: Follower) -> Result<std::convert::Infallible, RedisError> {

@@ -1,6 +1,6 @@
 //! URLs as they are remembered.
 
-use icapstan_policy::url_authority;
+use std::ops::Range;
 
 /// No longer URL is remembered, in bytes.
 pub const MAX_URL: usize = 8 * 1024;
@@ -11,19 +11,32 @@ pub const MAX_URL: usize = 8 * 1024;
 /// Nothing else is changed: to one origin `/a` and `/%61` are the same, to another they are not.
 pub fn exact_url(mut url: String) -> Option<String> {
     url.truncate(url.find('#').unwrap_or(url.len()));
-    let (start, end) = url_authority(&url);
-    if let Some(at) = url[start..end].rfind('@') {
-        url.replace_range(start..=start + at, "");
+    let authority = authority(&url);
+    if let Some(at) = url[authority.clone()].rfind('@') {
+        url.replace_range(authority.start..=authority.start + at, "");
     }
     is_exact(&url).then_some(url)
 }
 
 /// Whether [`exact_url`] could have made it.
 pub(crate) fn is_exact(url: &str) -> bool {
-    let (start, end) = url_authority(url);
     (1..=MAX_URL).contains(&url.len())
         && url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
-        && !url[start..end].contains('@')
+        && !url[authority(url)].contains('@')
+}
+
+/// Where host, port and, in front of them, the user stand.
+fn authority(url: &str) -> Range<usize> {
+    if url.starts_with('/') {
+        return 0..0;
+    }
+    let start = url.find("://").filter(|at| is_scheme(&url[..*at])).map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    start..end
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]

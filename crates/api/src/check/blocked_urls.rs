@@ -73,6 +73,7 @@ impl RedisSettings {
         let field = if self.url.is_some() { "url" } else { "urls" };
         if self.url.is_some() && !self.urls.is_empty() {
             here.report("urls", "stands beside `url`; name one of the two");
+            return;
         }
         here.count("urls", self.urls.len(), 0, MAX_SERVERS);
         let endpoints = self.endpoints();

@@ -7,6 +7,8 @@ use icapstan_api::RedisSettings;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,11 +48,11 @@ impl Link {
         let limit = settings.connect_timeout;
         let what = format!("{}:{}", target.host, target.port);
         let password = match target.password_file {
-            Some(path) => Some(password(path).await?),
+            Some(path) => Some(password(path)?),
             None => None,
         };
         let opening = async {
-            let fault = |error: std::io::Error| RedisError::of(Failure::Connect, &what, &error);
+            let fault = |error: io::Error| RedisError::of(Failure::Connect, &what, &error);
             let stream = TcpStream::connect((target.host, target.port)).await.map_err(fault)?;
             stream.set_nodelay(true).map_err(fault)?;
             if !target.is_secure {
@@ -130,12 +132,12 @@ impl Drop for Link {
 }
 
 /// The first line of the file at `path`. Read each time, so that a new one is taken up.
-async fn password(path: &Path) -> Result<String, RedisError> {
+fn password(path: &Path) -> Result<String, RedisError> {
     let what = path.display().to_string();
-    let fault = |error: std::io::Error| RedisError::of(Failure::Password, &what, &error);
-    let file = std::fs::File::open(path).map_err(fault)?;
+    let fault = |error: io::Error| RedisError::of(Failure::Password, &what, &error);
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut std::io::Read::take(file, MAX_PASSWORD), &mut text).map_err(fault)?;
+    let file = File::open(path).map_err(fault)?;
+    file.take(MAX_PASSWORD).read_to_string(&mut text).map_err(fault)?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(RedisError::new(Failure::Password, &format!("{what}: is empty")));

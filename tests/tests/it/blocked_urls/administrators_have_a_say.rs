@@ -58,9 +58,12 @@ fn what_is_removed_stays_removed_until_it_is_found_again() {
 fn what_is_added_holds_for_all_and_what_was_removed_while_a_process_was_alone_is_gone() {
     let (redis, dir) = (Redis::start(), tempdir());
     let key = key_file(dir.path());
-    // Its own way to Redis, which can be cut.
-    let relay = icapstan_testkit::Relay::start(([127, 0, 0, 1], redis.port()).into());
-    let one = start(&sharing(&format!("redis://{}", relay.address()), &key, ""));
+    // As somebody whom Redis can turn away.
+    let password = dir.path().join("password");
+    std::fs::write(&password, "pa55").expect("the folder is writable");
+    redis.ask(&["ACL", "SETUSER", "gateway", "on", ">pa55", "allkeys", "allcommands"]);
+    let user = format!(", username: gateway, passwordFile: {}", password.display());
+    let one = start(&sharing(&redis.url(), &key, &user));
     let config_file = dir.path().join("icapstan.yaml");
     std::fs::write(&config_file, sharing(&redis.url(), &key, "")).expect("the folder is writable");
     let config = config_file.display().to_string();
@@ -82,17 +85,26 @@ fn what_is_added_holds_for_all_and_what_was_removed_while_a_process_was_alone_is
     let (_, lines, _) = blocked_urls(&["list", "--config", &config, "--tenant", "acme", "--json"]);
     assert_eq!(lines, "");
 
-    redis.signal(icapstan_testkit::Signal::STOP);
+    redis.ask(&["ACL", "SETUSER", "gateway", "off"]);
+    redis.ask(&["CLIENT", "KILL", "USER", "gateway"]);
     eventually("it is alone", || (!super::is_up(&one)).then_some(()));
-    let alone = "http://o.test/alone";
-    cut(&one, "/respmod", alone);
-    // Nobody serves while it is stopped: the process is kept away while the administrator acts.
-    drop(relay);
-    redis.signal(icapstan_testkit::Signal::CONT);
+    let (alone, kept) = ("http://o.test/alone", "http://o.test/kept");
+    for url in [alone, kept] {
+        cut(&one, "/respmod", url);
+    }
     let (code, line, error) = blocked_urls(&["remove", "--config", &config, alone, added]);
     assert_eq!(code, 0, "{line}{error}");
-    let (_, lines, _) = blocked_urls(&["list", "--config", &config]);
-    assert!(!lines.contains("o.test/added"), "{lines}");
+    for url in [alone, added, kept] {
+        assert!(is_blocked(&one, url), "nobody has told it");
+    }
+    redis.ask(&["ACL", "SETUSER", "gateway", "on"]);
+    for url in [alone, added] {
+        eventually("it is told", || (!is_blocked(&one, url)).then_some(()));
+    }
+    eventually("it has told the rest", || {
+        let (_, lines, _) = blocked_urls(&["list", "--config", &config]);
+        (lines.lines().count() == 1 && lines.starts_with(kept)).then_some(())
+    });
 }
 
 #[test]
