@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn only_whole_urls_are_remembered() {
-        let exact = |head: &str| {
+        let remembered = |head: &str| {
             let mut wire = format!(
                 "REQMOD icap://h/req ICAP/1.0\r\nEncapsulated: req-hdr=0, null-body={}\r\n\r\n",
                 head.len()
@@ -177,9 +177,9 @@ mod tests {
             let Some(Event::Head(head)) = decoder.step(wire.as_bytes()).unwrap().event else {
                 panic!("no head")
             };
-            super::exact(head.http_request().unwrap())
+            exact(head.http_request().unwrap())
         };
-        let get = |url: &str| exact(&format!("GET {url} HTTP/1.1\r\nHost: o.test\r\n\r\n"));
+        let get = |url: &str| remembered(&format!("GET {url} HTTP/1.1\r\nHost: o.test\r\n\r\n"));
         assert_eq!(get("/x?y#z").as_deref(), Some("http://o.test/x?y"));
         assert_eq!(get("http://ann:pw@o.test/x").as_deref(), Some("http://o.test/x"));
         let longest = format!("http://o.test/{}", "a".repeat(MAX_URL - 14));

@@ -31,6 +31,13 @@ pub(crate) struct Settings {
     templates: Arc<Templates>,
 }
 
+/// What URLs are looked up in.
+pub(crate) struct Lookups {
+    pub(crate) url_lists: UrlLists,
+    pub(crate) reputation: Option<Arc<Reputation>>,
+    pub(crate) blocked_urls: Arc<Replica>,
+}
+
 /// Why the settings cannot be used.
 #[derive(Debug, Error)]
 pub(crate) enum SettingsError {
@@ -214,17 +221,15 @@ impl Settings {
         &self,
         memory: &Arc<Budget>,
         access_log: Option<AccessLog>,
-        url_lists: UrlLists,
-        reputation: Option<Arc<Reputation>>,
-        blocked_urls: &Arc<Replica>,
+        lookups: Lookups,
         events: &Events,
         hooks: &Hooks,
     ) -> GatewayConfig {
         GatewayConfig {
             settings: self.served(),
-            url_lists,
-            reputation,
-            blocked_urls: Arc::clone(blocked_urls),
+            url_lists: lookups.url_lists,
+            reputation: lookups.reputation,
+            blocked_urls: lookups.blocked_urls,
             max_connections: self.config.limits.sessions,
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),

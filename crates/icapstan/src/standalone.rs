@@ -5,7 +5,7 @@ use crate::exit::{Exit, chain};
 use crate::hooks;
 use crate::memory;
 use crate::reload::{Followers, Notes, Reloader};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
@@ -208,8 +208,9 @@ async fn serve(
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
+    let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
-        &settings.gateway(&memory, access_log, url_lists.clone(), reputation, &blocked_urls, events, hooks),
+        &settings.gateway(&memory, access_log, lookups, events, hooks),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?);

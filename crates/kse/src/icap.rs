@@ -1,5 +1,6 @@
 //! The section `ICAPSettings`.
 
+use crate::blocked_urls;
 use crate::document::{Element, Section};
 use crate::draft::Draft;
 use crate::{headers, keep_alive};
@@ -272,13 +273,9 @@ fn partial_mode(section: &mut Section<'_>, draft: &mut Draft) {
     draft.dropped(&value.path, &value.text, message);
     for (name, value) in names.into_iter().zip(values) {
         let Some(value) = value else { continue };
-        let message = match name {
-            "Delay" | "ChunkSize" => "there is no partial mode",
-            _ => {
-                "there is no setting for blocked URLs; those of downloads that were cut are remembered for 30 minutes"
-            }
-        };
-        draft.dropped(&value.path, &value.text, message);
+        if !blocked_urls::import(name, &value, draft) {
+            draft.dropped(&value.path, &value.text, "there is no partial mode");
+        }
     }
 }
 
