@@ -65,6 +65,8 @@ struct Session<'a> {
     stored: Stored,
     clock: RedisClock,
     token: Vec<u8>,
+    /// The id of the last change when it was looked at last.
+    last: String,
 }
 
 struct Keeper {
@@ -169,8 +171,9 @@ impl Keeper {
         let (stored, found, endpoint) = self.finder.connect().await?;
         let follower = self.finder.follow(&endpoint, found.last.clone()).await?;
         self.metrics.connects.inc();
-        let Found { clock, token, .. } = found;
-        let mut session = Session { replica: &self.replica, metrics: &self.metrics, stored, clock, token };
+        let Found { clock, token, last } = found;
+        let mut session =
+            Session { replica: &self.replica, metrics: &self.metrics, stored, clock, token, last };
         session.compare().await?;
         self.metrics.up.set(1);
         self.voice.succeeded();
@@ -210,34 +213,42 @@ impl Session<'_> {
         let mut compared = Instant::now();
         loop {
             let clock = self.clock;
-            // Not given up for anything else: what it has read would be lost.
-            let mut reading = std::pin::pin!(follower.next(clock, PATIENCE));
-            let told = loop {
-                tokio::select! {
-                    told = &mut reading => break told?,
-                    () = self.replica.news() => self.tell_untold().await?,
-                    _ = looks.tick() => {
-                        let before = self.token.clone();
-                        self.look().await?;
-                        if self.token != before || compared.elapsed() > COMPARE {
-                            self.compare().await?;
-                            compared = Instant::now();
+            let mut begins_anew = None;
+            let told = {
+                // Not given up for anything else: what it has read would be lost.
+                let mut reading = std::pin::pin!(follower.next(clock, PATIENCE));
+                loop {
+                    tokio::select! {
+                        told = &mut reading => break told?,
+                        () = self.replica.news() => self.tell_untold().await?,
+                        _ = looks.tick() => {
+                            let before = self.token.clone();
+                            self.look().await?;
+                            if self.token != before || compared.elapsed() > COMPARE {
+                                // Of what comes while it is compared nothing is to be missed.
+                                begins_anew = Some(self.last.clone());
+                                self.compare().await?;
+                                compared = Instant::now();
+                            }
+                            self.tell_untold().await?;
+                            self.replica.expire();
                         }
-                        self.tell_untold().await?;
-                        self.replica.expire();
                     }
                 }
             };
             for told in told {
                 learn(self.replica, self.metrics, told, clock);
             }
+            if let Some(last) = begins_anew {
+                follower.begin_behind(last);
+            }
         }
     }
 
     /// Asks whether it is still the same server with the same records, and what time it is.
     async fn look(&mut self) -> Result<(), RedisError> {
-        let Found { clock, token, .. } = self.stored.state().await?;
-        (self.clock, self.token) = (clock, token);
+        let Found { clock, token, last } = self.stored.state().await?;
+        (self.clock, self.token, self.last) = (clock, token, last);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.synced.set(now.as_secs_f64());
         Ok(())

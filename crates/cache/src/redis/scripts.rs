@@ -35,7 +35,12 @@ for i = 5, #ARGV, 4 do
   else
     redis.call('HSET', entries, id, record)
     redis.call('ZADD', ends, till, id)
-    redis.call('XADD', news, 'MAXLEN', '~', most, '*', 'i', id, 'r', record)
+    if redis.pcall('XADD', news, 'MAXLEN', '~', most, '*', 'i', id, 'r', record).err then
+      -- Somebody has used up its ids. Who follows it learns from the token that it is another one.
+      redis.call('DEL', news)
+      redis.call('HSET', entries, 'token', ARGV[2])
+      redis.call('XADD', news, '*', 'i', id, 'r', record)
+    end
     said[#said + 1] = 1
   end
 end

@@ -161,6 +161,11 @@ impl Follower {
         Self { link, place, last }
     }
 
+    /// Goes on behind the change `last`, which may be one of another stream than before.
+    pub(crate) fn begin_behind(&mut self, last: String) {
+        self.last = last;
+    }
+
     /// What was changed, as soon as something is; nothing after `patience`.
     pub(crate) async fn next(
         &mut self,

@@ -3,6 +3,8 @@
 use crate::redis::RedisError;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// How it stands with Redis.
@@ -15,9 +17,12 @@ enum State {
     #[default]
     New,
     Up,
-    /// For this cause.
-    Away(RedisError),
+    /// For this cause, of which the log had a line then.
+    Away(RedisError, Instant),
 }
+
+/// Causes that change by turns are told no more often.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Says each change once.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ impl Standing {
         match &*self.0.lock() {
             State::Up => None,
             State::New => Some("blocked URLs are not shared yet".to_owned()),
-            State::Away(error) => {
+            State::Away(error, _) => {
                 Some(format!("blocked URLs are not shared: {}: {error}", error.failure.as_str()))
             }
         }
@@ -46,9 +51,16 @@ impl Voice {
     }
 
     pub(super) fn failed(&self, error: &RedisError) {
-        let before = std::mem::replace(&mut *self.0.0.lock(), State::Away(error.clone()));
-        let is_known = matches!(&before, State::Away(before) if before.failure == error.failure);
-        if !is_known {
+        let mut state = self.0.0.lock();
+        let told = match &*state {
+            State::Away(before, told) if before.failure == error.failure || told.elapsed() < PAUSE => {
+                Some(*told)
+            }
+            _ => None,
+        };
+        *state = State::Away(error.clone(), told.unwrap_or_else(Instant::now));
+        drop(state);
+        if told.is_none() {
             warn!(cause = error.failure.as_str(), %error, "Blocked URLs are not shared through Redis.");
         }
     }

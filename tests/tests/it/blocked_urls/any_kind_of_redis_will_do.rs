@@ -14,7 +14,7 @@ fn tls_with_certificates_an_access_list_and_a_password_from_a_file() {
         &acl,
         "user default off
 user icapstan on >pa55 resetkeys ~{icapstan:blocked-urls}:* resetchannels -@all +auth +hello +role +eval +xread \
-         +time +hsetnx +hstrlen +hget +hset +hdel +hscan +zadd +zrem +zcard +zrange +zrangebyscore +xadd \
+         +time +del +hsetnx +hstrlen +hget +hset +hdel +hscan +zadd +zrem +zcard +zrange +zrangebyscore +xadd \
          +xrevrange +pttl +pexpire
 ",
     )

@@ -74,6 +74,13 @@ fn each_lie_is_counted_and_none_is_believed() {
     cut(&two, "/respmod", "http://o.test/y");
     eventually("the other one knows", || is_blocked(&one, "http://o.test/y").then_some(()));
 
+    // Somebody uses up the ids of the stream.
+    redis.ask(&["XADD", &news, "18446744073709551615-18446744073709551615", "i", "x", "r", "y"]);
+    cut(&two, "/respmod", "http://o.test/last");
+    eventually("the other one knows", || is_blocked(&one, "http://o.test/last").then_some(()));
+    cut(&one, "/respmod", "http://o.test/next");
+    eventually("the other one knows", || is_blocked(&two, "http://o.test/next").then_some(()));
+
     // Keys of other types are an error like any other, until they are gone.
     redis.ask(&["DEL", &entries, &news]);
     redis.ask(&["SET", &entries, "mine"]);
