@@ -60,7 +60,7 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 	$(TARGET)/release/icapstan standalone --listen $(LISTEN) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client.
+test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
 

@@ -5,7 +5,7 @@
 use icapstan_api::{BlockedUrls, ByteSize, RedisSettings};
 use icapstan_cache::{CacheMetrics, Finder, Put, Replica, Share, exact_url, finder};
 use icapstan_model::{GenerationId, ThreatName, Verdict};
-use icapstan_testkit::{Redis, TempDir, eventually, tempdir};
+use icapstan_testkit::{Redis, TempDir, eventually, skipped, tempdir};
 use prometheus::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,9 @@ fn urls(numbers: std::ops::Range<u32>) -> Vec<String> {
 
 #[tokio::test]
 async fn everything_is_bounded_and_has_an_end() {
+    if skipped("redis") {
+        return;
+    }
     let place = place(ByteSize::kib(64));
     let (finder, threat) = (place.finder(), ThreatName::from("X"));
     for hundred in 0..10 {
@@ -73,6 +76,9 @@ async fn everything_is_bounded_and_has_an_end() {
 
 #[tokio::test]
 async fn what_is_over_is_tidied_away() {
+    if skipped("redis") {
+        return;
+    }
     let place = place(ByteSize::mib(1));
     let (finder, threat) = (place.finder(), ThreatName::from("X"));
     finder.add("", &urls(0..50), &threat, Duration::from_secs(1)).await.unwrap();
@@ -90,6 +96,9 @@ async fn what_is_over_is_tidied_away() {
 
 #[tokio::test]
 async fn what_is_removed_and_added_again_is_there() {
+    if skipped("redis") {
+        return;
+    }
     let place = place(ByteSize::mib(1));
     let (finder, threat, urls) = (place.finder(), ThreatName::from("X"), urls(0..1));
     for _ in 0..3 {
@@ -106,6 +115,9 @@ async fn what_is_removed_and_added_again_is_there() {
 
 #[test]
 fn many_at_once_reach_the_other_and_who_ends_leaves_no_thread() {
+    if skipped("redis") {
+        return;
+    }
     let place = place(ByteSize::mib(8));
     let generation = Some(GenerationId([1; 32]));
     let ((one, share), (two, other)) = (place.replica(), place.replica());

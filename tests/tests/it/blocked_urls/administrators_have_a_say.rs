@@ -1,12 +1,15 @@
 //! `icapstan blocked-urls` lists, adds and removes, and the processes follow.
 
 use super::{blocked_urls, cut, is_blocked, key_file, sharing, start};
-use icapstan_testkit::{MARKER_NAME, Redis, eventually, free_port, tempdir};
+use icapstan_testkit::{MARKER_NAME, Redis, eventually, free_port, skipped, tempdir};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 #[test]
 fn what_is_removed_stays_removed_until_it_is_found_again() {
+    if skipped("redis") {
+        return;
+    }
     let (mut redis, dir) = (Redis::start(), tempdir());
     let key = key_file(dir.path());
     let config = sharing(&redis.url(), &key, "");
@@ -56,6 +59,9 @@ fn what_is_removed_stays_removed_until_it_is_found_again() {
 
 #[test]
 fn what_is_added_holds_for_all_and_what_was_removed_while_a_process_was_alone_is_gone() {
+    if skipped("redis") {
+        return;
+    }
     let (redis, dir) = (Redis::start(), tempdir());
     let key = key_file(dir.path());
     // As somebody whom Redis can turn away.

@@ -1,11 +1,14 @@
 //! TLS, access lists, Sentinels, a cluster.
 
 use super::{cut, in_touch, is_blocked, is_up, key_file, lines_with, sharing, start, with};
-use icapstan_testkit::{Authority, Redis, RedisCluster, Sentinels, eventually, tempdir};
+use icapstan_testkit::{Authority, Redis, RedisCluster, Sentinels, eventually, skipped, tempdir};
 use std::fs;
 
 #[test]
 fn tls_with_certificates_an_access_list_and_a_password_from_a_file() {
+    if skipped("redis") {
+        return;
+    }
     let (authority, other, dir) = (Authority::new(), Authority::new(), tempdir());
     let (cert, key) = authority.files("localhost");
     let (own, own_key) = authority.files("gateway");
@@ -64,6 +67,9 @@ user icapstan on >pa55 resetkeys ~{icapstan:blocked-urls}:* resetchannels -@all 
 
 #[test]
 fn sentinels_tell_who_is_the_master() {
+    if skipped("redis") {
+        return;
+    }
     let (mut sentinels, dir) = (Sentinels::start(), tempdir());
     let config = sharing(&sentinels.url(), &key_file(dir.path()), ", mode: sentinel, masterName: main");
     let (one, two) = (start(&config), start(&config));
@@ -91,6 +97,9 @@ fn sentinels_tell_who_is_the_master() {
 
 #[test]
 fn in_a_cluster_the_node_with_the_slot_is_found_and_followed() {
+    if skipped("redis") {
+        return;
+    }
     let (cluster, dir) = (RedisCluster::start(), tempdir());
     let key = key_file(dir.path());
     // Whichever node is asked first.

@@ -3,12 +3,15 @@
 use super::{again, blocked_urls, cut, in_touch, is_blocked, key_file, lines_with, sharing, start, with};
 use crate::common::{assert_204, assert_block};
 use icapstan_testkit::{
-    IcapClient, MARKER_NAME, Message, Redis, Standalone, clean_bytes, eventually, tempdir,
+    IcapClient, MARKER_NAME, Message, Redis, Standalone, clean_bytes, eventually, skipped, tempdir,
 };
 use std::time::{Duration, Instant};
 
 #[test]
 fn a_retry_anywhere_gets_the_page_within_a_tenth_of_a_second() {
+    if skipped("redis") {
+        return;
+    }
     let (redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "");
     let (one, two) = (start(&config), start(&config));
@@ -44,6 +47,9 @@ fn a_retry_anywhere_gets_the_page_within_a_tenth_of_a_second() {
 
 #[test]
 fn who_comes_later_learns_what_was_there_and_tells_what_was_not() {
+    if skipped("redis") {
+        return;
+    }
     let (mut redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "");
     let one = start(&config);
@@ -66,6 +72,9 @@ fn who_comes_later_learns_what_was_there_and_tells_what_was_not() {
 
 #[test]
 fn tenants_see_nothing_of_each_other() {
+    if skipped("redis") {
+        return;
+    }
     let (redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "")
         + "services:
@@ -90,6 +99,9 @@ fn tenants_see_nothing_of_each_other() {
 
 #[test]
 fn other_signatures_look_again() {
+    if skipped("redis") {
+        return;
+    }
     let (redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "");
     let one = start(&config);
@@ -109,6 +121,9 @@ fn other_signatures_look_again() {
 
 #[test]
 fn no_url_is_blocked_for_longer_than_its_time() {
+    if skipped("redis") {
+        return;
+    }
     let (mut redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "") + "blockedUrls: {ttl: 8s, maxSize: 1Mi}\n";
     let (one, two) = (start(&config), start(&config));

@@ -2,7 +2,7 @@
 
 use super::{again, cut, is_blocked, is_up, key_file, lines_with, sharing, start, with};
 use crate::common::{assert_204, assert_block};
-use icapstan_testkit::{MARKER_NAME, Redis, Signal, Standalone, eventually, free_port, tempdir};
+use icapstan_testkit::{MARKER_NAME, Redis, Signal, Standalone, eventually, free_port, skipped, tempdir};
 use std::time::{Duration, Instant};
 
 /// Each answer comes as soon as ever.
@@ -41,6 +41,9 @@ fn equal_soon(servers: [&Standalone; 2], urls: &[&str]) {
 
 #[test]
 fn killed_stopped_and_flushed() {
+    if skipped("redis") {
+        return;
+    }
     let (mut redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "");
     let (one, two) = (start(&config), start(&config));
@@ -89,6 +92,9 @@ fn entries() -> String {
 
 #[test]
 fn full() {
+    if skipped("redis") {
+        return;
+    }
     let (redis, dir) = (Redis::start(), tempdir());
     let config = sharing(&redis.url(), &key_file(dir.path()), "");
     let (one, two) = (start(&config), start(&config));
@@ -105,6 +111,9 @@ fn full() {
 
 #[test]
 fn never_there_or_of_another_kind() {
+    if skipped("redis") {
+        return;
+    }
     let dir = tempdir();
     let key = key_file(dir.path());
     let nowhere = with(&sharing(&format!("redis://127.0.0.1:{}", free_port()), &key, "")).start();
