@@ -12,7 +12,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # To build: the compiler that C dependencies need, and libclamav for the one program that links it.
 BUILD_PACKAGES := build-essential pkg-config libclamav-dev
 # To test as well: the peers that the end-to-end tests talk to.
-TEST_PACKAGES := squid-openssl c-icap chromium clamav-testfiles
+TEST_PACKAGES := squid-openssl c-icap chromium clamav-testfiles redis-server redis-sentinel
 # To measure: what it is compared with.
 BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan libc-icap-mod-urlcheck clamav clamav-daemon
 
@@ -60,7 +60,7 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 	$(TARGET)/release/icapstan standalone --listen $(LISTEN) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client.
+test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
 

@@ -1,5 +1,6 @@
 //! What has to hold between the fields of a configuration.
 
+mod blocked_urls;
 mod events;
 mod headers;
 mod hooks;
@@ -79,6 +80,7 @@ impl Config {
         self.detection_headers.check(&mut root.at("detectionHeaders"));
         self.url_lists.check(&mut root.at("urlLists"));
         self.reputation.check(&mut root.at("reputation"));
+        self.check_blocked_urls(&mut root);
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
         self.check_rule_headers(&mut root);
@@ -242,6 +244,9 @@ impl IcapService {
             if bytes > most {
                 here.report("preview", format!("{bytes} is not within 0 (which is off) to {most}"));
             }
+        }
+        if !self.tenant.is_empty() {
+            check_word(here, "tenant", &self.tenant);
         }
         here.lasts("optionsTtl", self.options_ttl, Duration::from_mins(1), 720 * HOUR);
     }

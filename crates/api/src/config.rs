@@ -1,9 +1,9 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    DetectionHeaders, EventSettings, HookSettings, IcapService, IdentitySettings, KeepAlive, Limits,
-    LogSettings, Preset, ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts,
-    UrlLists,
+    BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapService, IdentitySettings, KeepAlive,
+    Limits, LogSettings, Preset, RedisSettings, ReputationSettings, ScanPolicy, ScannerSettings,
+    TemplateSettings, Timeouts, UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,6 +41,10 @@ pub struct Config {
     pub url_lists: UrlLists,
     /// Who is asked about URLs in no list.
     pub reputation: ReputationSettings,
+    /// How URLs are remembered whose download was cut.
+    pub blocked_urls: BlockedUrls,
+    /// Where that is shared.
+    pub redis: RedisSettings,
     /// Who users are.
     pub identity: IdentitySettings,
     /// What ICAP answers say of a threat.
@@ -79,6 +83,8 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),
             reputation: ReputationSettings::default(),
+            blocked_urls: BlockedUrls::default(),
+            redis: RedisSettings::default(),
             identity: IdentitySettings::default(),
             detection_headers: DetectionHeaders::default(),
             templates: TemplateSettings::default(),

@@ -21,6 +21,7 @@
 //! ```
 
 mod address;
+mod blocked_urls;
 mod case;
 mod check;
 mod config;
@@ -43,6 +44,7 @@ mod policy_test;
 mod preset;
 mod process;
 mod redirect;
+mod redis;
 mod reputation;
 mod rule;
 mod rule_header;
@@ -54,6 +56,7 @@ mod templates;
 mod url_lists;
 mod when;
 
+pub use blocked_urls::BlockedUrls;
 pub use config::Config;
 pub use detection_headers::DetectionHeaders;
 pub use duration::{DurationError, format_duration, parse_duration};
@@ -80,6 +83,7 @@ pub use policy_test::{ActionWord, Expectation, Given, PolicyTest};
 pub use preset::Preset;
 pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
 pub use redirect::{RedirectError, RedirectUrl, Variable};
+pub use redis::{RedisEndpoint, RedisMode, RedisSettings};
 pub use reputation::{ReputationEndpoint, ReputationSettings};
 pub use rule::{ReasonWord, Rule, RuleAction, RuleMode, RuleVerdict, Template};
 pub use rule_header::{HeaderTarget, RuleHeader};

@@ -33,6 +33,9 @@ pub struct IcapService {
     /// Whether unchanged bodies may be answered with 206, where the client allows it.
     #[serde(default)]
     pub allow206: bool,
+    /// Whose it is: services of one tenant share what they remember of URLs, those of others see none of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// How long clients may keep what OPTIONS told them.
     #[serde(default = "default_options_ttl", with = "crate::duration")]
     pub options_ttl: Duration,
@@ -97,6 +100,7 @@ impl IcapService {
             preview: Preview::default(),
             allow204: true,
             allow206: false,
+            tenant: String::new(),
             options_ttl: default_options_ttl(),
         }
     }

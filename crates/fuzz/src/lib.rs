@@ -32,6 +32,7 @@ pub type Target = fn(&[u8]);
 /// Every target by name, in the order of the alphabet.
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
+    ("blocked_url", blocked_url),
     ("canonical", canonical),
     ("codings", codings),
     ("config", config),

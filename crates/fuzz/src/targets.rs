@@ -1,6 +1,7 @@
 //! The targets, one file each.
 
 mod answers;
+mod blocked_url;
 pub(crate) mod canonical;
 mod codings;
 mod config;
@@ -27,6 +28,7 @@ mod urlencoded;
 mod when;
 
 pub use answers::answers;
+pub use blocked_url::blocked_url;
 pub use canonical::canonical;
 pub use codings::codings;
 pub use config::config;

@@ -1,6 +1,5 @@
 //! The ICAP services of one process.
 
-use crate::blocked::BlockedUrls;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
 use crate::record;
@@ -10,6 +9,7 @@ use crate::transaction::Transaction;
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api as api;
+use icapstan_cache::Replica;
 use icapstan_events::Events;
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
@@ -35,6 +35,8 @@ pub struct GatewayConfig {
     pub url_lists: UrlLists,
     /// Who is asked about URLs in no list.
     pub reputation: Option<Arc<Reputation>>,
+    /// URLs whose download was cut.
+    pub blocked_urls: Arc<Replica>,
     /// `Max-Connections`: what all replicas behind one address take together, if clients are told.
     pub max_connections: Option<u32>,
     /// What bodies that are held in memory take theirs from.
@@ -91,7 +93,7 @@ pub struct Gateway {
     pub(crate) port: Arc<dyn ScanPort>,
     pub(crate) store: StoreConfig,
     pub(crate) metrics: GatewayMetrics,
-    pub(crate) blocked: BlockedUrls,
+    pub(crate) blocked: Arc<Replica>,
     pub(crate) reputation: Option<Arc<Reputation>>,
     pub(crate) events: Events,
     pub(crate) hooks: Hooks,
@@ -129,7 +131,7 @@ impl Gateway {
             port,
             store,
             metrics,
-            blocked: BlockedUrls::default(),
+            blocked: Arc::clone(&config.blocked_urls),
             reputation: config.reputation.clone(),
             events: config.events.clone(),
             hooks: config.hooks.clone(),

@@ -28,7 +28,6 @@
 mod added;
 mod ahead;
 mod answer;
-mod blocked;
 mod context;
 mod detection;
 mod event;

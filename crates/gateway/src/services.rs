@@ -21,6 +21,8 @@ pub(crate) struct Service {
     pub(crate) path: Box<str>,
     pub(crate) methods: Vec<Method>,
     pub(crate) scope: ScanScope,
+    /// Whose it is, for what is remembered of URLs.
+    pub(crate) tenant: Box<str>,
     pub(crate) policy: Arc<Policy>,
     /// Bytes, or no previews.
     pub(crate) preview: Option<u32>,
@@ -80,6 +82,7 @@ impl Service {
         Self {
             methods: methods.collect(),
             scope: spec.scan,
+            tenant: spec.tenant.as_str().into(),
             preview: spec.preview.bytes(),
             allow_no_content: spec.allow204,
             allow_partial_content: spec.allow206,

@@ -20,7 +20,7 @@ use icapstan_icap_server::proto::{Parts, RequestHead};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
     Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Reason, Refusal, ScanReport,
-    Verdict, VerdictKind,
+    Verdict,
 };
 use icapstan_policy::Action;
 use std::borrow::Cow;
@@ -390,25 +390,23 @@ impl<'a> Transaction<'a> {
         if !self.gateway.blocked.any() {
             return None;
         }
-        self.gateway.blocked.get(&self.get_url()?, self.generation?, Instant::now())
+        self.gateway.blocked.get(&self.service.tenant, &self.get_url()?, self.generation)
     }
 
-    /// The next request for this URL is to get the page for which it is too late now. Failures may
-    /// be over by then.
+    /// The next request for this URL is to get the page for which it is too late now, if it was a threat:
+    /// failures may be over by then.
     fn remember(&self, verdict: &Verdict) {
         self.gateway.metrics.cut();
-        if verdict.kind() != VerdictKind::Failed
-            && let (Some(url), Some(generation)) = (self.get_url(), self.generation)
+        if let (Some(_), Some(generation)) = (verdict.threat(), self.generation)
+            && let Some(url) = self.get_url()
         {
-            self.gateway.blocked.insert(&url, generation, verdict, Instant::now());
+            self.gateway.blocked.detected(&self.service.tenant, &url, verdict, Some(generation));
         }
     }
 
-    /// The URL of a GET, without the fragment. Other methods with the same URL may mean anything.
+    /// The URL of a GET, as it is remembered. Other methods with the same URL may mean anything.
     fn get_url(&self) -> Option<String> {
-        let mut url = crate::url::of(self.head.http_request().filter(|request| request.method() == b"GET")?);
-        url.truncate(url.find('#').unwrap_or(url.len()));
-        Some(url)
+        crate::url::exact(self.head.http_request().filter(|request| request.method() == b"GET")?)
     }
 
     /// Turns the request down for want of room.

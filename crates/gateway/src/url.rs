@@ -1,5 +1,6 @@
 //! The URL that a message is about, as text for people and pages.
 
+use icapstan_cache::{MAX_URL, exact_url};
 use icapstan_icap_server::proto::HttpHead;
 use icapstan_policy::{plain_url, url_authority, url_host};
 
@@ -44,6 +45,13 @@ fn is_absolute(target: &[u8]) -> bool {
 pub(crate) fn plain(request: HttpHead<'_>) -> String {
     // Not cut: what stands behind the cut may say whose URL it is.
     plain_url(within(request, usize::MAX))
+}
+
+/// The URL that is remembered when its download is cut. One that would have to be cut is not.
+pub(crate) fn exact(request: HttpHead<'_>) -> Option<String> {
+    let url = within(request, MAX_URL + 1);
+    let is_cut = url.len() > MAX_URL && !url.contains('#');
+    exact_url(url).filter(|_| !is_cut)
 }
 
 /// The host of the URL in lower case, without port, brackets of addresses kept.
@@ -155,6 +163,30 @@ mod tests {
             assert_eq!(read(head.as_bytes(), host), "evil.test", "{len}");
             assert_eq!(read(head.as_bytes(), plain), "http://evil.test/x", "{len}");
         }
+    }
+
+    #[test]
+    fn only_whole_urls_are_remembered() {
+        let remembered = |head: &str| {
+            let mut wire = format!(
+                "REQMOD icap://h/req ICAP/1.0\r\nEncapsulated: req-hdr=0, null-body={}\r\n\r\n",
+                head.len()
+            );
+            wire.push_str(head);
+            let mut decoder = Decoder::new(Limits::default());
+            let Some(Event::Head(head)) = decoder.step(wire.as_bytes()).unwrap().event else {
+                panic!("no head")
+            };
+            exact(head.http_request().unwrap())
+        };
+        let get = |url: &str| remembered(&format!("GET {url} HTTP/1.1\r\nHost: o.test\r\n\r\n"));
+        assert_eq!(get("/x?y#z").as_deref(), Some("http://o.test/x?y"));
+        assert_eq!(get("http://ann:pw@o.test/x").as_deref(), Some("http://o.test/x"));
+        let longest = format!("http://o.test/{}", "a".repeat(MAX_URL - 14));
+        assert_eq!(get(&longest), Some(longest.clone()));
+        assert_eq!(get(&format!("{longest}#{}", "b".repeat(9000))), Some(longest.clone()));
+        assert_eq!(get(&format!("{longest}a")), None);
+        assert_eq!(get(&format!("http://ann:{}@o.test/{}", "p".repeat(100), "a".repeat(9000))), None);
     }
 
     #[test]

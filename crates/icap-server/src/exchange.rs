@@ -287,10 +287,8 @@ impl<'c, I: Io> Exchange<'c, I> {
         if data.is_empty() {
             return Ok(());
         }
-        self.connection.output.extend_from_slice(ChunkHead::new(data.len()).as_bytes());
-        self.connection.flush_with(&[data]).await?;
-        self.connection.output.extend_from_slice(b"\r\n");
-        Ok(())
+        let head = ChunkHead::new(data.len());
+        self.connection.flush_with(&[head.as_bytes(), data, b"\r\n"]).await
     }
 
     /// Puts these fields behind the body of the answer that was begun; its head has announced them

@@ -2,7 +2,7 @@
 
 use crate::client::ServiceUri;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use icapstan_api::{LogFormat, LogLevel};
+use icapstan_api::{LogFormat, LogLevel, RedisSettings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Compile URL lists, or look URLs up in them
     #[command(subcommand)]
     Lists(crate::lists::Command),
+    /// List the URLs that are blocked, add some, take some out
+    #[command(subcommand)]
+    BlockedUrls(crate::blocked_urls::Command),
     /// Try what policies do
     #[command(subcommand)]
     Policy(crate::policy::Command),
@@ -58,12 +61,25 @@ pub(crate) struct Standalone {
     /// The configuration file
     #[arg(long, env = "ICAPSTAN_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlags,
     /// The least important log messages that are written
     #[arg(long, env = "ICAPSTAN_LOG_LEVEL", value_name = "LEVEL")]
     pub(crate) log_level: Option<Level>,
     /// How log lines look
     #[arg(long, env = "ICAPSTAN_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<Format>,
+}
+
+/// What blocked URLs are shared through.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RedisFlags {
+    /// The Redis that blocked URLs are shared through: redis://HOST:PORT/DATABASE, or rediss:// for TLS
+    #[arg(long = "redis", env = "ICAPSTAN_REDIS", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// A file with at least 32 secret bytes, which all processes that share have
+    #[arg(long = "redis-key-file", env = "ICAPSTAN_REDIS_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +167,23 @@ docs/migrating-from-kse.md tells what becomes of each setting.
 Example:
   icapstan import-kse /etc/kavicapd.xml --rules kavicapd_gui_rules.conf > icapstan.yaml
   icapstan check-config icapstan.yaml";
+
+// === impl RedisFlags ===
+
+impl RedisFlags {
+    /// Lays what is given over `settings`.
+    pub(crate) fn lay_over(&self, settings: &mut RedisSettings) {
+        if let Some(url) = &self.url {
+            settings.url = Some(url.clone());
+            settings.urls.clear();
+        }
+        if self.key_file.is_some() {
+            // Settings have absolute paths; flags are of this folder.
+            let file = self.key_file.as_ref().and_then(|path| std::path::absolute(path).ok());
+            settings.mac_key_file = file.or_else(|| self.key_file.clone());
+        }
+    }
+}
 
 // === impl Level ===
 

@@ -1,5 +1,6 @@
 //! The `icapstan` program: the command line, and what each command wires together.
 
+mod blocked_urls;
 mod check_config;
 mod cli;
 mod client;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args.file),
         Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
         Command::Lists(command) => lists::run(&command),
+        Command::BlockedUrls(command) => blocked_urls::run(&command),
         Command::Policy(command) => policy::run(&command),
     };
     exit.into()

@@ -2,6 +2,7 @@
 
 use crate::cli::Standalone;
 use icapstan_api::{AdvertisedSessions, Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_cache::{CacheMetrics, Replica, Share, ShareError};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -28,6 +29,13 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     sizing: Sizing,
     templates: Arc<Templates>,
+}
+
+/// What URLs are looked up in.
+pub(crate) struct Lookups {
+    pub(crate) url_lists: UrlLists,
+    pub(crate) reputation: Option<Arc<Reputation>>,
+    pub(crate) blocked_urls: Arc<Replica>,
 }
 
 /// Why the settings cannot be used.
@@ -73,6 +81,7 @@ impl Settings {
         if args.signatures.is_some() {
             config.signatures.clone_from(&args.signatures);
         }
+        args.redis.lay_over(&mut config.redis);
         if let Some(level) = args.log_level {
             config.log.level = level.into();
         }
@@ -241,19 +250,30 @@ impl Settings {
         Reputation::over_http(&self.config.reputation, metrics)
     }
 
+    /// URLs whose download was cut, and what shares them, if anything does.
+    pub(crate) fn blocked_urls(
+        &self,
+        metrics: &CacheMetrics,
+    ) -> Result<(Arc<Replica>, Option<Share>), ShareError> {
+        let Config { blocked_urls, redis, .. } = &self.config;
+        let replica = Replica::new(blocked_urls, metrics.clone());
+        let share = Share::start(blocked_urls, redis, &replica, metrics)?;
+        Ok((replica, share))
+    }
+
     pub(crate) fn gateway(
         &self,
         memory: &Arc<Budget>,
         access_log: Option<AccessLog>,
-        url_lists: UrlLists,
-        reputation: Option<Arc<Reputation>>,
+        lookups: Lookups,
         events: &Events,
         hooks: &Hooks,
     ) -> GatewayConfig {
         GatewayConfig {
             settings: self.served(),
-            url_lists,
-            reputation,
+            url_lists: lookups.url_lists,
+            reputation: lookups.reputation,
+            blocked_urls: lookups.blocked_urls,
             max_connections: self.advertised_sessions(),
             memory: Arc::clone(memory),
             spool: self.config.limits.spool.bytes(),

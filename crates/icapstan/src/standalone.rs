@@ -5,11 +5,12 @@ use crate::exit::{Exit, chain};
 use crate::hooks;
 use crate::memory;
 use crate::reload::{Followers, Notes, Reloader};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, anyhow};
+use icapstan_cache::{CacheMetrics, Share, Standing};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
@@ -157,6 +158,8 @@ struct Parts<'p> {
     scanner: &'p Arc<Scanner>,
     events: &'p Events,
     reloader: &'p Reloader,
+    /// Of what blocked URLs are shared through, if they are.
+    standing: Option<&'p Standing>,
 }
 
 /// The signals that a server obeys.
@@ -199,11 +202,15 @@ async fn serve(
     let reputation = settings
         .reputation(ReputationMetrics::register(registry)?)
         .context("the reputation service cannot be asked")?;
+    let (blocked_urls, share) =
+        settings.blocked_urls(&CacheMetrics::register(registry)?).context("blocked URLs cannot be shared")?;
+    let standing = share.as_ref().map(Share::standing);
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
+    let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
-        &settings.gateway(&memory, access_log, url_lists.clone(), reputation, events, hooks),
+        &settings.gateway(&memory, access_log, lookups, events, hooks),
         Arc::clone(&scanner) as Arc<dyn ScanPort>,
         metrics,
     )?);
@@ -218,7 +225,14 @@ async fn serve(
     };
     let reloader =
         Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
-    let parts = Parts { settings, registry, scanner: &scanner, events, reloader: &reloader };
+    let parts = Parts {
+        settings,
+        registry,
+        scanner: &scanner,
+        events,
+        reloader: &reloader,
+        standing: standing.as_ref(),
+    };
     let serving = serve_with(&parts, server, gateway, &mut signals);
     let result = tokio::select! {
         result = serving => result,
@@ -243,10 +257,11 @@ async fn serve_with(
     gateway: Arc<Gateway>,
     signals: &mut Signals,
 ) -> anyhow::Result<bool> {
-    let Parts { settings, registry, scanner, events, reloader } = *parts;
+    let Parts { settings, registry, scanner, events, reloader, standing } = *parts;
     let icap = server.local_addr();
     let unserved = Arc::new(Mutex::new(Some("starting")));
-    let admin = start_admin(settings, registry, scanner, &unserved, icap, reloader.notes())?;
+    let notes = (reloader.notes(), standing.cloned());
+    let admin = start_admin(settings, registry, scanner, &unserved, icap, notes)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
@@ -284,7 +299,7 @@ fn start_admin(
     scanner: &Arc<Scanner>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
     icap: SocketAddr,
-    notes: Notes,
+    (notes, standing): (Notes, Option<Standing>),
 ) -> anyhow::Result<AdminServer> {
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
     let ready = move || {
@@ -298,6 +313,7 @@ fn start_admin(
             .check("scanner", scanner)
             .note("config", notes.config())
             .note("urlLists", notes.url_lists())
+            .note("redis", standing.as_ref().and_then(Standing::note))
     };
     let epochs = scanner.epochs();
     // Known only once the endpoint that tells it listens.

@@ -26,6 +26,7 @@
 //! # Ok::<(), icapstan_kse::ImportError>(())
 //! ```
 
+mod blocked_urls;
 mod document;
 mod draft;
 mod headers;

@@ -1,8 +1,8 @@
 //! What goes out before the verdict (`TransferBeforeScanEnding`).
 
+use crate::blocked_urls;
 use crate::document::Section;
 use crate::draft::Draft;
-use crate::values::Value;
 use icapstan_api::ByteSize;
 use std::time::Duration;
 
@@ -21,13 +21,12 @@ pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
         ["Delay", "ChunkSize", "BlockedUrlCacheEnabled", "BlockedUrlCacheKb", "BlockedUrlCacheTtlSec"];
     element.has_only_attributes(&names, draft);
     let mut inner = element.section();
-    let [delay, chunk, cached, cache_size, cache_ttl] =
-        names.map(|name| element.inner_value(name, &mut inner, draft));
+    let values = names.map(|name| element.inner_value(name, &mut inner, draft));
     inner.finish(draft);
     // As an element of its own it may be switched on by a child; text decides, else the settings in it.
     let value = element.value();
     let on = if value.text.is_empty() {
-        [&delay, &chunk, &cached, &cache_size, &cache_ttl].into_iter().any(Option::is_some)
+        values.iter().any(Option::is_some)
     } else {
         value.switch(draft).unwrap_or(true)
     };
@@ -38,30 +37,22 @@ pub(crate) fn import(section: &mut Section<'_>, draft: &mut Draft) {
     let message = "downloads only: uploads wait for their verdict. Pages, scripts and the like are held back wholly \
                    (partial.exceptTypes), and of all else the last bytes (partial.tail)";
     draft.approximated(&value.path, &value.text, message);
-    if let Some(number) = delay.and_then(|value| within(&value, 1..=3600, draft)) {
-        draft.policy().partial.delay = Duration::from_secs(number);
-        draft.write("policies[].partial.delay");
+    for (name, value) in names.into_iter().zip(values) {
+        let Some(value) = value else { continue };
+        if blocked_urls::import(name, &value, draft) {
+            continue;
+        }
+        let Some(number) = value.number(draft) else { continue };
+        if name == "Delay" {
+            let seconds = value.within(draft, number, 1, 3600);
+            draft.policy().partial.delay = Duration::from_secs(seconds);
+            draft.write("policies[].partial.delay");
+        } else {
+            let kib = value.within(draft, number, 1, 1024);
+            draft.policy().partial.chunk_size = ByteSize::kib(kib);
+            draft.write("policies[].partial.chunkSize");
+        }
     }
-    if let Some(number) = chunk.and_then(|value| within(&value, 1..=1024, draft)) {
-        draft.policy().partial.chunk_size = ByteSize::kib(number);
-        draft.write("policies[].partial.chunkSize");
-    }
-    for value in [cached, cache_size, cache_ttl].into_iter().flatten() {
-        let message = "there is no setting for blocked URLs; those of downloads that were cut are remembered for 30 minutes";
-        draft.dropped(&value.path, &value.text, message);
-    }
-}
-
-/// The nearest number that the reference allows.
-fn within(value: &Value, range: std::ops::RangeInclusive<u64>, draft: &mut Draft) -> Option<u64> {
-    let number = value.number(draft)?;
-    let (least, most) = range.into_inner();
-    let bound = number.clamp(least, most);
-    if bound != number {
-        let message = format!("is not within {least} to {most}; {bound} is written");
-        draft.approximated(&value.path, &value.text, message);
-    }
-    Some(bound)
 }
 
 /// icapstan wants chunks to be several times smaller than the largest object.

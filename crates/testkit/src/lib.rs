@@ -32,6 +32,7 @@ mod icap;
 mod net;
 mod origin;
 mod process;
+mod redis;
 mod relay;
 mod reputation;
 mod samples;
@@ -48,6 +49,7 @@ pub use icap::{Field, Head, IcapBody, IcapClient, IcapResponse, Kind, Message, R
 pub use net::{free_port, tempdir};
 pub use origin::{Framing, Origin, PACE, Reply, Seen};
 pub use process::{Logs, Process, Signal};
+pub use redis::{Redis, RedisCluster, Sentinels};
 pub use relay::{Meter, Relay};
 pub use reputation::{Manner, ReputationServer};
 pub use samples::{

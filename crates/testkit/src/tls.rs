@@ -1,6 +1,6 @@
 //! Servers with certificates that nobody else believes.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::net::TcpStream;
@@ -41,6 +41,23 @@ impl Authority {
     /// The certificate to believe, in PEM.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
+    }
+
+    /// Files in PEM for a program called `name`: its certificate, and its key.
+    #[track_caller]
+    pub fn files(&self, name: &str) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().expect("there is chance");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("it is a name");
+        // With the name of the authority OpenSSL would take it for that one's own.
+        params.distinguished_name.push(DnType::CommonName, name);
+        let cert = params.signed_by(&key, &self.issuer).expect("it can be signed");
+        let files = [("cert", cert.pem()), ("key", key.serialize_pem())].map(|(kind, pem)| {
+            let path = self.dir.path().join(format!("{name}.{kind}.pem"));
+            std::fs::write(&path, pem).expect("the folder is writable");
+            path
+        });
+        let [cert, key] = files;
+        (cert, key)
     }
 
     /// What a server called `name` shows.

@@ -1,6 +1,7 @@
 //! The page of metrics, from the registry of the program.
 
 use anyhow::{Context, Result, bail};
+use icapstan_cache::CacheMetrics;
 use icapstan_events::EventMetrics;
 use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
@@ -32,7 +33,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 10] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -59,6 +60,16 @@ const PARTS: [Part; 8] = [
         title: "Hooks",
         about: "Programs and servers that rules call (`hooks`).",
     },
+    Part {
+        prefix: "icapstan_blocked_urls_",
+        title: "Blocked URLs",
+        about: "URLs whose download was cut (`blockedUrls`).",
+    },
+    Part {
+        prefix: "icapstan_redis_",
+        title: "Redis",
+        about: "What blocked URLs are shared through (`redis`).",
+    },
     Part { prefix: "icapstan_", title: "Program", about: "The program itself and its logs." },
     Part {
         prefix: "process_",
@@ -77,6 +88,7 @@ fn registry() -> Result<Registry> {
     ServerMetrics::register(&registry)?;
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;
+    CacheMetrics::register(&registry)?;
     ReputationMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;

@@ -77,8 +77,7 @@ fn what_is_printed_is_accepted_and_what_is_lost_is_said() {
     }
     for note in [
         "dropped: SDKSettings/UseKSN = \"1\": ",
-        "dropped: ICAPSettings/TransferBeforeScanEnding = \"1\": ",
-        "dropped: ICAPSettings/TransferBeforeScanEnding/@Delay = \"10\": ",
+        "approximated: ICAPSettings/TransferBeforeScanEnding = \"1\": ",
         "dropped: rules:2 = \"RESP DETECT EXEC_CMD=send_syslog\": ",
         "approximated: rules:3 = \"ANY FAILED SET_RESP=broken\": ",
         "approximated: rules = \"REQ DETECT\": ",

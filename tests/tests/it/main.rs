@@ -6,6 +6,7 @@
 mod a_failed_scan_is_never_clean;
 mod access_log_tells_each_transaction;
 mod block_pages_speak_the_users_language;
+mod blocked_urls;
 mod c_icap_client_agrees;
 mod chromium_shows_the_block_page;
 mod clamav_test_files_are_never_clean;

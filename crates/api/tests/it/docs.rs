@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -143,6 +143,20 @@ fn the_page_has_each_setting_and_no_other() {
             expect: {action: none, rule: x, skip: x}
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
+        services: [{path: /x, tenant: x}]
+        redis:
+          url: 'rediss://x/'
+          mode: sentinel
+          masterName: x
+          username: x
+          passwordFile: /x
+          sentinelUsername: x
+          sentinelPasswordFile: /x
+          caFile: /x
+          certFile: /x
+          keyFile: /x
+          serverName: x
+          macKeyFile: /x
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
         limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
@@ -172,6 +186,7 @@ fn the_page_has_each_setting_and_no_other() {
     known.push("hooks.exec".to_owned());
     // Stands instead of those.
     known.push("urlLists.file".to_owned());
+    known.push("redis.urls".to_owned());
     known.push("policies[].tests[].given.host".to_owned());
     known.sort();
     let listed: Vec<_> = settings(&page).into_keys().collect();

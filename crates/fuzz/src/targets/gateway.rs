@@ -6,9 +6,10 @@ use crate::input::Input;
 use crate::strict;
 use crate::wire::{Line, MOST_BYTES};
 use icapstan_api::{
-    ByteSize, DetectionHeaders, IcapService, IdentitySettings, Rule, RuleAction, RuleMode, RuleVerdict,
-    ScanPolicy, ScanScope, ServiceMode,
+    BlockedUrls, ByteSize, DetectionHeaders, IcapService, IdentitySettings, Rule, RuleAction, RuleMode,
+    RuleVerdict, ScanPolicy, ScanScope, ServiceMode,
 };
+use icapstan_cache::{CacheMetrics, Replica};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayConfig, GatewayMetrics, GatewaySettings, UrlLists};
 use icapstan_hooks::Hooks;
@@ -118,6 +119,11 @@ fn services() -> Vec<IcapService> {
     services
 }
 
+fn blocked_urls() -> Arc<Replica> {
+    let metrics = CacheMetrics::register(&Registry::new()).expect("names are unique");
+    Replica::new(&BlockedUrls::default(), metrics)
+}
+
 impl Gate {
     fn new() -> Self {
         let signatures = SignatureSet {
@@ -142,6 +148,7 @@ impl Gate {
                 },
                 url_lists: UrlLists::default(),
                 reputation: None,
+                blocked_urls: blocked_urls(),
                 max_connections: Some(100),
                 memory: Arc::clone(memory),
                 spool: 0,

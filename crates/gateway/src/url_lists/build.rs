@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(name("http://a.evil.test/x").as_deref(), Some("bad"));
         assert_eq!(name("http://bank.test/").as_deref(), Some("fake"));
         assert_eq!(name("http://www.bank.test/"), None);
-        assert_eq!(*lists.categories(&url("http://evil.test/")), ["games".into()]);
+        assert_eq!(*lists.categories(&url("http://evil.test/")), [Box::<str>::from("games")]);
         assert_eq!(name("http://o.test/good.exe"), None);
     }
 

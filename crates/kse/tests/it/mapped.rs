@@ -237,6 +237,10 @@ keepAlive:
   idleTimeout: 5s
   maxRequests: 1000
   onlyWhenAsked: true
+blockedUrls:
+  enabled: true
+  maxSize: 5000Ki
+  ttl: 30m
 identity:
   addressHeader: X-Client-Address
   userHeader: X-Client-User
@@ -253,4 +257,21 @@ detectionHeaders:
 fn comments_and_character_data_do_not_split_a_value() {
     let xml = icap("<Port>13<!-- old: 44 --><![CDATA[45]]></Port>");
     assert_eq!(field(&imported(&xml, None).to_yaml(), "listen").as_deref(), Some("0.0.0.0:1345"));
+}
+
+#[test]
+fn urls_of_cut_downloads_are_remembered_as_there() {
+    let element = |attributes: &str| {
+        icap(&format!("<TransferBeforeScanEnding {attributes}>1</TransferBeforeScanEnding>"))
+    };
+    let xml = element("BlockedUrlCacheEnabled='0' BlockedUrlCacheKb='8000' BlockedUrlCacheTtlSec='600'");
+    let text = imported(&xml, None).to_yaml();
+    for (path, expected) in [("enabled", "false"), ("maxSize", "8000Ki"), ("ttl", "10m")] {
+        assert_eq!(field(&text, &format!("blockedUrls.{path}")).as_deref(), Some(expected), "{text}");
+    }
+    let xml = element("BlockedUrlCacheKb='1' BlockedUrlCacheTtlSec='100000'");
+    let text = imported(&xml, None).to_yaml();
+    for (path, expected) in [("maxSize", "64Ki"), ("ttl", "24h")] {
+        assert_eq!(field(&text, &format!("blockedUrls.{path}")).as_deref(), Some(expected), "{text}");
+    }
 }

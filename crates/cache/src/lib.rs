@@ -1,0 +1,42 @@
+//! URLs whose download was cut because it turned out to be blocked when part of it was out: whoever asks
+//! again, of whatever process, gets the page instead of another cut.
+//!
+//! ```text
+//!  transaction ── get ──▶ Replica: a map in memory ◀── merge ── Share (own thread) ◀── stream ── Redis
+//!              ── detected ─▶          │  untold ─────────────────▶ script ───────────────────▶    │
+//!                                     bounded by size and time        icapstan blocked-urls ◀──────┘
+//! ```
+//!
+//! Refuses to do: what an entry means for a message (policy), lists of URLs (`icapstan-urls`).
+//!
+//! Invariants
+//! 1. No lookup waits for Redis, and nothing that Redis does or is changes a verdict: it is a help for users
+//!    only, and what is not found here is scanned.
+//! 2. No entry counts for longer than its time, from the detection on: neither merges nor restarts give it more.
+//! 3. Of one URL all believe what was said last, by the time of Redis. A removal is something said, too.
+//! 4. Nothing is believed without the seal of who has the key, for this URL of this tenant.
+//! 5. Memory, keys in Redis, answers of Redis, waits and tries are bounded.
+//!
+//! `docs/blocked-urls.md` tells the keys and how to set Redis up.
+
+mod admin;
+mod entry;
+mod id;
+mod key;
+mod metrics;
+mod record;
+mod redis;
+mod replica;
+mod share;
+mod url;
+
+pub use admin::{Listed, Shown};
+pub use entry::{Entry, Record};
+pub use id::Id;
+pub use key::{KeyError, SealKey};
+pub use metrics::CacheMetrics;
+pub use record::{MAX_RECORD, Unbelieved, decode, encode, sealed};
+pub use redis::{Failure, Finder, Put, RedisError};
+pub use replica::{Merged, RedisClock, Replica};
+pub use share::{Share, ShareError, Standing, finder};
+pub use url::{MAX_URL, exact_url};
