@@ -31,6 +31,7 @@ mod event_kind;
 mod events;
 mod hooks;
 mod identity;
+mod listeners;
 mod load;
 mod machine;
 mod media_range;
@@ -65,6 +66,9 @@ pub use hooks::{
     RuleHook,
 };
 pub use identity::{IdentitySettings, UserEncoding};
+pub use listeners::{
+    ClientAuthentication, ClientCertificateMode, IcapClients, ProxyListener, TlsListener, TlsVersion,
+};
 pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
 pub use media_range::{MediaRange, MediaRangeError};

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Limits {
     /// ICAP connections; one more gets 429.
     pub sessions: u32,
+    /// TLS handshakes under way; further connections wait for their turn.
+    pub handshakes: u32,
     /// Objects that wait for a worker; one more gets 500. Default: twice `sessions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_length: Option<u32>,
@@ -63,6 +65,9 @@ pub struct KeepAlive {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
+    /// From the start of a connection to the end of its TLS handshake, and of its PROXY header.
+    #[serde(with = "crate::duration")]
+    pub handshake: Duration,
     /// From the first byte of a request to the end of its last encapsulated head.
     #[serde(with = "crate::duration")]
     pub head: Duration,
@@ -123,6 +128,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 10_000,
+            handshakes: 500,
             queue_length: None,
             memory: None,
             spool: ByteSize::gib(4),
@@ -153,6 +159,7 @@ impl Default for KeepAlive {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             body_idle: Duration::from_mins(1),
             minimum_rate: ByteSize::new(64),

@@ -28,6 +28,7 @@
 mod added;
 mod answer;
 mod blocked;
+mod client;
 mod context;
 mod detection;
 mod event;

@@ -1,6 +1,6 @@
 //! How many connections there may be, and how long each state of one may last.
 
-use crate::Budget;
+use crate::{AccessControl, Budget};
 use icapstan_icap_proto::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,10 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// Connections served at once. Further ones are answered 429, except for OPTIONS.
     pub sessions: usize,
+    /// TLS handshakes under way at once. Further connections wait for their turn.
+    pub handshakes: usize,
+    /// Which clients are served.
+    pub access: AccessControl,
     /// Requests after which a connection ends; 0 for no limit.
     pub max_requests: u64,
     /// Whether connections persist at all (RFC 3507 section 4.1).
@@ -25,6 +29,8 @@ pub struct ServerConfig {
 /// How long each state of a connection may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// From the start of a connection to the end of its PROXY header and its TLS handshake.
+    pub handshake: Duration,
     /// Without a request. Longer than clients keep idle connections (Squid: one minute), so that
     /// the client is the one who closes.
     pub idle: Duration,
@@ -51,6 +57,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             sessions: 10_000,
+            handshakes: 500,
+            access: AccessControl::default(),
             max_requests: 0,
             keep_alive: true,
             limits: Limits::default(),
@@ -63,6 +71,7 @@ impl Default for ServerConfig {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             idle: Duration::from_secs(70),
             head: Duration::from_secs(20),
             body_idle: Duration::from_mins(1),

@@ -1,14 +1,15 @@
-//! One connection from its first byte to its last.
+//! One connection from its first request to its last.
+
+mod access;
 
 use crate::alarm::Deadline;
 use crate::connection::{Connection, Traffic};
 use crate::exchange::{AnswerState, ExchangeError};
 use crate::metrics::{Cause, State};
 use crate::server::{Shared, Slot};
-use crate::{Body, Exchange, Io, Reply, Service};
+use crate::{Body, Caller, Exchange, Io, Reply, Service};
 use icapstan_icap_proto::{Answer, DecodeError, Event, Method, Parts, RequestHead, Status};
 use icapstan_metrics::Gauges;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
@@ -21,6 +22,8 @@ pub(crate) struct Session<'s, S: Service, I> {
     slot: Option<Slot>,
     requests: u64,
     standing: Standing<'s>,
+    /// Who the client has said it is, and what it said.
+    proven: Option<access::Proven>,
 }
 
 /// Counts a connection among those of its state as long as it lives.
@@ -54,9 +57,10 @@ enum NoHead {
 // === impl Session ===
 
 impl<'s, S: Service, I: Io> Session<'s, S, I> {
-    pub(crate) fn new(shared: &'s Shared<S>, io: I, peer: SocketAddr, slot: Option<Slot>) -> Self {
-        let connection = Connection::new(io, peer, &shared.config, &shared.memory);
-        Self { shared, connection, slot, requests: 0, standing: Standing::new(&shared.metrics.states) }
+    pub(crate) fn new(shared: &'s Shared<S>, io: I, caller: Caller, slot: Option<Slot>) -> Self {
+        let connection = Connection::new(io, caller, &shared.config, &shared.memory);
+        let standing = Standing::new(&shared.metrics.states);
+        Self { shared, connection, slot, requests: 0, standing, proven: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -74,7 +78,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         loop {
             let head = match self.read_head().await {
                 Ok(head) => head,
-                Err(NoHead::Idle) => return,
+                Err(NoHead::Idle) => return self.connection.say_goodbye().await,
                 Err(NoHead::Failed(error)) => return self.give_up(None, error, false).await,
             };
             self.standing.enter(State::Request);
@@ -84,7 +88,9 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             if self.slot.is_none() {
                 self.slot = self.shared.take_slot();
             }
-            let after = if method == Method::Options {
+            let after = if let Some(refused) = self.refuse_stranger(&head).await {
+                refused
+            } else if method == Method::Options {
                 self.serve_options(&head).await
             } else {
                 self.serve_modification(&head).await
@@ -241,10 +247,21 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     /// Answers with an error. The connection goes on if the next request can be found without
     /// reading a body that nobody wants.
     async fn refuse(&mut self, head: &RequestHead, status: Status, close: bool) -> After {
+        self.refuse_with(head, status, &[], close).await
+    }
+
+    /// The same, with more fields.
+    async fn refuse_with(
+        &mut self,
+        head: &RequestHead,
+        status: Status,
+        fields: &[(&str, &str)],
+        close: bool,
+    ) -> After {
         let close = close || head.has_body() || self.closes(head);
         let istag = self.shared.service.istag(self.shared.service.route(head.uri()).as_ref());
         let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
-        let reply = Reply { status, istag: &istag, fields: &[], parts: Parts::Nothing };
+        let reply = Reply { status, istag: &istag, fields, parts: Parts::Nothing };
         if let Err(error) = exchange.answer(reply, &[]).await {
             self.give_up(Some(head), error, true).await;
             return After::End;
@@ -264,9 +281,12 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             ExchangeError::Aborted => Cause::Aborted,
         };
         self.shared.metrics.ended(cause);
-        debug!(peer = %self.connection.peer, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
+        debug!(peer = %self.connection.caller.address, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
         match error {
-            ExchangeError::Decode(error) => self.shared.metrics.malformed(error),
+            ExchangeError::Decode(error) => {
+                self.shared.metrics.malformed(error);
+                self.note_tls(error);
+            }
             // Its queue would be kept by the system until the peer takes it, or for minutes.
             ExchangeError::WriteTimeout => return self.connection.forget(),
             _ => {}

@@ -1,6 +1,7 @@
 //! `icapstan check-config`: whether a file can be used, and if not, why.
 
 use crate::exit::{Exit, chain};
+use crate::{certificates, listeners};
 use icapstan_api::{Config, Machine};
 use icapstan_policy::{Templates, check_policies};
 use std::path::Path;
@@ -29,6 +30,14 @@ pub(crate) fn run(file: &Path) -> Exit {
     }
     if let Err(error) = Templates::load(&config.templates, &config.policies) {
         faults.extend(error.faults.iter().map(|fault| format!("templates: {fault}")));
+    }
+    if let Some(tls) = &config.tls
+        && let Err(error) = certificates::files(tls).load()
+    {
+        faults.push(format!("tls: {}", chain(&error)));
+    }
+    if let Err(error) = listeners::access(&config.clients) {
+        faults.push(format!("clients: {}", chain(&error)));
     }
     if faults.is_empty() {
         println!("{}: OK", file.display());
