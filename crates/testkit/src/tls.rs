@@ -43,6 +43,11 @@ impl Authority {
         self.dir.path().join("ca.pem")
     }
 
+    /// What signs.
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     /// What a server called `name` shows.
     #[track_caller]
     pub fn identity(&self, name: &str) -> Identity {
