@@ -33,6 +33,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("answers", answers),
     ("canonical", canonical),
+    ("certificate", certificate),
     ("codings", codings),
     ("config", config),
     ("decoder", decoder),
@@ -45,6 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("multipart", multipart),
     ("page", page),
     ("policy", policy),
+    ("proxy", proxy),
     ("quantities", quantities),
     ("recoded", recoded),
     ("records", records),

@@ -2,6 +2,7 @@
 
 mod answers;
 pub(crate) mod canonical;
+mod certificate;
 mod codings;
 mod config;
 mod decoder;
@@ -14,6 +15,7 @@ mod list_import;
 mod multipart;
 pub(crate) mod page;
 pub(crate) mod policy;
+mod proxy;
 mod quantities;
 mod recoded;
 mod records;
@@ -27,6 +29,7 @@ mod when;
 
 pub use answers::answers;
 pub use canonical::canonical;
+pub use certificate::certificate;
 pub use codings::codings;
 pub use config::config;
 pub use decoder::decoder;
@@ -39,6 +42,7 @@ pub use list_import::list_import;
 pub use multipart::multipart;
 pub use page::page;
 pub use policy::policy;
+pub use proxy::proxy;
 pub use quantities::quantities;
 pub use recoded::recoded;
 pub use records::records;

@@ -5,6 +5,7 @@
 //!                 └───── one deadline ─────┘           └─ 403, closed
 //! ```
 
+mod held;
 mod metrics;
 mod proxy;
 mod tls;

@@ -42,7 +42,7 @@ impl Io for TcpStream {
 
 /// Dropped without a shutdown, it ends without `close_notify` (RFC 8446 section 6.1): an answer that was
 /// given up does not look complete.
-impl Io for TlsStream<TcpStream> {
+impl<I: Io> Io for TlsStream<I> {
     const SAYS_GOODBYE: bool = true;
 
     fn unconfirmed(&self) -> Option<u64> {

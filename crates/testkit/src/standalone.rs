@@ -155,7 +155,14 @@ impl Standalone {
     /// Starts one in another way.
     pub fn with() -> StandaloneBuilder {
         let dir = crate::tempdir();
-        StandaloneBuilder { config: None, signatures: Signatures::Test, args: Vec::new(), program: None, listens: true, dir }
+        StandaloneBuilder {
+            config: None,
+            signatures: Signatures::Test,
+            args: Vec::new(),
+            program: None,
+            listens: true,
+            dir,
+        }
     }
 
     /// Where it speaks ICAP.

@@ -82,7 +82,8 @@ fn the_address_in_the_header_is_that_of_rules_and_logs() {
         status
     };
     let four = [192, 0, 2, 7, 10, 0, 0, 1, 0xc3, 0x50, 5, 64];
-    let six = [&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7][..], &[1; 16], &[0, 80, 5, 64]].concat();
+    let six =
+        [&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7][..], &[1; 16], &[0, 80, 5, 64]].concat();
     let fields = [&four[..], &[4, 0, 3, 1, 2, 3]].concat();
     for (number, (header, peer, status)) in [
         (b"PROXY TCP4 192.0.2.7 10.0.0.1 50000 1344\r\n".to_vec(), "192.0.2.7:50000", 200),
@@ -183,6 +184,7 @@ fn a_header_may_stand_in_front_of_tls() {
     assert!(answer.starts_with(b"ICAP/1.0 200 "), "{}", String::from_utf8_lossy(&answer));
     assert_eq!(rig.line(0)["peer"], "192.0.2.7:50000");
     // Without a header there is no handshake.
-    let failed = TcpStream::connect(rig.server.icaps()).and_then(|s| secured_over(s, &authority.client(None)));
+    let failed =
+        TcpStream::connect(rig.server.icaps()).and_then(|s| secured_over(s, &authority.client(None)));
     assert!(failed.is_err());
 }

@@ -2,7 +2,9 @@
 //! they understand.
 
 use crate::common::{assert_204, assert_error_and_close, reqmod, respmod};
-use icapstan_testkit::{IcapClient, IcapResponse, Message, Standalone, eicar, eventually, need, skipped, tempdir};
+use icapstan_testkit::{
+    IcapClient, IcapResponse, Message, Standalone, eicar, eventually, need, skipped, tempdir,
+};
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -73,7 +73,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("12: x", "1:1: 12: ", &["unknown field"]),
     // Values that are no values of their field.
     ("listen: 1344", "1:9: listen: ", &["an IP address and a port, such as 0.0.0.0:1344"]),
-    ("tls: {listen: none, certFile: /x, keyFile: /x}", "tls.listen: ", &["\"none\"", "an IP address and a port"]),
+    (
+        "tls: {listen: none, certFile: /x, keyFile: /x}",
+        "tls.listen: ",
+        &["\"none\"", "an IP address and a port"],
+    ),
     ("tls: {certFile: /x}", "tls: ", &["missing field `keyFile`"]),
     (
         "tls: {certFile: /x, keyFile: /x, clientCertificates: yes}",

@@ -1,5 +1,6 @@
 //! The TLS handshake in front of a connection.
 
+use super::held::Held;
 use super::last_words;
 use super::metrics::Handshake;
 use crate::server::Shared;
@@ -7,9 +8,11 @@ use crate::{Caller, Service};
 use icapstan_icap_proto::{Answer, Parts, Status};
 use icapstan_metrics::Gauge;
 use icapstan_tls::{Acceptor, Names};
+use rustls::ProtocolVersion;
 use std::io;
 use std::net::SocketAddr;
 use std::time::SystemTime;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -28,7 +31,7 @@ pub(super) async fn secure<S: Service>(
     peer: SocketAddr,
     acceptor: &Acceptor,
     deadline: Instant,
-) -> Option<(TlsStream<TcpStream>, Caller)> {
+) -> Option<(TlsStream<Held>, Caller)> {
     let metrics = &shared.metrics.entrance;
     let failed = |result, cause: &str| metrics.handshake_failed(result, peer, cause);
     // Nothing is set up for who sends nothing.
@@ -54,16 +57,16 @@ pub(super) async fn secure<S: Service>(
         return None;
     };
     let under_way = UnderWay::new(&metrics.handshaking);
-    let accept = TlsAcceptor::from(acceptor.now().config()).accept(stream).into_fallible();
+    let accept = TlsAcceptor::from(acceptor.now().config()).accept(Held::new(stream)).into_fallible();
     let accepted = timeout_at(deadline, accept).await;
     drop((permit, under_way));
-    let stream = match accepted {
+    let mut stream = match accepted {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, stream))) => {
             let (result, cause) = explain(&error);
             failed(result, &cause);
-            // What was wrong is told already, in an alert.
-            last_words(stream, &[]).await;
+            let (stream, alert) = stream.into_parts();
+            last_words(stream, &alert).await;
             return None;
         }
         Err(_) => {
@@ -81,6 +84,14 @@ pub(super) async fn secure<S: Service>(
             return None;
         }
     };
+    stream.get_mut().0.keep_for_write();
+    // Up to TLS 1.2 the client waits for the last message.
+    if stream.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3)
+        && !matches!(timeout_at(deadline, stream.get_mut().0.write(&[])).await, Ok(Ok(_)))
+    {
+        failed(Handshake::Gone, "the end of the handshake was not read");
+        return None;
+    }
     metrics.shook_hands();
     Some((stream, Caller { certificate, ..Caller::at(peer) }))
 }
