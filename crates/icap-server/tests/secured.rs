@@ -211,6 +211,22 @@ fn sessions_are_resumed_with_the_names_they_had_and_not_across_other_authorities
 }
 
 #[test]
+fn clients_that_wait_for_acknowledgements_are_not_kept_waiting() {
+    let rig = Rig::start(|_| {});
+    let waited = (0..20).map(|_| {
+        let mut stream = rig.connect();
+        // As sockets are when nothing is said: what is small waits until all before it is acknowledged.
+        stream.sock.set_nodelay(false).unwrap();
+        let start = Instant::now();
+        stream.write_all(request("who", true).as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        start.elapsed()
+    });
+    let shortest = waited.min().unwrap();
+    assert!(shortest < Duration::from_millis(35), "{shortest:?}");
+}
+
+#[test]
 fn who_does_not_read_is_let_go() {
     let timeouts = Timeouts { write: Duration::from_secs(1), ..Timeouts::default() };
     let rig = Rig::start(|config| config.timeouts = timeouts);

@@ -32,6 +32,9 @@ impl Held {
     /// From now on, what is held waits for the next write and no longer for the next read.
     pub(super) fn keep_for_write(&mut self) {
         self.holds = false;
+        // Nothing carries the acknowledgement of the client's last message now, and a client that waits for
+        // that before it sends more (RFC 896) would wait for 40 ms.
+        let _ = rustix::net::sockopt::set_tcp_quickack(&self.io, true);
     }
 
     /// The connection, and what did not go out.
