@@ -84,12 +84,12 @@ impl Rig {
         let registry = Registry::new();
         let mut config = ServerConfig::default();
         change(&mut config);
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         let mut server = Server::new(config, ServerMetrics::register(&registry).unwrap());
         let entrance = Entrance { proxies: None, tls: Some(acceptor.clone()) };
         let address = server.listen("127.0.0.1:0".parse().unwrap(), entrance).unwrap();
         let shutdown = server.start(Told).unwrap();
-        drop(_inside);
+        drop(inside);
         Self { runtime, address, acceptor, authority, files, folder, registry, _shutdown: shutdown }
     }
 

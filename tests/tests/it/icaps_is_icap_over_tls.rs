@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// Well below the deadline of a handshake, with room for a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
+/// Writes a certificate and its key into a folder, or something else.
+type Make<'m> = &'m dyn Fn(&Path);
+
 /// A server with TLS, and the authority that it and its clients believe.
 struct Rig {
     authority: Authority,
@@ -283,7 +286,7 @@ fn the_wrong_port_is_told_at_once_and_named() {
 fn a_bad_certificate_changes_nothing_and_is_told_until_it_is_mended() {
     // As Kubernetes does it: the files are links through a folder that is a link.
     let (authority, mount) = (Authority::new(), tempdir());
-    let put = |name: &str, make: &dyn Fn(&Path)| {
+    let put = |name: &str, make: Make<'_>| {
         let folder = mount.path().join(name);
         fs::create_dir(&folder).expect("the folder is writable");
         make(&folder);
@@ -304,7 +307,7 @@ fn a_bad_certificate_changes_nothing_and_is_told_until_it_is_mended() {
         (response.status, String::from_utf8(response.body).expect("it is text"))
     };
     assert_eq!(ready(&server), (200, "ok\n".to_owned()));
-    let bad: [(&str, &dyn Fn(&Path), &str); 3] = [
+    let bad: [(&str, Make<'_>, &str); 3] = [
         ("..2", &|folder| fs::write(folder.join("tls.crt"), "no certificate").expect("writable"), "tls.crt"),
         (
             "..3",

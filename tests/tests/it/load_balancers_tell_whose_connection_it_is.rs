@@ -58,7 +58,7 @@ fn v2(command: u8, kind: u8, rest: &[u8]) -> Vec<u8> {
 fn answer_to(server: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let start = Instant::now();
     let mut stream = TcpStream::connect(server).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is a time");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("it is a time");
     // It may be closed already.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();

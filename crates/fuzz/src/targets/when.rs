@@ -92,8 +92,8 @@ fn holds(when: &When, facts: &Message) -> bool {
     let user =
         when.users.is_empty() || facts.user.as_deref().is_some_and(|user| tried_any(&when.users, user));
     let group = when.groups.is_empty() || facts.groups.iter().any(|group| tried_any(&when.groups, group));
-    let shown = |name: &Box<str>| when.client_certificates.iter().any(|glob| tried(glob.as_str(), name));
-    let certificate = when.client_certificates.is_empty() || facts.certificate.iter().any(shown);
+    let shown = |name: &str| when.client_certificates.iter().any(|glob| tried(glob.as_str(), name));
+    let certificate = when.client_certificates.is_empty() || facts.certificate.iter().any(|name| shown(name));
     let listed = |wanted: &String| facts.categories.iter().any(|known| **known == **wanted);
     one_of(&when.services, &facts.service)
         && one_of(&when.methods, &facts.method)
