@@ -10,11 +10,12 @@ impl Given {
     /// No case is longer, in bytes.
     pub const MAX_CASE: usize = 16 * 1024;
     /// What can be told several times, once for each entry.
-    const LISTS: [&'static str; 2] = ["groups", "categories"];
+    const LISTS: [&'static str; 3] = ["clientCertificates", "groups", "categories"];
 
     /// Reads pairs `key=value`, which commas or white space part. The keys are those of
     /// `policies[].tests[].given`. A value in double quotes may hold both; `\"` and `\\` in it stand
-    /// for `"` and `\`. `groups` and `categories` can be told several times.
+    /// for `"` and `\`. `clientCertificates`, `groups` and
+    /// `categories` can be told several times.
     pub fn from_case(text: &str) -> Result<Self, Vec<Problem>> {
         let given = Self::read_case(text).map_err(|problem| vec![problem])?;
         given.check()?;

@@ -5,6 +5,7 @@ mod events;
 mod headers;
 mod hooks;
 mod identity;
+mod listeners;
 mod overload;
 mod partial;
 mod policy;
@@ -19,7 +20,6 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -57,10 +57,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut root = Checker { path: String::new(), problems: &mut problems };
-        if self.listen.port() != 0 && overlap(self.listen, self.admin) {
-            let message = format!("{} is taken by `listen` ({})", self.admin, self.listen);
-            root.report("admin", message);
-        }
+        self.check_listeners(&mut root);
         if self.signatures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             root.report("signatures", "names no folder");
         }
@@ -217,13 +214,6 @@ impl Config {
     }
 }
 
-/// Whether two listeners cannot both have these addresses. `[::]` takes IPv4 addresses too.
-fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
-    let covers =
-        |one: SocketAddr, two: SocketAddr| one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4());
-    one.port() == two.port() && (one.ip() == two.ip() || covers(one, two) || covers(two, one))
-}
-
 // === impl IcapService ===
 
 impl IcapService {
@@ -276,6 +266,7 @@ fn check_path(here: &mut Checker<'_>, field: &str, path: &str) {
 impl Limits {
     fn check(&self, here: &mut Checker<'_>) {
         here.within("sessions", self.sessions, 1, 1_000_000);
+        here.within("handshakes", self.handshakes, 1, 100_000);
         if let Some(length) = self.queue_length {
             here.within("queueLength", length, 1, 10_000_000);
         }
@@ -337,6 +328,7 @@ impl KeepAlive {
 
 impl Timeouts {
     fn check(&self, here: &mut Checker<'_>) {
+        here.lasts("handshake", self.handshake, Duration::from_millis(100), HOUR);
         here.lasts("head", self.head, Duration::from_millis(100), HOUR);
         here.lasts("bodyIdle", self.body_idle, Duration::from_millis(100), HOUR);
         here.within("minimumRate", self.minimum_rate, ByteSize::new(1), ByteSize::gib(1));

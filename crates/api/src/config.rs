@@ -1,9 +1,9 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapService, IdentitySettings, KeepAlive,
-    Limits, LogSettings, Preset, RedisSettings, ReputationSettings, ScanPolicy, ScannerSettings,
-    TemplateSettings, Timeouts, UrlLists,
+    BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapClients, IcapService, IdentitySettings,
+    KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings, ReputationSettings, ScanPolicy,
+    ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,9 +13,17 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// Where ICAP clients connect to.
-    #[serde(with = "crate::address")]
-    pub listen: SocketAddr,
+    /// Where ICAP clients connect to without TLS.
+    #[serde(with = "crate::address::optional")]
+    pub listen: Option<SocketAddr>,
+    /// Where they connect to with TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsListener>,
+    /// Where load balancers connect to that tell whom they act for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyListener>,
+    /// Which of them are served.
+    pub clients: IcapClients,
     /// Where probes and metrics are answered over HTTP.
     #[serde(with = "crate::address")]
     pub admin: SocketAddr,
@@ -71,7 +79,10 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 1344).into(),
+            listen: Some((Ipv4Addr::LOCALHOST, 1344).into()),
+            tls: None,
+            proxy_protocol: None,
+            clients: IcapClients::default(),
             admin: (Ipv4Addr::LOCALHOST, 9344).into(),
             signatures: None,
             preset: Preset::default(),

@@ -33,6 +33,7 @@ mod events;
 mod field_name;
 mod hooks;
 mod identity;
+mod listeners;
 mod load;
 mod machine;
 mod media_range;
@@ -72,6 +73,9 @@ pub use hooks::{
     RuleHook,
 };
 pub use identity::{IdentitySettings, UserEncoding};
+pub use listeners::{
+    ClientAuthentication, ClientCertificateMode, IcapClients, ProxyListener, TlsListener, TlsVersion,
+};
 pub use load::MAX_CONFIG_LEN;
 pub use machine::{Machine, Sizing};
 pub use media_range::{MediaRange, MediaRangeError};

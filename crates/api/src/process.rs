@@ -14,6 +14,8 @@ pub struct Limits {
     /// What clients are told of that. Default: `sessions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertised_sessions: Option<AdvertisedSessions>,
+    /// TLS handshakes under way; further connections wait for their turn.
+    pub handshakes: u32,
     /// Objects that wait for a worker; one more is refused. Default: twice `sessions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_length: Option<u32>,
@@ -76,6 +78,9 @@ pub struct KeepAlive {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
+    /// From the start of a connection to the end of its TLS handshake, and of its PROXY header.
+    #[serde(with = "crate::duration")]
+    pub handshake: Duration,
     /// From the first byte of a request to the end of its last encapsulated head.
     #[serde(with = "crate::duration")]
     pub head: Duration,
@@ -137,6 +142,7 @@ impl Default for Limits {
         Self {
             sessions: 10_000,
             advertised_sessions: None,
+            handshakes: 500,
             queue_length: None,
             memory: None,
             spool: ByteSize::gib(4),
@@ -175,6 +181,7 @@ impl Default for KeepAlive {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             body_idle: Duration::from_mins(1),
             minimum_rate: ByteSize::new(64),

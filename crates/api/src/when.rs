@@ -15,6 +15,9 @@ pub struct When {
     /// Networks that the user's machine is in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<IpNet>,
+    /// Names in the certificate that the ICAP client showed, each behind its kind, such as `dns:*.example`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_certificates: Vec<Glob>,
     /// Names of users, as a trusted ICAP client tells them. Upper and lower case are the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<Glob>,
@@ -64,6 +67,8 @@ pub enum Condition {
     Size,
     /// [`When::clients`]
     Clients,
+    /// [`When::client_certificates`]
+    ClientCertificates,
     /// [`When::categories`]
     Categories,
     /// [`When::hosts`]
@@ -84,6 +89,8 @@ pub trait Facts {
     fn service(&self) -> &str;
     /// The user's machine.
     fn client(&self) -> Option<IpAddr>;
+    /// What the certificate of the ICAP client says who it is.
+    fn client_certificate(&self) -> &[Box<str>];
     /// The user.
     fn user(&self) -> Option<&str>;
     /// The user's groups.
@@ -138,6 +145,9 @@ impl When {
             Condition::Clients => any(&self.clients, |network| {
                 facts.client().is_some_and(|client| network.contains(&client.to_canonical()))
             }),
+            Condition::ClientCertificates => any(&self.client_certificates, |wanted| {
+                facts.client_certificate().iter().any(|name| wanted.matches(name))
+            }),
             Condition::Categories => {
                 any(&self.categories, |wanted| facts.categories().iter().any(|known| **known == **wanted))
             }
@@ -165,11 +175,12 @@ fn any<T>(entries: &[T], is_right: impl FnMut(&T) -> bool) -> bool {
 
 impl Condition {
     /// All of them, the cheapest first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Services,
         Self::Methods,
         Self::Size,
         Self::Clients,
+        Self::ClientCertificates,
         Self::Categories,
         Self::Hosts,
         Self::Users,
@@ -185,6 +196,7 @@ impl Condition {
             Self::Methods => "methods",
             Self::Size => "size",
             Self::Clients => "clients",
+            Self::ClientCertificates => "clientCertificates",
             Self::Categories => "categories",
             Self::Hosts => "hosts",
             Self::Users => "users",
@@ -214,6 +226,7 @@ mod tests {
 
     struct Message {
         client: IpAddr,
+        certificate: Vec<Box<str>>,
         user: Option<&'static str>,
         host: &'static str,
         url: &'static str,
@@ -227,6 +240,9 @@ mod tests {
         }
         fn client(&self) -> Option<IpAddr> {
             Some(self.client)
+        }
+        fn client_certificate(&self) -> &[Box<str>] {
+            &self.certificate
         }
         fn user(&self) -> Option<&str> {
             self.user
@@ -257,6 +273,7 @@ mod tests {
     fn facts() -> Message {
         Message {
             client: [192, 0, 2, 7].into(),
+            certificate: vec!["cn:proxy1".into(), "dns:proxy1.example".into()],
             user: Some("WinNT://DOM/Ann"),
             host: "www.example.com",
             url: "http://www.example.com/a.exe?b",
@@ -277,6 +294,9 @@ mod tests {
             ("services: [respmod]", false),
             ("clients: [192.0.2.0/24]", true),
             ("clients: [192.0.3.0/24, '2001:db8::/32']", false),
+            ("clientCertificates: ['dns:*.example']", true),
+            ("clientCertificates: ['cn:proxy1', 'cn:proxy2']", true),
+            ("clientCertificates: [proxy1, 'uri:*']", false),
             ("users: ['*/ann']", true),
             ("users: [ann]", false),
             ("groups: ['*']", false),
@@ -312,8 +332,23 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_matches_nothing() {
-        let unknown = Message { user: None, host: "", url: "", method: "", media_type: None, ..facts() };
-        let wishes = ["users: ['*']", "hosts: ['*.com']", "urls: ['*']", "methods: [GET]", "types: ['*/*']"];
+        let unknown = Message {
+            user: None,
+            certificate: vec![],
+            host: "",
+            url: "",
+            method: "",
+            media_type: None,
+            ..facts()
+        };
+        let wishes = [
+            "users: ['*']",
+            "clientCertificates: ['*']",
+            "hosts: ['*.com']",
+            "urls: ['*']",
+            "methods: [GET]",
+            "types: ['*/*']",
+        ];
         for text in wishes {
             assert!(!when(text).holds(&unknown), "{text}");
         }

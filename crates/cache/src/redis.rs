@@ -10,7 +10,6 @@ mod find;
 mod link;
 mod scripts;
 mod store;
-mod tls;
 
 pub use error::{Failure, RedisError};
 pub use find::Finder;

@@ -56,7 +56,6 @@ pub use event::{Event, EventAction, Few};
 pub use events::{Events, EventsError, EventsGuard};
 pub use kind::{EventKind, Severity};
 pub use metrics::EventMetrics;
-pub use sink::{TlsError, authorities};
 pub use text::Text;
 
 use icapstan_api::{EventTarget as Target, SyslogPeer as Peer};

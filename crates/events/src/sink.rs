@@ -8,9 +8,8 @@ mod tcp;
 mod tls;
 mod udp;
 
-pub use tls::{TlsError, authorities};
-
 use crate::{SyslogSettings, Target, Transport};
+use icapstan_tls::TlsError;
 use std::io;
 use thiserror::Error;
 

@@ -17,6 +17,8 @@ pub(crate) struct Message<'t> {
     pub(crate) size: BodySize,
     pub(crate) identity: &'t Identity,
     pub(crate) looked: Option<&'t Looked>,
+    /// What the certificate of the ICAP client says who it is.
+    pub(crate) certificate: &'t [Box<str>],
     /// The first bytes of the body, where a rule may ask what it is.
     pub(crate) sample: Option<Sample<'t>>,
     read: Read,
@@ -44,7 +46,17 @@ impl<'t> Message<'t> {
         identity: &'t Identity,
         looked: Option<&'t Looked>,
     ) -> Self {
-        Self { service, head, peer, size, identity, looked, sample: None, read: Read::default() }
+        Self {
+            service,
+            head,
+            peer,
+            size,
+            identity,
+            looked,
+            certificate: &[],
+            sample: None,
+            read: Read::default(),
+        }
     }
 
     /// Whether what the ICAP client says of its user counts.
@@ -63,6 +75,10 @@ impl Facts for Message<'_> {
             let told = self.is_trusted().then(|| self.identity.client(self.head)).flatten();
             told.unwrap_or_else(|| self.peer.ip())
         }))
+    }
+
+    fn client_certificate(&self) -> &[Box<str>] {
+        self.certificate
     }
 
     fn user(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! The ICAP services of one process.
 
+use crate::client::Client;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
 use crate::record;
@@ -221,6 +222,7 @@ impl Service for Gateway {
         exchange: &mut Exchange<'_, I>,
     ) -> Result<(), ExchangeError> {
         let mut transaction = Transaction::new(self, &route.0, head);
+        transaction.client = Client::of(exchange.caller());
         let Some(log) = &self.access_log else { return transaction.run(exchange).await };
         let started = Instant::now();
         let served = transaction.run(exchange).await;

@@ -28,6 +28,7 @@
 mod added;
 mod ahead;
 mod answer;
+mod client;
 mod context;
 mod detection;
 mod event;

@@ -2,6 +2,7 @@
 
 use crate::added::Added;
 use crate::answer::{Outcome, block, pass};
+use crate::client::Client;
 use crate::context;
 use crate::event::{self, Decided};
 use crate::facts::Message;
@@ -34,6 +35,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) service: &'a Service,
     pub(crate) head: &'a RequestHead,
+    /// What is known of the ICAP client besides its address.
+    pub(crate) client: Client,
     pub(crate) mode: Mode,
     pub(crate) istag: IsTag,
     /// The signatures that the tag stands for.
@@ -106,6 +109,7 @@ impl<'a> Transaction<'a> {
             gateway,
             service,
             head,
+            client: Client::default(),
             mode: context::mode(head),
             istag,
             generation,
@@ -314,7 +318,10 @@ impl<'a> Transaction<'a> {
     /// What rules may ask for.
     pub(crate) fn message(&self, peer: SocketAddr, size: BodySize) -> Message<'_> {
         let service = self.service;
-        Message::new(&service.path, self.head, peer, size, &service.shared.identity, self.looked.as_ref())
+        let identity = &service.shared.identity;
+        let mut message = Message::new(&service.path, self.head, peer, size, identity, self.looked.as_ref());
+        message.certificate = self.client.names();
+        message
     }
 
     /// Asks the policy and answers. `rest` is what was received behind what the store holds.

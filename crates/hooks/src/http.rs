@@ -7,8 +7,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use icapstan_api::{HookUrl, HttpHooks};
-use icapstan_events::{TlsError, authorities};
-use rustls::ClientConfig;
+use icapstan_tls::{TlsError, authorities, connector_config};
 use rustls::pki_types::ServerName;
 use std::io;
 use std::sync::Arc;
@@ -53,15 +52,7 @@ impl Client {
     /// for https.
     pub(crate) fn new(settings: &HttpHooks) -> Result<Self, TlsError> {
         let tls = match (authorities(settings.ca_file.as_deref()), &settings.ca_file) {
-            (Ok(roots), _) => {
-                let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-                let config = ClientConfig::builder_with_provider(provider)
-                    .with_safe_default_protocol_versions()
-                    .expect("the provider has suites for both versions")
-                    .with_root_certificates(roots)
-                    .with_no_client_auth();
-                Ok(TlsConnector::from(Arc::new(config)))
-            }
+            (Ok(roots), _) => Ok(TlsConnector::from(Arc::new(connector_config(roots)))),
             (Err(error), Some(_)) => return Err(error),
             (Err(error), None) => Err(Arc::new(error)),
         };

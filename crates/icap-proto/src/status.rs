@@ -22,6 +22,8 @@ impl Status {
     pub const NOT_FOUND: Self = Self(404);
     /// The service does not offer the method.
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
+    /// The client has not said who it is, or not rightly (RFC 3507 section 7.1).
+    pub const AUTHENTICATION_REQUIRED: Self = Self(407);
     /// The request did not arrive in time.
     pub const REQUEST_TIMEOUT: Self = Self(408);
     /// A body is longer than it may be.
@@ -50,6 +52,7 @@ impl Status {
             403 => "Forbidden",
             404 => "ICAP Service Not Found",
             405 => "Method Not Allowed For Service",
+            407 => "Proxy Authentication Required",
             408 => "Request Timeout",
             413 => "Request Entity Too Large",
             414 => "Request-URI Too Long",

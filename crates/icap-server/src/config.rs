@@ -1,6 +1,6 @@
 //! How many connections there may be, and how long each state of one may last.
 
-use crate::{Budget, ClientLimits, Refusals};
+use crate::{AccessControl, Budget, ClientLimits, Refusals};
 use icapstan_icap_proto::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,10 @@ pub struct ServerConfig {
     /// Connections served at once. Idle ones give way to further ones; when there is none, requests other
     /// than OPTIONS are refused.
     pub sessions: usize,
+    /// TLS handshakes under way at once. Further connections wait for their turn.
+    pub handshakes: usize,
+    /// Which clients are served.
+    pub access: AccessControl,
     /// Requests after which a connection ends, give or take a tenth; 0 for no limit.
     pub max_requests: u64,
     /// How old a connection gets, give or take a tenth; zero for no limit.
@@ -34,6 +38,8 @@ pub struct ServerConfig {
 /// How long each state of a connection may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// From the start of a connection to the end of its PROXY header and its TLS handshake.
+    pub handshake: Duration,
     /// Without a request. Longer than clients keep idle connections (Squid: one minute), so that
     /// the client is the one who closes.
     pub idle: Duration,
@@ -60,6 +66,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             sessions: 10_000,
+            handshakes: 500,
+            access: AccessControl::default(),
             max_requests: 0,
             max_age: Duration::ZERO,
             keep_alive: true,
@@ -76,6 +84,7 @@ impl Default for ServerConfig {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             idle: Duration::from_secs(70),
             head: Duration::from_secs(20),
             body_idle: Duration::from_mins(1),

@@ -5,10 +5,9 @@ use crate::buffer::Buffer;
 use crate::config::{ServerConfig, Timeouts};
 use crate::exchange::ExchangeError;
 use crate::io::Io;
-use crate::{Budget, Refusals, Share};
+use crate::{Budget, Caller, Refusals, Share};
 use icapstan_icap_proto::{ChunkHead, Decoder, LAST_CHUNK};
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 /// The two directions of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection<I> {
-    pub(crate) peer: SocketAddr,
+    pub(crate) caller: Caller,
     pub(crate) input: Buffer,
     pub(crate) decoder: Decoder,
     /// What is to be written before anything else.
@@ -79,9 +78,9 @@ const FREE_HEADS: usize = 16 * 1024;
 // === impl Connection ===
 
 impl<I: Io> Connection<I> {
-    pub(crate) fn new(io: I, peer: SocketAddr, config: &ServerConfig, memory: &Arc<Budget>) -> Self {
+    pub(crate) fn new(io: I, caller: Caller, config: &ServerConfig, memory: &Arc<Budget>) -> Self {
         Self {
-            peer,
+            caller,
             input: Buffer::new(config.limits.icap_head, memory),
             decoder: Decoder::new(config.limits),
             output: Vec::new(),
@@ -236,6 +235,15 @@ impl<I: Io> Connection<I> {
         Ok(())
     }
 
+    /// Says that there will be nothing more, where that is a message of its own.
+    pub(crate) async fn say_goodbye(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if I::SAYS_GOODBYE {
+            // It may be gone already.
+            let _ = tokio::time::timeout(PATIENCE, self.io.shutdown()).await;
+        }
+    }
+
     /// Says no more, and reads what the peer still sends, so that closing does not destroy the
     /// answer that is on its way to it (a close with unread bytes resets the connection).
     pub(crate) async fn linger(&mut self) {
@@ -269,8 +277,10 @@ impl<I: Io> Sink<'_, I> {
     async fn write_all(mut self, mut slices: &mut [IoSlice<'_>]) -> Result<u64, ExchangeError> {
         let mut written = 0;
         IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
+        loop {
+            let is_flush = slices.is_empty();
             let count = match self.write(slices).await? {
+                Ok(_) if is_flush => return Ok(written),
                 Ok(0) => return Err(ExchangeError::Gone),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
@@ -280,10 +290,9 @@ impl<I: Io> Sink<'_, I> {
             self.pace.bytes += count as u64;
             IoSlice::advance_slices(&mut slices, count);
         }
-        Ok(written)
     }
 
-    /// Writes once, as soon as there is room. The system reports room only when a good part of its
+    /// Writes once, as soon as there is room; without slices, passes on what is kept on the way (TLS does). The system reports room only when a good part of its
     /// queue, which may be megabytes, is free; so what tells a slow peer from a dead one is whether
     /// the queue gets shorter. It is looked at now and then, and given up when it has not for the
     /// whole time, or when the peer is too slow on average.
@@ -292,7 +301,11 @@ impl<I: Io> Sink<'_, I> {
         let Timeouts { write: patience, body_rate, .. } = *self.timeouts;
         let (mut shortest, mut silent) = (u64::MAX, Duration::ZERO);
         loop {
-            let write = self.alarm.by(Deadline::In(patience / LOOKS), self.io.write_vectored(slices)).await;
+            let io = &mut *self.io;
+            let step = async {
+                if slices.is_empty() { io.flush().await.map(|()| 0) } else { io.write_vectored(slices).await }
+            };
+            let write = self.alarm.by(Deadline::In(patience / LOOKS), step).await;
             let waited = self.alarm.waited();
             self.pace.waited += waited;
             if let Ok(written) = write {

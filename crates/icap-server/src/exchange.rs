@@ -2,7 +2,7 @@
 
 use crate::alarm::Deadline;
 use crate::connection::{Connection, Pieces, Traffic};
-use crate::{Io, Refusals};
+use crate::{Caller, Io, Refusals};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
     last_chunk_with_original, put_field,
@@ -135,7 +135,12 @@ impl<'c, I: Io> Exchange<'c, I> {
 
     /// Who sent the request.
     pub fn peer(&self) -> SocketAddr {
-        self.connection.peer
+        self.connection.caller.address
+    }
+
+    /// The same, with what else is known of it.
+    pub fn caller(&self) -> &Caller {
+        &self.connection.caller
     }
 
     /// The status that the client gets when the service has `served` it so: what was answered, or what

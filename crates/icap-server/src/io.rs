@@ -8,9 +8,13 @@ use std::ffi::c_int;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// TCP, or TLS over it.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Whether an end in order is a message of its own, without which the peer takes what it got for cut.
+    const SAYS_GOODBYE: bool;
+
     /// Bytes that were written and that the peer's system has not confirmed.
     fn unconfirmed(&self) -> Option<u64>;
 
@@ -22,6 +26,8 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {
 const OUTQ: Opcode = 0x5411;
 
 impl Io for TcpStream {
+    const SAYS_GOODBYE: bool = false;
+
     fn unconfirmed(&self) -> Option<u64> {
         // SAFETY: on a socket, this request writes one int to where its argument points.
         let queued: c_int = unsafe { ioctl(self, Getter::<OUTQ, c_int>::new()) }.ok()?;
@@ -31,6 +37,20 @@ impl Io for TcpStream {
     fn forget_on_drop(&mut self) {
         // The only error is that there is no connection any more.
         let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Dropped without a shutdown, it ends without `close_notify` (RFC 8446 section 6.1): an answer that was
+/// given up does not look complete.
+impl<I: Io> Io for TlsStream<I> {
+    const SAYS_GOODBYE: bool = true;
+
+    fn unconfirmed(&self) -> Option<u64> {
+        self.get_ref().0.unconfirmed()
+    }
+
+    fn forget_on_drop(&mut self) {
+        self.get_mut().0.forget_on_drop();
     }
 }
 

@@ -1,7 +1,7 @@
 //! ICAP connections on tokio.
 //!
 //! ```text
-//!  accept ─▶ session ─▶ head ─▶ Service::route ─▶ Service::serve(Exchange) ─▶ next request
+//!  accept ─▶ entrance ─▶ session ─▶ head ─▶ Service::route ─▶ Service::serve(Exchange) ─▶ next request
 //!     │         └─ idle, slow or broken: answered and closed, each state by its own deadline
 //!     └─ over the session limit: the longest idle connection gives way; without one OPTIONS is
 //!        answered, and everything else is refused
@@ -21,28 +21,36 @@
 //! 4. No state waits without a deadline.
 //! 5. What connections hold beyond a few KiB each comes out of one [`Budget`].
 
+mod access;
 mod alarm;
 mod budget;
 mod buffer;
+mod caller;
 mod caps;
 mod clients;
 mod config;
 mod connection;
+mod entrance;
 mod exchange;
 mod idle;
 mod io;
 mod metrics;
+mod rarely;
 mod refusal;
 mod server;
 mod service;
 mod session;
 
+pub use access::{AccessControl, AccessRules, Authentication, Users, UsersError};
 pub use budget::{Budget, Share};
+pub use caller::Caller;
 pub use clients::ClientLimits;
 pub use config::{ServerConfig, Timeouts};
 pub use connection::Traffic;
+pub use entrance::Entrance;
 pub use exchange::{Body, Exchange, ExchangeError, Reply};
 pub use icapstan_icap_proto as proto;
+pub use icapstan_tls::Names as CallerNames;
 pub use io::Io;
 pub use metrics::ServerMetrics;
 pub use refusal::Refusals;

@@ -1,5 +1,6 @@
 //! What operators see of connections and requests.
 
+use crate::entrance::EntranceMetrics;
 use icapstan_icap_proto::{DecodeError, Method, Status};
 use icapstan_metrics::{Counter, Counters, Families, Gauge, Gauges, Histograms, label};
 use prometheus::Registry;
@@ -18,6 +19,7 @@ pub struct ServerMetrics {
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) panics: Counter,
+    pub(crate) entrance: EntranceMetrics,
     requests: Counters<(ByMethod, Code)>,
     malformed: Counters<ByError>,
     ended: Counters<Cause>,
@@ -91,6 +93,7 @@ label! {
         Forbidden = "403",
         NotFound = "404",
         MethodNotAllowed = "405",
+        AuthenticationRequired = "407",
         RequestTimeout = "408",
         TooLarge = "413",
         UriTooLong = "414",
@@ -154,6 +157,7 @@ impl ServerMetrics {
             sent: make.counter("icapstan_icap_sent_bytes_total", "Bytes sent to ICAP clients.")?,
             panics: make
                 .counter("icapstan_icap_session_panics_total", "Sessions ended by a fault of the program.")?,
+            entrance: EntranceMetrics::register(registry)?,
             requests: make.sparse_counters(
                 "icapstan_icap_requests_total",
                 "ICAP requests answered, by method and status.",
@@ -211,6 +215,7 @@ impl Code {
             Status::FORBIDDEN => Self::Forbidden,
             Status::NOT_FOUND => Self::NotFound,
             Status::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            Status::AUTHENTICATION_REQUIRED => Self::AuthenticationRequired,
             Status::REQUEST_TIMEOUT => Self::RequestTimeout,
             Status::TOO_LARGE => Self::TooLarge,
             Status::URI_TOO_LONG => Self::UriTooLong,

@@ -1,25 +1,25 @@
 //! The listener, and what its sessions share.
 
-use crate::clients::Clients;
+use crate::clients::{Clients, Guest, TooMany};
 use crate::idle::{IdleSet, Room};
 use crate::metrics::ClientLimit;
-use crate::session::Session;
-use crate::{Budget, ServerConfig, ServerMetrics, Service};
+use crate::{Budget, Entrance, ServerConfig, ServerMetrics, Service};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// A bound address, not yet listening.
+/// Bound addresses, not yet listening.
 #[derive(Debug)]
 pub struct Server {
-    socket: TcpSocket,
+    sockets: Vec<(TcpSocket, Entrance)>,
     local: SocketAddr,
     config: ServerConfig,
     metrics: ServerMetrics,
@@ -45,6 +45,8 @@ pub(crate) struct Shared<S> {
     pub(crate) clients: Option<Arc<Clients>>,
     stop: CancellationToken,
     slots: Arc<AtomicUsize>,
+    /// Those that may begin.
+    pub(crate) handshakes: Semaphore,
 }
 
 /// The right to be served; given back when dropped.
@@ -59,30 +61,51 @@ const fn reserve(sessions: usize) -> usize {
 // === impl Server ===
 
 impl Server {
+    /// Binds nothing yet.
+    pub fn new(config: ServerConfig, metrics: ServerMetrics) -> Self {
+        metrics.sessions_limit.set(i64::try_from(config.sessions).unwrap_or(i64::MAX));
+        Self { sockets: Vec::new(), local: (Ipv4Addr::UNSPECIFIED, 0).into(), config, metrics }
+    }
+
+    /// Binds `addr` for connections that begin with requests.
+    pub fn bind(addr: SocketAddr, config: ServerConfig, metrics: ServerMetrics) -> io::Result<Self> {
+        let mut server = Self::new(config, metrics);
+        server.listen(addr, Entrance::default())?;
+        Ok(server)
+    }
+
     /// Binds `addr`; with port 0 the system chooses one. Until [`Server::start`], connections are
     /// refused by the system: a client that finds nobody is better off than one that finds silence.
-    pub fn bind(addr: SocketAddr, config: ServerConfig, metrics: ServerMetrics) -> io::Result<Self> {
+    pub fn listen(&mut self, addr: SocketAddr, entrance: Entrance) -> io::Result<SocketAddr> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart must not wait for connections of the last run to be forgotten.
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
         let local = socket.local_addr()?;
-        metrics.sessions_limit.set(i64::try_from(config.sessions).unwrap_or(i64::MAX));
-        Ok(Self { socket, local, config, metrics })
+        if self.sockets.is_empty() {
+            self.local = local;
+        }
+        self.sockets.push((socket, entrance));
+        Ok(local)
     }
 
-    /// Where it listens.
+    /// Where it listens first of all.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
     /// Accepts and serves connections until it is shut down.
     pub fn start<S: Service>(self, service: S) -> io::Result<Shutdown> {
-        let listener = self.socket.listen(4096)?;
+        let bound = self.sockets.into_iter();
+        let listeners: Vec<_> = bound
+            .map(|(socket, entrance)| Ok((socket.listen(4096)?, entrance)))
+            .collect::<io::Result<_>>()?;
         let memory = Arc::clone(&self.config.memory);
         let clients = Clients::new(&self.config.per_client);
+        let handshakes = self.config.handshakes.min(Semaphore::MAX_PERMITS);
         let stop = CancellationToken::new();
         let sessions = TaskTracker::new();
+        let listening = Arc::new(AtomicUsize::new(0));
         let shared = Arc::new(Shared {
             service,
             config: self.config,
@@ -92,23 +115,33 @@ impl Server {
             clients,
             stop: stop.clone(),
             slots: Arc::new(AtomicUsize::new(0)),
+            handshakes: Semaphore::new(handshakes),
         });
-        let tracker = sessions.clone();
-        tokio::spawn(async move {
-            let stop = shared.stop.clone();
-            tokio::select! {
-                () = accept(&listener, &shared, &tracker) => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        for (listener, entrance) in listeners {
+            let (shared, tracker, listening) =
+                (Arc::clone(&shared), sessions.clone(), Arc::clone(&listening));
+            let entrance = Arc::new(entrance);
+            tokio::spawn(async move {
+                let stop = shared.stop.clone();
+                tokio::select! {
+                    () = accept(&listener, &entrance, &listening, &shared, &tracker) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
         Ok(Shutdown { stop, sessions })
     }
 }
 
-async fn accept<S: Service>(listener: &TcpListener, shared: &Arc<Shared<S>>, tracker: &TaskTracker) {
+async fn accept<S: Service>(
+    listener: &TcpListener,
+    entrance: &Arc<Entrance>,
+    listening: &Arc<AtomicUsize>,
+    shared: &Arc<Shared<S>>,
+    tracker: &TaskTracker,
+) {
     /// Long enough for some connection to end and give its descriptor back.
     const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
-    let listening = Arc::new(AtomicUsize::new(0));
     let most = shared.config.sessions + reserve(shared.config.sessions);
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -120,22 +153,17 @@ async fn accept<S: Service>(listener: &TcpListener, shared: &Arc<Shared<S>>, tra
             }
         };
         shared.metrics.connections.inc();
-        let Some(seat) = Slot::take(&listening, most).or_else(|| shared.replace_seat()) else {
+        let Some(seat) = Slot::take(listening, most).or_else(|| shared.replace_seat()) else {
             shared.metrics.refused.inc();
             debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
             continue;
         };
-        let Ok(guest) = shared.clients.as_ref().map_or(Ok(None), |clients| clients.enter(peer.ip())) else {
-            shared.metrics.client_refused(ClientLimit::Connections);
-            debug!(%peer, "A connection was closed: its client has too many.");
-            continue;
-        };
         prepare(&stream);
         let room = Room { seat: Some(seat), slot: shared.take_slot() };
-        let shared = Arc::clone(shared);
+        let (shared, entrance) = (Arc::clone(shared), Arc::clone(entrance));
         tracker.spawn(async move {
             let _guard = SessionGuard::new(&shared.metrics);
-            Session::new(&*shared, stream, peer, room, guest).run().await;
+            entrance.serve(&shared, stream, peer, room).await;
         });
     }
 }
@@ -175,6 +203,15 @@ fn prepare(stream: &TcpStream) {
 impl<S> Shared<S> {
     pub(crate) fn take_slot(&self) -> Option<Slot> {
         Slot::take(&self.slots, self.config.sessions)
+    }
+
+    /// The client at `address`, where what it takes is limited.
+    pub(crate) fn enter(&self, address: SocketAddr) -> Result<Option<Guest>, TooMany> {
+        let Some(clients) = &self.clients else { return Ok(None) };
+        clients.enter(address.ip()).inspect_err(|_| {
+            self.metrics.client_refused(ClientLimit::Connections);
+            debug!(peer = %address, "A connection was closed: its client has too many.");
+        })
     }
 
     /// The session of an idle connection, which is closed.

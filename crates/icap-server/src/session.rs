@@ -1,4 +1,6 @@
-//! One connection from its first byte to its last.
+//! One connection from its first request to its last.
+
+mod access;
 
 use crate::alarm::Deadline;
 use crate::caps::Caps;
@@ -9,10 +11,9 @@ use crate::idle::{BUSY, BUSY_WHEN_NEARLY_FULL, Room};
 use crate::metrics::{Cause, ClientLimit, State};
 use crate::refusal::Shortage;
 use crate::server::Shared;
-use crate::{Body, Exchange, Io, Reply, Service};
+use crate::{Body, Caller, Exchange, Io, Reply, Service};
 use icapstan_icap_proto::{Answer, DecodeError, Event, Method, Parts, RequestHead, Status};
 use icapstan_metrics::Gauges;
-use std::net::SocketAddr;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -28,6 +29,8 @@ pub(crate) struct Session<'s, S: Service, I> {
     /// When the last request was done, or else the connection began.
     quiet_since: Instant,
     standing: Standing<'s>,
+    /// Who the client has said it is, and what it said.
+    proven: Option<access::Proven>,
 }
 
 /// Counts a connection among those of its state as long as it lives.
@@ -64,14 +67,15 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     pub(crate) fn new(
         shared: &'s Shared<S>,
         io: I,
-        peer: SocketAddr,
+        caller: Caller,
         room: Room,
         guest: Option<Guest>,
     ) -> Self {
-        let connection = Connection::new(io, peer, &shared.config, &shared.memory);
+        let connection = Connection::new(io, caller, &shared.config, &shared.memory);
         let caps = Caps::new(&shared.config);
         let standing = Standing::new(&shared.metrics.states);
-        Self { shared, connection, room, guest, caps, requests: 0, quiet_since: Instant::now(), standing }
+        let quiet_since = Instant::now();
+        Self { shared, connection, room, guest, caps, requests: 0, quiet_since, standing, proven: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -89,14 +93,16 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         loop {
             let head = match self.read_head().await {
                 Ok(head) => head,
-                Err(NoHead::Idle) => return,
+                Err(NoHead::Idle) => return self.connection.say_goodbye().await,
                 Err(NoHead::Failed(error)) => return self.give_up(None, error, false).await,
             };
             self.standing.enter(State::Request);
             let method = head.method();
             let started = Instant::now();
             self.requests += 1;
-            let after = if method == Method::Options {
+            let after = if let Some(refused) = self.refuse_stranger(&head).await {
+                refused
+            } else if method == Method::Options {
                 self.serve_options(&head).await
             } else {
                 self.serve_modification(&head).await
@@ -280,6 +286,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         self.refuse_with(head, status, &[], close).await
     }
 
+    /// The same, with more fields.
     async fn refuse_with(
         &mut self,
         head: &RequestHead,
@@ -310,9 +317,12 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             ExchangeError::Aborted => Cause::Aborted,
         };
         self.shared.metrics.ended(cause);
-        debug!(peer = %self.connection.peer, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
+        debug!(peer = %self.connection.caller.address, cause = cause.as_str(), %error, answering, "The session ended in the midst of a request.");
         match error {
-            ExchangeError::Decode(error) => self.shared.metrics.malformed(error),
+            ExchangeError::Decode(error) => {
+                self.shared.metrics.malformed(error);
+                self.note_tls(error);
+            }
             // Its queue would be kept by the system until the peer takes it, or for minutes.
             ExchangeError::WriteTimeout => return self.connection.forget(),
             _ => {}

@@ -1,6 +1,7 @@
 //! `icapstan check-config`: whether a file can be used, and if not, why.
 
 use crate::exit::{Exit, chain};
+use crate::{certificates, listeners};
 use icapstan_api::{Config, Machine, Sizing};
 use icapstan_events::Events;
 use icapstan_gateway::{UrlListMetrics, UrlListWatcher, UrlLists};
@@ -43,6 +44,14 @@ pub(crate) fn run(file: &Path) -> Exit {
         && let Err(error) = try_lists(&config, &sizing)
     {
         faults.push(format!("urlLists: {error:#}"));
+    }
+    if let Some(tls) = &config.tls
+        && let Err(error) = certificates::files(tls).load()
+    {
+        faults.push(format!("tls: {}", chain(&error)));
+    }
+    if let Err(error) = listeners::access(&config.clients) {
+        faults.push(format!("clients: {}", chain(&error)));
     }
     if faults.is_empty() {
         println!("{}: OK", file.display());

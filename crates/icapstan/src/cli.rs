@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::client::ServiceUri;
+use crate::client::{ServiceUri, TlsOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use icapstan_api::{LogFormat, LogLevel, RedisSettings};
 use std::net::SocketAddr;
@@ -24,7 +24,9 @@ pub(crate) enum Command {
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Scan),
     /// Show what an ICAP service says of itself
-    #[command(after_help = "Example:\n  icapstan options icap://127.0.0.1:1344/respmod")]
+    #[command(
+        after_help = "Examples:\n  icapstan options icap://127.0.0.1:1344/respmod\n  icapstan options icaps://scan.example:11344/respmod --ca ca.pem"
+    )]
     Options(Options),
     /// Check a configuration file without starting anything
     #[command(
@@ -90,6 +92,8 @@ pub(crate) struct Scan {
     /// The service to ask
     #[arg(long, env = "ICAPSTAN_SERVER", value_name = "URI", default_value = "icap://127.0.0.1:1344/avscan")]
     pub(crate) server: ServiceUri,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     /// Print one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -103,6 +107,8 @@ pub(crate) struct Options {
     /// The service, such as icap://127.0.0.1:1344/respmod
     #[arg(value_name = "URI")]
     pub(crate) uri: ServiceUri,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     /// How long to wait for the server
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = icapstan_api::parse_duration)]
     pub(crate) timeout: Duration,

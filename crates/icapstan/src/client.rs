@@ -1,24 +1,45 @@
 //! A blocking ICAP client for the command line.
 
 use icapstan_icap_proto::{ChunkHead, LAST_CHUNK, ResponseDecoder, ResponseEvent, ResponseHead};
+use icapstan_tls::{ClientFiles, TlsError, client_config};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Where an ICAP service is: `icap://host[:port]/path`.
+/// Where an ICAP service is: `icap://host[:port]/path`, or `icaps://` over TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceUri {
     text: String,
     authority: String,
     host: String,
     port: u16,
+    is_secure: bool,
+}
+
+/// Whom to believe, and who to be, over TLS.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct TlsOptions {
+    /// With icaps://: the certificates (PEM), one of which has to have signed the server's. Default: those
+    /// that the system believes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// With icaps://: a certificate (PEM) to show to the server
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// A text is no ICAP URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("expected icap://HOST[:PORT]/SERVICE, for example icap://127.0.0.1:1344/avscan")]
+#[error("expected icap[s]://HOST[:PORT]/SERVICE, for example icap://127.0.0.1:1344/avscan")]
 pub(crate) struct UriError;
 
 /// Why a server gave no usable answer.
@@ -27,6 +48,12 @@ pub(crate) enum ClientError {
     /// No connection.
     #[error("{0} cannot be reached")]
     Connect(String, #[source] io::Error),
+    /// No files for a secured connection.
+    #[error("no secured connection can be made")]
+    Files(#[from] TlsError),
+    /// No secured connection.
+    #[error("{0} gives no secured connection")]
+    Secure(String, #[source] io::Error),
     /// The object cannot be read.
     #[error("{0} cannot be read")]
     Object(String, #[source] io::Error),
@@ -40,8 +67,14 @@ pub(crate) enum ClientError {
 
 /// One connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     uri: ServiceUri,
+}
+
+/// What it runs on.
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// An answer's heads; its body is read and dropped.
@@ -52,6 +85,7 @@ pub(crate) struct Answer {
 }
 
 const DEFAULT_PORT: u16 = 1344;
+const DEFAULT_TLS_PORT: u16 = 11344;
 const CHUNK: usize = 64 * 1024;
 
 // === impl ServiceUri ===
@@ -60,18 +94,73 @@ impl FromStr for ServiceUri {
     type Err = UriError;
 
     fn from_str(text: &str) -> Result<Self, UriError> {
-        let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("icap://")).ok_or(UriError)?;
-        let rest = &text[scheme.len()..];
+        let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
+        let (rest, is_secure) = match () {
+            () if begins("icap://") => (&text["icap://".len()..], false),
+            () if begins("icaps://") => (&text["icaps://".len()..], true),
+            () => return Err(UriError),
+        };
+        let default = if is_secure { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| UriError)?),
-            _ => (authority, DEFAULT_PORT),
+            _ => (authority, default),
         };
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if bare.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(UriError);
         }
-        Ok(Self { text: text.to_owned(), authority: authority.to_owned(), host: bare.to_owned(), port })
+        Ok(Self {
+            text: text.to_owned(),
+            authority: authority.to_owned(),
+            host: bare.to_owned(),
+            port,
+            is_secure,
+        })
+    }
+}
+
+// === impl TlsOptions ===
+
+impl TlsOptions {
+    fn secure(&self, uri: &ServiceUri, mut stream: TcpStream) -> Result<Stream, ClientError> {
+        let identity = self.certificate.as_deref().zip(self.key.as_deref());
+        let config = client_config(ClientFiles { ca: self.ca.as_deref(), identity })?;
+        let name = ServerName::try_from(uri.host.clone()).map_err(|_| TlsError::Name(uri.host.clone()))?;
+        let fault = |error| ClientError::Secure(uri.authority.clone(), error);
+        let mut tls =
+            ClientConnection::new(Arc::new(config), name).map_err(|error| fault(io::Error::other(error)))?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream).map_err(fault)?;
+        }
+        Ok(Stream::Secure(Box::new(StreamOwned::new(tls, stream))))
+    }
+}
+
+// === impl Stream ===
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Secure(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Secure(stream) => stream.flush(),
+        }
     }
 }
 
@@ -79,7 +168,11 @@ impl FromStr for ServiceUri {
 
 impl Client {
     /// Connects; every later wait is at most `patience` long.
-    pub(crate) fn connect(uri: &ServiceUri, patience: Duration) -> Result<Self, ClientError> {
+    pub(crate) fn connect(
+        uri: &ServiceUri,
+        tls: &TlsOptions,
+        patience: Duration,
+    ) -> Result<Self, ClientError> {
         let error = |error| ClientError::Connect(uri.authority.clone(), error);
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in (uri.host.as_str(), uri.port).to_socket_addrs().map_err(error)? {
@@ -88,6 +181,7 @@ impl Client {
                     stream.set_nodelay(true)?;
                     stream.set_read_timeout(Some(patience))?;
                     stream.set_write_timeout(Some(patience))?;
+                    let stream = if uri.is_secure { tls.secure(uri, stream)? } else { Stream::Plain(stream) };
                     return Ok(Self { stream, uri: uri.clone() });
                 }
                 Err(error) => last = error,
@@ -102,6 +196,7 @@ impl Client {
         let request =
             format!("OPTIONS {text} ICAP/1.0\r\nHost: {authority}\r\nEncapsulated: null-body=0\r\n\r\n");
         self.stream.write_all(request.as_bytes())?;
+        self.stream.flush()?;
         self.answer()
     }
 
@@ -141,7 +236,7 @@ impl Client {
                 wire.extend_from_slice(b"\r\n");
             }
             // A server may answer and close before it has read everything: the answer counts.
-            let written = self.stream.write_all(&wire);
+            let written = self.stream.write_all(&wire).and_then(|()| self.stream.flush());
             if count == 0 || written.is_err() {
                 return self.answer();
             }
@@ -191,9 +286,12 @@ mod tests {
             ("ICAP://scan.example/avscan?x", "scan.example", 1344),
             ("icap://[::1]:99/avscan", "::1", 99),
             ("icap://[::1]/avscan", "::1", 1344),
+            ("icaps://scan.example/avscan", "scan.example", 11344),
+            ("ICAPS://scan.example:1344/avscan", "scan.example", 1344),
         ] {
             let uri: ServiceUri = text.parse().unwrap();
             assert_eq!((uri.host.as_str(), uri.port), (host, port), "{text}");
+            assert_eq!(uri.is_secure, text.to_lowercase().starts_with("icaps:"), "{text}");
         }
         for text in [
             "",

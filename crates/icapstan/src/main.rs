@@ -1,13 +1,16 @@
 //! The `icapstan` program: the command line, and what each command wires together.
 
 mod blocked_urls;
+mod certificates;
 mod check_config;
 mod cli;
 mod client;
 mod counts;
 mod exit;
+mod file_state;
 mod hooks;
 mod import_kse;
+mod listeners;
 mod lists;
 mod memory;
 mod options;
@@ -35,8 +38,8 @@ fn main() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Standalone(args) => standalone::run(&args),
-        Command::Scan(args) => scan::run(&args.object, &args.server, args.timeout, args.json),
-        Command::Options(args) => options::run(&args.uri, args.timeout),
+        Command::Scan(args) => scan::run(&args),
+        Command::Options(args) => options::run(&args.uri, &args.tls, args.timeout),
         Command::CheckConfig(args) => check_config::run(&args.file),
         Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
         Command::Lists(command) => lists::run(&command),

@@ -1,13 +1,13 @@
 //! `icapstan options`: what a service says of itself.
 
-use crate::client::{Client, ServiceUri};
+use crate::client::{Client, ServiceUri, TlsOptions};
 use crate::exit::{Exit, chain};
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// Prints the answer to OPTIONS, and says how to end.
-pub(crate) fn run(uri: &ServiceUri, patience: Duration) -> Exit {
-    match Client::connect(uri, patience).and_then(|mut client| client.options()) {
+pub(crate) fn run(uri: &ServiceUri, tls: &TlsOptions, patience: Duration) -> Exit {
+    match Client::connect(uri, tls, patience).and_then(|mut client| client.options()) {
         Ok(answer) => {
             let mut out = io::stdout().lock();
             let _ = writeln!(out, "Status: {}", answer.head.status());

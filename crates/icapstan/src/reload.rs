@@ -7,15 +7,17 @@
 
 use crate::cli::Standalone;
 use crate::exit::chain;
+use crate::file_state::{State, state};
+use crate::listeners::{self, ClientsError};
 use crate::settings::{Settings, SettingsError};
 use icapstan_api::{Config, Problem};
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_gateway::{
     Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
 };
+use icapstan_icap_server::AccessControl;
 use icapstan_telemetry::ReloadMetrics;
 use parking_lot::Mutex;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -31,6 +33,7 @@ const MAX_PAGES: usize = 4096;
 /// What follows the settings.
 pub(crate) struct Followers {
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) access: AccessControl,
     pub(crate) url_lists: UrlLists,
     pub(crate) list_metrics: UrlListMetrics,
     pub(crate) watcher: UrlListWatcher,
@@ -78,6 +81,8 @@ enum ReloadError {
     #[error("the URL lists cannot be used")]
     Lists(#[from] UrlListError),
     #[error(transparent)]
+    Clients(#[from] ClientsError),
+    #[error(transparent)]
     Gateway(#[from] GatewayError),
     #[error("{0} is {1}")]
     NoFile(String, &'static str),
@@ -88,8 +93,6 @@ enum ReloadError {
 
 /// What tells one state of the files from another; `None` is a file that cannot be looked at.
 type States = Vec<Option<State>>;
-/// Device, inode, length, seconds and nanoseconds of the last change.
-type State = (u64, u64, u64, i64, i64);
 
 // === impl Reloader ===
 
@@ -234,6 +237,7 @@ impl Keeper {
             Some(changed.url_lists(url_lists, list_metrics, events)?)
         };
         let lists = lists.map(LoadedUrlLists::watch).transpose()?;
+        let access = listeners::access(&changed.config.clients)?;
         let prepared = gateway.prepare(&changed.served())?;
         // From here on nothing can fail.
         if let Some(lists) = lists {
@@ -241,6 +245,7 @@ impl Keeper {
             self.followers.watcher = UrlListWatcher::none();
             self.followers.watcher = lists.put();
         }
+        self.followers.access.put(access);
         self.followers.gateway.apply(prepared);
         Ok(changed)
     }
@@ -256,7 +261,7 @@ impl Keeper {
         });
     }
 
-    /// The states of the file with the settings, of the pages that it names, and of all that settings name
+    /// The states of the file with the settings, of the pages and the users that it names, and of all that settings name
     /// which were not used. Lists in use have a watcher of their own.
     fn look(&self) -> States {
         let mut states: States = self.args.config.iter().map(|path| state(path)).collect();
@@ -264,6 +269,9 @@ impl Keeper {
         for folder in folders.into_iter().flatten().filter_map(|config| config.templates.folder.as_ref()) {
             states.extend(pages(folder));
         }
+        let configs = [Some(&self.settings.config), self.refused.as_ref()];
+        let users = configs.into_iter().flatten().filter_map(|config| config.clients.authentication.as_ref());
+        states.extend(users.map(|settings| state(&settings.users_file)));
         if let Some(Config { url_lists, .. }) = &self.refused {
             let sources = url_lists.sources.iter().map(|source| &source.path);
             states.extend(url_lists.file.iter().chain(sources).map(|path| state(path)));
@@ -277,9 +285,4 @@ fn pages(folder: &Path) -> States {
     let mut pages: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(MAX_PAGES).collect();
     pages.sort_unstable();
     std::iter::once(state(folder)).chain(pages.iter().map(|page| state(page))).collect()
-}
-
-fn state(path: &Path) -> Option<State> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

@@ -1,6 +1,7 @@
 //! `icapstan scan`: one object through an ICAP service.
 
-use crate::client::{Answer, Client, ClientError, ServiceUri};
+use crate::cli::Scan;
+use crate::client::{Answer, Client, ClientError, ServiceUri, TlsOptions};
 use crate::exit::Exit;
 use serde_json::json;
 use std::fs::File;
@@ -17,29 +18,34 @@ enum Verdict {
     NotScanned(String),
 }
 
-/// Scans `what` (a path, `-` or `eicar`), prints one line, and says how to end.
-pub(crate) fn run(what: &str, server: &ServiceUri, patience: Duration, as_json: bool) -> Exit {
-    let result = scan(what, server, patience);
-    let what = name_of(what);
+/// Scans a path, `-` or `eicar`, prints one line, and says how to end.
+pub(crate) fn run(args: &Scan) -> Exit {
+    let result = scan(&args.object, &args.server, &args.tls, args.timeout);
+    let what = name_of(&args.object);
     let (line, exit) = match &result {
         Ok((Verdict::Clean, _)) => (format!("{what}: OK"), Exit::Success),
         Ok((Verdict::Infected(name), _)) => (format!("{what}: {name} FOUND"), Exit::Found),
         Ok((Verdict::NotScanned(reason), _)) => (format!("{what}: NOT SCANNED ({reason})"), Exit::NotScanned),
         Err(error) => (format!("{what}: ERROR ({})", crate::exit::chain(error)), Exit::NotScanned),
     };
-    let line = if as_json { as_json_line(what, &result) } else { line };
+    let line = if args.json { as_json_line(what, &result) } else { line };
     // Whoever closed the pipe does not want the line; the exit code still tells.
     let _ = writeln!(io::stdout(), "{line}");
     exit
 }
 
-fn scan(what: &str, server: &ServiceUri, patience: Duration) -> Result<(Verdict, Answer), ClientError> {
+fn scan(
+    what: &str,
+    server: &ServiceUri,
+    tls: &TlsOptions,
+    patience: Duration,
+) -> Result<(Verdict, Answer), ClientError> {
     let mut object: Box<dyn Read> = match what {
         "-" => Box::new(io::stdin()),
         "eicar" => Box::new(io::Cursor::new(eicar())),
         path => Box::new(File::open(path).map_err(|error| ClientError::Object(path.to_owned(), error))?),
     };
-    let answer = Client::connect(server, patience)?.scan(&mut object, name_of(what))?;
+    let answer = Client::connect(server, tls, patience)?.scan(&mut object, name_of(what))?;
     Ok((judge(&answer), answer))
 }
 

@@ -9,7 +9,7 @@ use icapstan_gateway::{
 };
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::{Limits, Status};
-use icapstan_icap_server::{Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
+use icapstan_icap_server::{AccessControl, Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{ScannerConfig, SignatureSource};
@@ -21,7 +21,7 @@ use thiserror::Error;
 
 /// The settings at the top of the file that are followed without a restart.
 const FOLLOWED: &[&str] =
-    &["preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists"];
+    &["clients", "preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists"];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Settings {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
-        config.listen = args.listen.unwrap_or(config.listen);
+        config.listen = args.listen.or(config.listen);
         config.admin = args.admin.unwrap_or(config.admin);
         if args.signatures.is_some() {
             config.signatures.clone_from(&args.signatures);
@@ -107,10 +107,12 @@ impl Settings {
     }
 
     /// `memory` is what heads, read buffers and bodies share.
-    pub(crate) fn server(&self, memory: &Arc<Budget>) -> ServerConfig {
+    pub(crate) fn server(&self, memory: &Arc<Budget>, access: AccessControl) -> ServerConfig {
         let Config { limits, keep_alive, timeouts, .. } = &self.config;
         ServerConfig {
             sessions: limits.sessions as usize,
+            handshakes: limits.handshakes as usize,
+            access,
             memory: Arc::clone(memory),
             max_requests: keep_alive.max_requests.into(),
             max_age: keep_alive.max_age,
@@ -128,6 +130,7 @@ impl Settings {
                 ..Limits::default()
             },
             timeouts: Timeouts {
+                handshake: timeouts.handshake,
                 idle: keep_alive.idle_timeout,
                 head: timeouts.head,
                 body_idle: timeouts.body_idle,
@@ -232,6 +235,7 @@ impl Settings {
     /// Takes over from `changed` what may change while requests go on.
     pub(crate) fn follow(&mut self, changed: Self) {
         let Self { config, templates, .. } = changed;
+        self.config.clients = config.clients;
         self.config.preset = config.preset;
         self.config.services = config.services;
         self.config.policies = config.policies;

@@ -4,7 +4,6 @@ use icapstan_api::EventSettings;
 use icapstan_events::{Event, EventKind, EventMetrics, Events, EventsGuard, Source, Text};
 use icapstan_model::{Epoch, GenerationId};
 use prometheus::Registry;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,7 +33,7 @@ pub(crate) fn stop(guard: EventsGuard) {
 }
 
 /// Clients are served from now on.
-pub(crate) fn tell_start(events: &Events, icap: SocketAddr, epochs: &Epochs) {
+pub(crate) fn tell_start(events: &Events, icap: &str, epochs: &Epochs) {
     let version = env!("CARGO_PKG_VERSION");
     let message = Text::message(format!("icapstan {version} serves ICAP at {icap}."));
     events.send(Event { signatures: generation(epochs), ..Event::new(EventKind::Start, message) });

@@ -1,10 +1,12 @@
 //! `icapstan standalone`: gateway and scanner in one process.
 
+use crate::certificates::{CertificateNotes, Certificates};
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
 use crate::hooks;
+use crate::listeners::{self, Bound};
 use crate::memory;
-use crate::reload::{Followers, Notes, Reloader};
+use crate::reload::{Followers, Reloader};
 use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
@@ -14,12 +16,13 @@ use icapstan_cache::{CacheMetrics, Share, Standing};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
-use icapstan_icap_server::{Budget, Server, ServerMetrics};
+use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_reputation::ReputationMetrics;
 use icapstan_scanner::{Scanner, find_worker};
 use icapstan_telemetry::{
-    AccessLog, AccessLogError, AccessLogGuard, AdminServer, Document, Ready, ReloadMetrics,
+    AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
+    ReloadMetrics,
 };
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -28,7 +31,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{error, field, info, warn};
 
 /// How long requests that are under way may take after SIGTERM. Longer than the scan timeout,
 /// and with what follows shorter than the 30 s after which Kubernetes kills.
@@ -160,6 +163,8 @@ struct Parts<'p> {
     reloader: &'p Reloader,
     /// Of what blocked URLs are shared through, if they are.
     standing: Option<&'p Standing>,
+    certificates: Option<&'p Certificates>,
+    bound: Bound,
 }
 
 /// The signals that a server obeys.
@@ -183,9 +188,14 @@ async fn serve(
     // Bound first: a port that is taken should be known before a database is loaded.
     let metrics = GatewayMetrics::register(registry)?;
     let memory = Budget::new(settings.memory(), metrics.memory.clone());
-    let server =
-        Server::bind(settings.config.listen, settings.server(&memory), ServerMetrics::register(registry)?)
-            .with_context(|| format!("{} cannot be listened on", settings.config.listen))?;
+    let access = AccessControl::new(listeners::access(&settings.config.clients)?);
+    let certificate_metrics = CertificateMetrics::register(registry)?;
+    let certificates = settings.config.tls.as_ref();
+    let certificates =
+        certificates.map(|tls| Certificates::start(tls, certificate_metrics, events)).transpose()?;
+    let mut server =
+        Server::new(settings.server(&memory, access.clone()), ServerMetrics::register(registry)?);
+    let bound = Bound::bind(settings, &mut server, certificates.as_ref().map(Certificates::acceptor))?;
     let worker = find_worker().ok_or_else(|| {
         anyhow!(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
@@ -217,6 +227,7 @@ async fn serve(
     let metrics = ReloadMetrics::register(registry)?;
     let followers = Followers {
         gateway: Arc::clone(&gateway),
+        access,
         url_lists,
         list_metrics,
         watcher,
@@ -225,6 +236,7 @@ async fn serve(
     };
     let reloader =
         Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
+    let certificates = certificates.as_ref();
     let parts = Parts {
         settings,
         registry,
@@ -232,6 +244,8 @@ async fn serve(
         events,
         reloader: &reloader,
         standing: standing.as_ref(),
+        certificates,
+        bound,
     };
     let serving = serve_with(&parts, server, gateway, &mut signals);
     let result = tokio::select! {
@@ -257,11 +271,9 @@ async fn serve_with(
     gateway: Arc<Gateway>,
     signals: &mut Signals,
 ) -> anyhow::Result<bool> {
-    let Parts { settings, registry, scanner, events, reloader, standing } = *parts;
-    let icap = server.local_addr();
+    let Parts { settings, scanner, events, bound, .. } = *parts;
     let unserved = Arc::new(Mutex::new(Some("starting")));
-    let notes = (reloader.notes(), standing.cloned());
-    let admin = start_admin(settings, registry, scanner, &unserved, icap, notes)?;
+    let admin = start_admin(parts, &unserved)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
     let mut epochs = scanner.epochs();
     let loaded = tokio::select! {
@@ -269,15 +281,18 @@ async fn serve_with(
         () = signals.end(parts) => false,
     };
     if loaded {
-        let shutdown = server.start(gateway).with_context(|| format!("{icap} cannot be listened on"))?;
+        let shutdown =
+            server.start(gateway).with_context(|| format!("{} cannot be listened on", bound.shown()))?;
         *unserved.lock() = None;
         info!(
-            icap = %icap,
+            icap = bound.icap.map(field::display),
+            icaps = bound.icaps.map(field::display),
+            icap_proxy_protocol = bound.proxied.map(field::display),
             admin = %admin.local_addr(),
             services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
             "listening"
         );
-        siem::tell_start(events, icap, &epochs);
+        siem::tell_start(events, &bound.shown(), &epochs);
         tokio::spawn(siem::tell_changes(events.clone(), epochs));
         signals.end(parts).await;
         *unserved.lock() = Some("stopping");
@@ -294,13 +309,12 @@ async fn serve_with(
 }
 
 fn start_admin(
-    settings: &Settings,
-    registry: &Arc<Registry>,
-    scanner: &Arc<Scanner>,
+    parts: &Parts<'_>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
-    icap: SocketAddr,
-    (notes, standing): (Notes, Option<Standing>),
 ) -> anyhow::Result<AdminServer> {
+    let Parts { settings, registry, scanner, reloader, standing, certificates, bound, .. } = *parts;
+    let (notes, standing) = (reloader.notes(), standing.cloned());
+    let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
     let ready = move || {
         let server = unserved.lock().map_or(Ok(()), |cause| Err(cause.to_owned()));
@@ -312,13 +326,14 @@ fn start_admin(
             .check("server", server)
             .check("scanner", scanner)
             .note("config", notes.config())
+            .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
             .note("redis", standing.as_ref().and_then(Standing::note))
     };
     let epochs = scanner.epochs();
     // Known only once the endpoint that tells it listens.
-    let bound = Arc::new(OnceLock::new());
-    let admin = Arc::clone(&bound);
+    let listening = Arc::new(OnceLock::new());
+    let admin = Arc::clone(&listening);
     let version = move || {
         let epoch = epochs.borrow();
         let signatures = epoch.as_ref().map(|epoch| {
@@ -330,20 +345,21 @@ fn start_admin(
                 "released": epoch.signatures.released.map(icapstan_telemetry::timestamp),
             })
         });
-        json!({
+        let mut document = json!({
             "name": "icapstan",
             "version": env!("CARGO_PKG_VERSION"),
-            "icap": icap.to_string(),
             "admin": admin.get().map(SocketAddr::to_string),
             "signatures": signatures,
-        })
+        });
+        bound.put(&mut document);
+        document
     };
     let documents: Vec<Document> =
         vec![("/version", Arc::new(version)), ("/statistics", statistics::document(registry, scanner))];
     let server =
         AdminServer::start_with(settings.config.admin, Arc::clone(registry), Arc::new(ready), documents)
             .with_context(|| format!("{} cannot be listened on", settings.config.admin))?;
-    bound.get_or_init(|| server.local_addr());
+    listening.get_or_init(|| server.local_addr());
     Ok(server)
 }
 
@@ -367,6 +383,9 @@ impl Signals {
                 _ = self.hangup.recv() => {
                     parts.scanner.reload();
                     parts.reloader.reload();
+                    if let Some(certificates) = parts.certificates {
+                        certificates.reload();
+                    }
                 }
             }
         }

@@ -64,7 +64,7 @@ fn listen(section: &mut Section<'_>, draft: &mut Draft) {
         port
     });
     let port = port.unwrap_or(PORT);
-    draft.config.listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    draft.config.listen = Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
     draft.write("listen");
     let message = "the reference listens on all addresses, so icapstan does too; name one address in \
                    `listen` where that is enough";

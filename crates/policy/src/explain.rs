@@ -152,6 +152,7 @@ const fn field(condition: Condition) -> &'static str {
         Condition::Methods => "when.methods",
         Condition::Size => "when.size",
         Condition::Clients => "when.clients",
+        Condition::ClientCertificates => "when.clientCertificates",
         Condition::Categories => "when.categories",
         Condition::Hosts => "when.hosts",
         Condition::Users => "when.users",
@@ -179,6 +180,10 @@ fn why_not(when: &When, condition: Condition, message: &GivenMessage<'_>) -> Str
             Some(client) => format!("{} is not in {}", client.to_canonical(), list(when.clients.iter())),
             None => format!("not known; wanted is {}", list(when.clients.iter())),
         },
+        Condition::ClientCertificates => many(
+            message.client_certificate().iter().map(|known| &**known).collect(),
+            list(when.client_certificates.iter().map(icapstan_api::Glob::as_str)),
+        ),
         Condition::Categories => {
             many(message.categories().iter().map(|known| &**known).collect(), list(when.categories.iter()))
         }

@@ -16,6 +16,10 @@ impl Facts for NoFacts {
         None
     }
 
+    fn client_certificate(&self) -> &'static [Box<str>] {
+        &[]
+    }
+
     fn user(&self) -> Option<&'static str> {
         None
     }

@@ -12,6 +12,7 @@ pub(crate) struct GivenMessage<'g> {
     url: String,
     host: String,
     categories: Vec<Box<str>>,
+    certificate: Vec<Box<str>>,
 }
 
 /// Which way it travels.
@@ -43,7 +44,8 @@ impl<'g> GivenMessage<'g> {
             None => url_host(&url).to_owned(),
         };
         let categories = given.categories.iter().map(|category| category.as_str().into()).collect();
-        Self { given, url, host, categories }
+        let certificate = given.client_certificates.iter().map(|name| name.as_str().into()).collect();
+        Self { given, url, host, categories, certificate }
     }
 }
 
@@ -66,6 +68,10 @@ impl Facts for GivenMessage<'_> {
 
     fn client(&self) -> Option<IpAddr> {
         self.given.client
+    }
+
+    fn client_certificate(&self) -> &[Box<str>] {
+        &self.certificate
     }
 
     fn user(&self) -> Option<&str> {

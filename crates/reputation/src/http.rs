@@ -1,7 +1,6 @@
 //! Asks a service over HTTP/1.1: a POST for each question, on connections that are kept.
 
 mod link;
-mod tls;
 
 use crate::oracle::Asking;
 use crate::{Answer, AskError, MAX_ANSWER, Oracle, Question};
@@ -12,10 +11,11 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use icapstan_api::ReputationEndpoint;
 use icapstan_telemetry::chain;
+use icapstan_tls::TlsError;
 use link::{Dial, Link};
 use parking_lot::Mutex;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -44,21 +44,9 @@ pub enum SetupError {
     /// Of the settings.
     #[error("the URL of the reputation service is none")]
     Url,
-    /// Its certificates could not be told from others.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The same.
-    #[error("no certificate of an authority in {0}")]
-    NoAuthority(PathBuf),
-    /// The same.
-    #[error("no file with the certificates that this system believes; name a caFile")]
-    NoSystem,
+    /// Its certificate could not be told from others.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 // === impl HttpOracle ===

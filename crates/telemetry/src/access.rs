@@ -68,6 +68,10 @@ pub struct AccessRecord {
     pub transaction: u64,
     /// The ICAP client.
     pub peer: SocketAddr,
+    /// What its certificate calls it.
+    pub peer_certificate: Box<str>,
+    /// The name by which it authenticated.
+    pub peer_user: Box<str>,
     /// Whom the ICAP client acts for, as far as it is believed.
     pub client: Option<IpAddr>,
     /// The ICAP method.

@@ -19,6 +19,7 @@
 mod access;
 mod admin;
 mod build;
+mod certificate;
 mod error;
 mod inert;
 mod log;
@@ -31,6 +32,7 @@ mod time;
 pub use access::{AccessLog, AccessLogError, AccessLogGuard, AccessRecord, AccessTarget, AccessUrl};
 pub use admin::{AdminError, AdminServer, Check, Document, Note, Readiness, Ready, Version};
 pub use build::register_build_info;
+pub use certificate::CertificateMetrics;
 pub use error::chain;
 pub use log::{LogError, LogFormat, LogGuard, init_logging, register_log_metrics};
 pub use process::register_process_metrics;

@@ -47,9 +47,16 @@ impl Squid {
     /// As [`Squid::start`], with more lines of configuration.
     #[track_caller]
     pub fn start_with(icap: SocketAddr, more: &str) -> Self {
+        Self::start_at(&format!("icap://{icap}"), "", more)
+    }
+
+    /// Starts one that asks `/reqmod` and `/respmod` of a server such as `icaps://127.0.0.1:11344`, with more
+    /// options of `icap_service`, and more lines of configuration.
+    #[track_caller]
+    pub fn start_at(icap: &str, options: &str, more: &str) -> Self {
         let program = env::need("/usr/sbin/squid", "squid-openssl", "squid");
         for _ in 0..TRIES {
-            if let Some(squid) = Self::try_start(program, icap, more) {
+            if let Some(squid) = Self::try_start(program, icap, options, more) {
                 return squid;
             }
         }
@@ -57,12 +64,12 @@ impl Squid {
     }
 
     #[track_caller]
-    fn try_start(program: &Path, icap: SocketAddr, more: &str) -> Option<Self> {
+    fn try_start(program: &Path, icap: &str, options: &str, more: &str) -> Option<Self> {
         let dir = tempdir();
         give_to_proxy_user(dir.path());
         let proxy = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let config = dir.path().join("squid.conf");
-        std::fs::write(&config, configuration(dir.path(), proxy, icap, more))
+        std::fs::write(&config, configuration(dir.path(), proxy, icap, options, more))
             .expect("the folder is writable");
         let mut command = Command::new(program);
         command.arg("-N").args(["-d", "1"]).arg("-f").arg(&config).current_dir(dir.path());
@@ -156,7 +163,7 @@ impl IcapLogLine {
     }
 }
 
-fn configuration(dir: &Path, proxy: SocketAddr, icap: SocketAddr, more: &str) -> String {
+fn configuration(dir: &Path, proxy: SocketAddr, icap: &str, options: &str, more: &str) -> String {
     let dir = dir.display();
     format!(
         "http_port {proxy}
@@ -180,8 +187,8 @@ icap_enable on
 icap_preview_enable on
 icap_send_client_ip on
 icap_persistent_connections on
-icap_service av_req reqmod_precache icap://{icap}/reqmod bypass=off
-icap_service av_resp respmod_precache icap://{icap}/respmod bypass=off
+icap_service av_req reqmod_precache {icap}/reqmod bypass=off {options}
+icap_service av_resp respmod_precache {icap}/respmod bypass=off {options}
 adaptation_access av_req allow all
 adaptation_access av_resp allow all
 logformat icap %ts.%03tu %icap::tt %icap::Hs %icap::rm %icap::ru %icap::to

@@ -26,6 +26,7 @@ pub struct StandaloneBuilder {
     signatures: Signatures,
     args: Vec<String>,
     program: Option<PathBuf>,
+    listens: bool,
     dir: TempDir,
 }
 
@@ -80,6 +81,13 @@ impl StandaloneBuilder {
         self
     }
 
+    /// No ICAP without TLS: [`Standalone::icap`] is the address with it.
+    #[must_use]
+    pub fn without_plain(mut self) -> Self {
+        self.listens = false;
+        self
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
@@ -91,7 +99,13 @@ impl StandaloneBuilder {
     #[track_caller]
     pub fn start(self) -> Standalone {
         let mut command = Command::new(self.program.unwrap_or_else(|| binary("icapstan")));
-        command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(["standalone", "--admin", "127.0.0.1:0"]);
+        let keys: &[_] = if self.listens {
+            command.args(["--listen", "127.0.0.1:0"]);
+            &["icap", "icap_addr"]
+        } else {
+            &["icaps"]
+        };
         command.env("ICAPSTAN_LOG_FORMAT", "json");
         let folder = match self.signatures {
             Signatures::Folder(folder) => Some(folder),
@@ -113,7 +127,7 @@ impl StandaloneBuilder {
         }
         command.args(self.args);
         let process = Process::start("icapstan", command);
-        let icap = process.wait_for("that it listens for ICAP", |line| address(line, &["icap", "icap_addr"]));
+        let icap = process.wait_for("that it listens for ICAP", |line| address(line, keys));
         let admin =
             process.wait_for("that its admin port listens", |line| address(line, &["admin", "admin_addr"]));
         let server = Standalone { process, icap, admin, dir: self.dir };
@@ -141,12 +155,38 @@ impl Standalone {
     /// Starts one in another way.
     pub fn with() -> StandaloneBuilder {
         let dir = crate::tempdir();
-        StandaloneBuilder { config: None, signatures: Signatures::Test, args: Vec::new(), program: None, dir }
+        StandaloneBuilder {
+            config: None,
+            signatures: Signatures::Test,
+            args: Vec::new(),
+            program: None,
+            listens: true,
+            dir,
+        }
     }
 
     /// Where it speaks ICAP.
     pub fn icap(&self) -> SocketAddr {
         self.icap
+    }
+
+    /// Where it speaks ICAP over TLS.
+    #[track_caller]
+    pub fn icaps(&self) -> SocketAddr {
+        self.told("icaps")
+    }
+
+    /// Where it speaks ICAP behind PROXY headers.
+    #[track_caller]
+    pub fn proxied(&self) -> SocketAddr {
+        self.told("icapProxyProtocol")
+    }
+
+    #[track_caller]
+    fn told(&self, name: &str) -> SocketAddr {
+        let version = self.admin_get("/version").expect("the admin port answers");
+        let version: Value = serde_json::from_slice(&version.body).expect("it is JSON");
+        version[name].as_str().and_then(|text| text.parse().ok()).expect("it listens there")
     }
 
     /// Where it serves `/metrics` and its like.

@@ -6,6 +6,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 /// An authority with a key of its own, made anew.
@@ -28,7 +29,11 @@ impl Authority {
     /// One that nobody knows yet.
     #[track_caller]
     pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::new(Vec::default()).expect("no names are fine");
+        // Two of one name could not be told apart but by their keys.
+        let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages.push(KeyUsagePurpose::KeyCertSign);
         let key = KeyPair::generate().expect("there is chance");
@@ -58,6 +63,11 @@ impl Authority {
         });
         let [cert, key] = files;
         (cert, key)
+    }
+
+    /// What signs.
+    pub(crate) fn issuer(&self) -> &CertifiedIssuer<'static, KeyPair> {
+        &self.issuer
     }
 
     /// What a server called `name` shows.

@@ -85,6 +85,7 @@ fn registry() -> Result<Registry> {
     icapstan_telemetry::register_log_metrics(&registry)?;
     icapstan_telemetry::register_process_metrics(&registry)?;
     icapstan_telemetry::ReloadMetrics::register(&registry)?;
+    icapstan_telemetry::CertificateMetrics::register(&registry)?;
     ServerMetrics::register(&registry)?;
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;

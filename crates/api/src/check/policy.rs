@@ -184,6 +184,7 @@ impl When {
         let lengths = [
             ("services", self.services.len()),
             ("clients", self.clients.len()),
+            ("clientCertificates", self.client_certificates.len()),
             ("users", self.users.len()),
             ("groups", self.groups.len()),
             ("hosts", self.hosts.len()),

@@ -57,7 +57,12 @@ impl Given {
         if self.host.is_some() && self.url.is_some() {
             here.report("host", "stands beside `url`, which has it");
         }
-        for (field, list) in [("groups", &self.groups), ("categories", &self.categories)] {
+        let lists = [
+            ("clientCertificates", &self.client_certificates),
+            ("groups", &self.groups),
+            ("categories", &self.categories),
+        ];
+        for (field, list) in lists {
             here.count(field, list.len(), 0, Config::MAX_CONDITIONS);
             for (index, text) in list.iter().enumerate().take(Config::MAX_CONDITIONS) {
                 check_text(here, &format!("{field}[{index}]"), text, 1024);

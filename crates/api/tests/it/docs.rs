@@ -102,6 +102,9 @@ fn the_page_has_each_setting_and_no_other() {
     let page = page();
     let whole = "
         signatures: /x
+        tls: {certFile: /x, keyFile: /x, clientCertificates: required, clientCaFile: /x, proxyProtocol: true}
+        proxyProtocol: {trustedPeers: [10.0.0.0/8]}
+        clients: {authentication: {usersFile: /x}}
         log: {access: /x}
         templates: {folder: /x}
         policies:
@@ -114,6 +117,7 @@ fn the_page_has_each_setting_and_no_other() {
             when:
               services: [/x]
               clients: [10.0.0.0/8]
+              clientCertificates: [x]
               users: [x]
               groups: [x]
               hosts: [x]
@@ -133,6 +137,7 @@ fn the_page_has_each_setting_and_no_other() {
               reason: time
               service: /x
               client: 10.0.0.1
+              clientCertificates: [x]
               user: x
               groups: [x]
               url: http://x/
@@ -198,6 +203,8 @@ fn the_defaults_of_the_page_are_the_defaults() {
     let page = page();
     let settings = settings(&page);
     let small = "
+        tls: {certFile: /x, keyFile: /x}
+        clients: {authentication: {usersFile: /x}}
         services: [{path: /x}]
         policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
         events: [{sink: {syslog: {address: x:1}}}]
@@ -215,6 +222,9 @@ fn the_defaults_of_the_page_are_the_defaults() {
     };
     defaults.extend(entries.into_iter().filter(|(path, _)| is_compared(path)));
     let required = [
+        "tls.certFile",
+        "tls.keyFile",
+        "clients.authentication.usersFile",
         "services[].path",
         "policies[].name",
         "events[].sink.syslog.address",

@@ -20,7 +20,7 @@ fn an_empty_file_is_the_reference_recommendation() {
     assert_eq!(config, Config::default());
     assert_eq!(config, parse("# nothing but a comment\n"));
     assert_eq!(config, parse("{}"));
-    assert_eq!((config.listen.port(), config.admin.port()), (1344, 9344));
+    assert_eq!((config.listen.unwrap().port(), config.admin.port()), (1344, 9344));
     assert!(config.admin.ip().is_loopback());
     let policy = config.policy("default").unwrap();
     assert!(!policy.fail_open && policy.rules.is_empty());

@@ -29,7 +29,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &[
             "unknown field \"sesions\"",
             "did you mean \"sessions\"?",
-            "Known here: advertisedSessions, httpHeadSize, icapHeadSize",
+            "Known here: advertisedSessions, handshakes, httpHeadSize, icapHeadSize",
         ],
     ),
     (
@@ -46,7 +46,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("blockedUrls: {maxSize: 1Ki}", "blockedUrls.maxSize: ", &["1Ki is not within 64Ki to 1Gi"]),
     ("blockedUrls: {ttl: 48h}", "blockedUrls.ttl: ", &["1s to 24h"]),
     ("partial: {enabled: true}", "1:1: partial: ", &["unknown field"]),
-    ("tls: {}", "1:1: tls: ", &["unknown field"]),
+    ("ssl: {}", "1:1: ssl: ", &["unknown field"]),
     ("redis: redis://x", "1:8: redis: ", &["expected a mapping"]),
     ("redis: {host: x}", "1:9: redis.host: ", &["unknown field \"host\""]),
     (
@@ -126,6 +126,24 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("12: x", "1:1: 12: ", &["unknown field"]),
     // Values that are no values of their field.
     ("listen: 1344", "1:9: listen: ", &["an IP address and a port, such as 0.0.0.0:1344"]),
+    (
+        "tls: {listen: none, certFile: /x, keyFile: /x}",
+        "tls.listen: ",
+        &["\"none\"", "an IP address and a port"],
+    ),
+    ("tls: {certFile: /x}", "tls: ", &["missing field `keyFile`"]),
+    (
+        "tls: {certFile: /x, keyFile: /x, clientCertificates: yes}",
+        "tls.clientCertificates: ",
+        &["unknown word \"yes\"", "none, optional, required"],
+    ),
+    (
+        "tls: {certFile: /x, keyFile: /x, minVersion: '1.1'}",
+        "tls.minVersion: ",
+        &["unknown word \"1.1\"", "1.2, 1.3"],
+    ),
+    ("proxyProtocol: {listen: 0.0.0.0:1345}", "proxyProtocol: ", &["missing field `trustedPeers`"]),
+    ("clients: {allow: [10.0.0.1/33]}", "clients.allow[0]: ", &["invalid IP address syntax"]),
     ("listen: localhost:1344", "1:9: listen: ", &["\"localhost:1344\"", "an IP address and a port"]),
     (
         "policies: [{name: a, partial: {delay: 0s}}]",
@@ -226,6 +244,49 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["missing field `action`"],
     ),
     // Values that do not go together.
+    ("listen: none", "listen: ", &["neither tls nor proxyProtocol listens"]),
+    (
+        "tls: {listen: 0.0.0.0:1344, certFile: /x, keyFile: /x}",
+        "tls.listen: ",
+        &["0.0.0.0:1344 is taken by `listen` (127.0.0.1:1344)"],
+    ),
+    ("tls: {certFile: tls.crt, keyFile: /x}", "tls.certFile: ", &["is not an absolute path"]),
+    ("tls: {certFile: /x, keyFile: tls.key}", "tls.keyFile: ", &["is not an absolute path"]),
+    (
+        "tls: {certFile: /x, keyFile: /x, clientCertificates: required}",
+        "tls.clientCaFile: ",
+        &["is needed to tell which"],
+    ),
+    ("tls: {certFile: /x, keyFile: /x, clientCaFile: /x}", "tls.clientCaFile: ", &["stands beside"]),
+    (
+        "tls: {certFile: /x, keyFile: /x, proxyProtocol: true}",
+        "tls.proxyProtocol: ",
+        &["needs proxyProtocol.trustedPeers"],
+    ),
+    ("proxyProtocol: {trustedPeers: [10.0.0.0/8]}", "proxyProtocol.listen: ", &["nobody would use it"]),
+    (
+        "proxyProtocol: {listen: '127.0.0.1:0', trustedPeers: []}",
+        "proxyProtocol.trustedPeers: ",
+        &["has a length of 0"],
+    ),
+    (
+        "proxyProtocol: {listen: '127.0.0.1:9344', trustedPeers: [10.0.0.0/8]}",
+        "admin: ",
+        &["taken by `proxyProtocol.listen`"],
+    ),
+    ("clients: {deny: [10.0.0.1/8]}", "clients.deny[0]: ", &["did you mean 10.0.0.0/8?"]),
+    (
+        "clients: {authentication: {usersFile: users}}",
+        "clients.authentication.usersFile: ",
+        &["is not an absolute path"],
+    ),
+    (
+        "clients: {authentication: {usersFile: /x, realm: 'a\"b'}}",
+        "clients.authentication.realm: ",
+        &["printable ASCII without quotes"],
+    ),
+    ("limits: {handshakes: 0}", "limits.handshakes: ", &["0 is not within 1 to"]),
+    ("timeouts: {handshake: 1ms}", "timeouts.handshake: ", &["1ms is not within 100ms to 1h"]),
     ("admin: 0.0.0.0:1344", "admin: ", &["taken by `listen`"]),
     ("admin: 127.0.0.1:1344", "admin: ", &["127.0.0.1:1344 is taken by `listen` (127.0.0.1:1344)"]),
     ("{listen: \"[::]:9344\"}", "admin: ", &["taken by `listen`"]),

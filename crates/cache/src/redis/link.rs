@@ -2,19 +2,21 @@
 
 use super::bounded::{Allowance, Bounded};
 use super::error::{Failure, RedisError};
-use super::tls;
 use icapstan_api::RedisSettings;
+use icapstan_tls::{ClientFiles, TlsError, client_config};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// A connection that takes one command at a time. It ends when this is dropped.
 pub(super) struct Link {
@@ -59,7 +61,7 @@ impl Link {
                 return Self::over(stream, target, password.as_deref(), settings.command_timeout).await;
             }
             let connector =
-                tls::connector(settings).map_err(|error| RedisError::of(Failure::Tls, &what, &error))?;
+                connector(settings).map_err(|error| RedisError::of(Failure::Tls, &what, &error))?;
             let name = settings.server_name.as_deref().unwrap_or(target.host);
             let name = ServerName::try_from(name.to_owned())
                 .map_err(|error| RedisError::of(Failure::Tls, &what, &error))?;
@@ -143,4 +145,11 @@ fn password(path: &Path) -> Result<String, RedisError> {
         return Err(RedisError::new(Failure::Password, &format!("{what}: is empty")));
     }
     Ok(line.to_owned())
+}
+
+/// As the settings say. Files are read each time, so that renewed ones are taken up.
+fn connector(settings: &RedisSettings) -> Result<TlsConnector, TlsError> {
+    let identity = settings.cert_file.as_deref().zip(settings.key_file.as_deref());
+    let config = client_config(ClientFiles { ca: settings.ca_file.as_deref(), identity })?;
+    Ok(TlsConnector::from(Arc::new(config)))
 }

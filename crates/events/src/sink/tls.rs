@@ -3,19 +3,13 @@
 use super::dial::{Present, Timed, Timeouts, closed, connect, frame};
 use super::{Sink, WriteError};
 use crate::{Framing, Peer, TlsSettings};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use icapstan_tls::{ClientFiles, TlsError, client_config};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use thiserror::Error;
-
-/// Where systems keep the certificates that they believe: Debian and Alpine, Fedora, openSUSE.
-const SYSTEM: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// How many pieces of what a server says are read at once. Servers of syslog say nothing, but TLS
 /// itself does.
@@ -34,32 +28,6 @@ pub(super) struct TlsSink {
 struct Connection {
     tls: ClientConnection,
     stream: TcpStream,
-}
-
-/// Why there can be no secured connection.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// A file is not there, or is no PEM.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: pem::Error,
-    },
-    /// The file has no certificate that can be used.
-    #[error("no certificate of an authority in {0}")]
-    NoAuthority(PathBuf),
-    /// The system believes nobody.
-    #[error("no file with the certificates that this system believes; name a caFile")]
-    NoSystem,
-    /// No certificate can be for that.
-    #[error("neither a host's name nor an IP address: {0}")]
-    Name(String),
-    /// What is to be shown.
-    #[error("the certificate and its key cannot be used")]
-    Own(#[source] rustls::Error),
 }
 
 // === impl TlsSink ===
@@ -152,33 +120,9 @@ impl Connection {
 }
 
 fn config(settings: &TlsSettings) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both versions")
-        .with_root_certificates(authorities(settings.ca_file.as_deref())?);
-    match (&settings.cert_file, &settings.key_file) {
-        (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|source| TlsError::Read { path: key.clone(), source })?;
-            builder.with_client_auth_cert(chain, key).map_err(TlsError::Own)
-        }
-        _ => Ok(builder.with_no_client_auth()),
-    }
-}
-
-/// The certificates of authorities in `file`, else those that the system believes.
-pub fn authorities(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
-    let system = || SYSTEM.iter().map(Path::new).find(|path| path.exists());
-    let path = file.or_else(system).ok_or(TlsError::NoSystem)?;
-    let mut roots = RootCertStore::empty();
-    // Among those of systems there are some that are too old to be understood.
-    let (added, _) = roots.add_parsable_certificates(certificates(path)?);
-    if added == 0 { Err(TlsError::NoAuthority(path.to_owned())) } else { Ok(roots) }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let fault = |source| TlsError::Read { path: path.to_owned(), source };
-    CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)
+    let TlsSettings { ca_file, cert_file, key_file, .. } = settings;
+    client_config(ClientFiles {
+        ca: ca_file.as_deref(),
+        identity: cert_file.as_deref().zip(key_file.as_deref()),
+    })
 }

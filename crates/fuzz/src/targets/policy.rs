@@ -93,6 +93,10 @@ impl Facts for Method {
         Some(Ipv4Addr::LOCALHOST.into())
     }
 
+    fn client_certificate(&self) -> &'static [Box<str>] {
+        &[]
+    }
+
     fn user(&self) -> Option<&'static str> {
         None
     }

@@ -92,6 +92,8 @@ fn holds(when: &When, facts: &Message) -> bool {
     let user =
         when.users.is_empty() || facts.user.as_deref().is_some_and(|user| tried_any(&when.users, user));
     let group = when.groups.is_empty() || facts.groups.iter().any(|group| tried_any(&when.groups, group));
+    let shown = |name: &str| when.client_certificates.iter().any(|glob| tried(glob.as_str(), name));
+    let certificate = when.client_certificates.is_empty() || facts.certificate.iter().any(|name| shown(name));
     let listed = |wanted: &String| facts.categories.iter().any(|known| **known == **wanted);
     one_of(&when.services, &facts.service)
         && one_of(&when.methods, &facts.method)
@@ -100,6 +102,7 @@ fn holds(when: &When, facts: &Message) -> bool {
         && (when.urls.is_empty()
             || !facts.url.is_empty() && when.urls.iter().any(|url| tried(url.as_str(), &facts.url)))
         && (when.clients.is_empty() || when.clients.iter().any(|network| is_in(facts.client, network)))
+        && certificate
         && user
         && group
         && when.size.is_none_or(|range| fits(range, facts.size))
@@ -141,6 +144,7 @@ struct Message {
     service: String,
     client: IpAddr,
     user: Option<String>,
+    certificate: Vec<Box<str>>,
     groups: Vec<String>,
     host: String,
     url: String,
@@ -170,6 +174,7 @@ impl Message {
             client,
             size: if choice & 4 == 0 { BodySize::Whole(size) } else { BodySize::AtLeast(size) },
             user: (choice & 8 == 0).then(&mut text),
+            certificate: (0..choice >> 6).map(|_| text().into()).collect(),
             groups: (0..choice >> 6).map(|_| text()).collect(),
             categories: (0..choice >> 6).map(|_| text().into()).collect(),
             service: text(),
@@ -187,6 +192,7 @@ impl Default for Message {
             service: String::new(),
             client: Ipv4Addr::LOCALHOST.into(),
             user: None,
+            certificate: Vec::new(),
             groups: Vec::new(),
             host: String::new(),
             url: String::new(),
@@ -205,6 +211,10 @@ impl Facts for Message {
 
     fn client(&self) -> Option<IpAddr> {
         Some(self.client)
+    }
+
+    fn client_certificate(&self) -> &[Box<str>] {
+        &self.certificate
     }
 
     fn user(&self) -> Option<&str> {

@@ -80,7 +80,7 @@ fn unknown_elements_are_named_with_their_path_once() {
 #[test]
 fn what_stands_there_twice_counts_once() {
     let imported = imported(&icap("<Port>1345</Port><Port>1346</Port>"), None);
-    assert_eq!(imported.config.listen.port(), 1345);
+    assert_eq!(imported.config.listen.unwrap().port(), 1345);
     let note =
         notes_on(&imported, "ICAPSettings/Port").into_iter().find(|note| note.value == "1346").unwrap();
     assert_eq!(note.severity, Severity::Dropped);
@@ -229,7 +229,7 @@ fn values_of_another_kind_leave_the_default_and_say_so() {
 #[test]
 fn a_port_that_is_the_admins_moves_the_admin() {
     let imported = imported(&icap("<Port>9344</Port>"), None);
-    assert_eq!((imported.config.listen.port(), imported.config.admin.port()), (9344, 9345));
+    assert_eq!((imported.config.listen.unwrap().port(), imported.config.admin.port()), (9344, 9345));
     assert_eq!(severity_on(&imported, "ICAPSettings/Port"), Some(Severity::Approximated));
 }
 

@@ -1,16 +1,18 @@
 //! One connection to a service.
 
-use super::{SetupError, tls};
+use super::SetupError;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use icapstan_api::ReputationEndpoint;
+use icapstan_tls::{ClientFiles, client_config};
 use rustls::pki_types::ServerName;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -55,7 +57,8 @@ impl Dial {
         let ReputationEndpoint { host, port, is_secure, .. } = endpoint;
         let tls = if *is_secure {
             let name = ServerName::try_from(host.clone()).map_err(|_| SetupError::Url)?;
-            Some((tls::connector(ca_file)?, name))
+            let config = client_config(ClientFiles { ca: ca_file, identity: None })?;
+            Some((TlsConnector::from(Arc::new(config)), name))
         } else {
             None
         };

@@ -25,6 +25,8 @@ pub(super) fn line(format: LogFormat, record: &AccessRecord, out: &mut Vec<u8>) 
         ("time", Value::Text(&time)),
         ("transaction", Value::Text(&transaction)),
         ("peer", Value::Text(&peer)),
+        ("peer_certificate", Value::Text(&record.peer_certificate)),
+        ("peer_user", Value::Text(&record.peer_user)),
         ("client", Value::Text(&client)),
         ("method", Value::Text(record.method)),
         ("service", Value::Text(&record.service)),
@@ -102,6 +104,8 @@ pub(super) mod tests {
             time: UNIX_EPOCH + Duration::from_micros(1_709_210_096_000_042),
             transaction: 0xab,
             peer: "[::1]:50000".parse().unwrap(),
+            peer_certificate: "dns:proxy1.example".into(),
+            peer_user: "squid".into(),
             client: Some("192.0.2.7".parse().unwrap()),
             method: "RESPMOD",
             service: "respmod".into(),
@@ -128,7 +132,8 @@ pub(super) mod tests {
         assert_eq!(
             line,
             "{\"time\":\"2024-02-29T12:34:56.000042Z\",\"transaction\":\"00000000000000ab\",\
-             \"peer\":\"[::1]:50000\",\"client\":\"192.0.2.7\",\"method\":\"RESPMOD\",\"service\":\"respmod\",\
+             \"peer\":\"[::1]:50000\",\"peer_certificate\":\"dns:proxy1.example\",\
+             \"peer_user\":\"squid\",\"client\":\"192.0.2.7\",\"method\":\"RESPMOD\",\"service\":\"respmod\",\
              \"status\":200,\"verdict\":\"detect\",\"action\":\"block\",\"received_bytes\":1234,\
              \"sent_bytes\":567,\"duration_us\":2345,\"url\":\"http://o.test/a%20b\"}\n"
         );
@@ -139,6 +144,7 @@ pub(super) mod tests {
     fn a_text_line_is_words_and_values() {
         let mut record = record();
         (record.client, record.url) = (None, None);
+        (record.peer_certificate, record.peer_user) = (Box::default(), Box::default());
         assert_eq!(
             shown(LogFormat::Text, &record),
             "time=2024-02-29T12:34:56.000042Z transaction=00000000000000ab peer=[::1]:50000 method=RESPMOD \
@@ -155,6 +161,8 @@ pub(super) mod tests {
             let mut record = record();
             let path = raw.replace(['?', '#', '@'], "");
             record.url = Some(AccessUrl::of(&format!("http://o.test/{path}")));
+            record.peer_user = raw.as_str().into();
+            record.peer_certificate = raw.as_str().into();
             let json = shown(LogFormat::Json, &record);
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
             prop_assert_eq!(value["url"].as_str().unwrap(), format!("http://o.test/{path}"));

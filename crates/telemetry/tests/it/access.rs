@@ -14,6 +14,8 @@ fn record(transaction: u64) -> AccessRecord {
         time: SystemTime::now(),
         transaction,
         peer: "127.0.0.1:50000".parse().unwrap(),
+        peer_certificate: "".into(),
+        peer_user: "".into(),
         client: None,
         method: "REQMOD",
         service: "reqmod".into(),

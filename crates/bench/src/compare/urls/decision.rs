@@ -109,6 +109,10 @@ impl Facts for Message {
         Some([192, 0, 2, 7].into())
     }
 
+    fn client_certificate(&self) -> &'static [Box<str>] {
+        &[]
+    }
+
     fn user(&self) -> Option<&str> {
         Some(self.user)
     }

@@ -1,0 +1,62 @@
+//! What operators see of the certificate that ICAP clients are shown.
+
+use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+
+/// Metrics of the certificate, its key and the authorities for clients. All of them are 0 without TLS.
+#[derive(Clone, Debug)]
+pub struct CertificateMetrics {
+    reloads: IntCounterVec,
+    successful: IntGauge,
+    not_after: IntGauge,
+}
+
+// === impl CertificateMetrics ===
+
+impl CertificateMetrics {
+    /// Makes them and adds them to `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let options = Opts::new(
+            "icapstan_tls_certificate_reloads_total",
+            "Times that the certificate, its key and the authorities for clients were read again, by whether they are in use now (ok) or those before are (error).",
+        );
+        let reloads = IntCounterVec::new(options, &["result"])?;
+        registry.register(Box::new(reloads.clone()))?;
+        for result in ["ok", "error"] {
+            reloads.with_label_values(&[result]);
+        }
+        Ok(Self {
+            reloads,
+            successful: gauge(
+                "icapstan_tls_certificate_last_reload_successful",
+                "1 if the certificate in use is that of the files; 0 if they were changed and cannot be used, and without TLS.",
+            )?,
+            not_after: gauge(
+                "icapstan_tls_certificate_not_after_timestamp_seconds",
+                "When the certificate in use ends; 0 without TLS.",
+            )?,
+        })
+    }
+
+    /// A certificate that ends then is in use from the start.
+    pub fn begin(&self, not_after: i64) {
+        self.successful.set(1);
+        self.not_after.set(not_after);
+    }
+
+    /// One that ends then came into use.
+    pub fn succeeded(&self, not_after: i64) {
+        self.reloads.with_label_values(&["ok"]).inc();
+        self.begin(not_after);
+    }
+
+    /// The files cannot be used.
+    pub fn failed(&self) {
+        self.reloads.with_label_values(&["error"]).inc();
+        self.successful.set(0);
+    }
+}
