@@ -76,7 +76,7 @@ struct Urls {
     /// Whose services they are for (`services[].tenant`)
     #[arg(long, value_name = "NAME", default_value = "")]
     tenant: String,
-    /// The URLs, as clients ask for them: http://example.org/x.zip
+    /// The URLs, as clients ask for them, such as `http://example.org/x.zip`
     #[arg(value_name = "URL", required = true)]
     urls: Vec<String>,
 }
