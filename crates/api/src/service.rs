@@ -36,6 +36,11 @@ pub struct IcapService {
     /// Whose it is: services of one tenant share what they remember of URLs, those of others see none of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tenant: String,
+    /// Whether downloads may begin before their verdict, as [`ScanPolicy::partial`](crate::ScanPolicy::partial)
+    /// says. For proxies: clients that scan files take an answer that has begun for a verdict. Default: if
+    /// RESPMOD is its only mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<bool>,
     /// How long clients may keep what OPTIONS told them.
     #[serde(default = "default_options_ttl", with = "crate::duration")]
     pub options_ttl: Duration,
@@ -100,6 +105,7 @@ impl IcapService {
             preview: Preview::default(),
             allow204: true,
             allow206: false,
+            partial: None,
             tenant: String::new(),
             options_ttl: default_options_ttl(),
         }
@@ -122,6 +128,11 @@ impl IcapService {
                 ScanScope::Content,
             ),
         ]
+    }
+
+    /// Whether downloads may begin before their verdict.
+    pub fn begins_early(&self) -> bool {
+        self.partial.unwrap_or(self.modes == [ServiceMode::Respmod])
     }
 
     /// The path and the aliases.

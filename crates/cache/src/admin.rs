@@ -1,6 +1,6 @@
 //! What administrators do with the records in Redis.
 
-use crate::record::Unbelieved;
+use crate::record::{MAX_TTL, Unbelieved};
 use crate::redis::{Finder, Put, RedisError};
 use crate::share::token;
 use crate::{Entry, Id, Record};
@@ -64,9 +64,10 @@ impl Finder {
         self.write(tenant, urls, ttl, |url| Entry::new(tenant, url, &verdict, None)).await
     }
 
-    /// Blocks `urls` no longer, until they are found again.
-    pub async fn remove(&self, tenant: &str, urls: &[String], ttl: Duration) -> Result<Vec<Put>, RedisError> {
-        self.write(tenant, urls, ttl, |_| None).await
+    /// Blocks `urls` no longer, until they are found again. That is known for longer than any entry counts,
+    /// whatever the processes are set to.
+    pub async fn remove(&self, tenant: &str, urls: &[String]) -> Result<Vec<Put>, RedisError> {
+        self.write(tenant, urls, Duration::from_secs(MAX_TTL), |_| None).await
     }
 
     async fn write(

@@ -24,7 +24,7 @@ const HEAD: usize = 1 + 8 + 4 + 1;
 pub const MAX_RECORD: usize =
     HEAD + 32 + 33 + (1 + MAX_TENANT) + (1 + ThreatName::MAX_LEN) + (2 + MAX_URL) + SEAL;
 /// No record counts for longer than settings allow.
-const MAX_TTL: u64 = 24 * 3600;
+pub(crate) const MAX_TTL: u64 = 24 * 3600;
 /// How far the clock of one Redis may be ahead of the next one's, in milliseconds.
 pub(crate) const SKEW: u64 = 60_000;
 

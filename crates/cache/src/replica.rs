@@ -3,6 +3,7 @@
 mod ledger;
 
 use crate::metrics::{Added, Cause};
+use crate::record::SKEW;
 use crate::{CacheMetrics, Entry, Id, Record};
 use icapstan_api::BlockedUrls;
 use icapstan_model::{GenerationId, Verdict};
@@ -148,7 +149,9 @@ impl Replica {
         let Some(mut left) = ttl.checked_sub(age).filter(|left| !left.is_zero()) else { return Merged::Over };
         if let Some(known) = ledger.get(&record.id) {
             let before = known.record(record.id, clock);
-            if before.rank() > record.rank() {
+            // A time that the clock of Redis has gone back behind is none, as for the script that writes.
+            let is_ahead = before.at > clock.at(now).saturating_add(SKEW);
+            if !is_ahead && before.rank() > record.rank() {
                 return Merged::Older;
             }
             if before.rank() == record.rank() {

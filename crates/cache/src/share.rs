@@ -11,7 +11,7 @@ mod voice;
 
 use crate::metrics::CacheMetrics;
 use crate::record::Unbelieved;
-use crate::redis::{BATCH, Finder, Follower, Found, Place, RedisError, Stored};
+use crate::redis::{BATCH, Finder, Follower, Found, Place, Put, RedisError, Stored};
 use crate::replica::{Merged, RedisClock, Replica};
 use crate::{KeyError, Record, SealKey};
 use icapstan_api::{BlockedUrls, RedisSettings};
@@ -198,6 +198,7 @@ impl Session<'_> {
         let mut missing = replica.records(clock);
         missing.retain(|record| there.get(&record.id).is_none_or(|there| there.rank() < record.rank()));
         for batch in missing.chunks(BATCH) {
+            // What is told to be of the future stays untold, and is tried again soon.
             self.tell(batch).await?;
         }
         if self.token.is_empty() {
@@ -257,20 +258,26 @@ impl Session<'_> {
     async fn tell_untold(&mut self) -> Result<(), RedisError> {
         loop {
             let batch = self.replica.untold(self.clock, BATCH);
-            if batch.is_empty() {
+            if batch.is_empty() || !self.tell(&batch).await? {
                 return Ok(());
             }
-            self.tell(&batch).await?;
         }
     }
 
-    async fn tell(&mut self, records: &[Record]) -> Result<(), RedisError> {
-        self.stored.put(records, &token()).await?;
-        self.metrics.sent.inc_by(records.len() as u64);
-        for record in records {
-            self.replica.told(record, self.clock);
+    /// False if the clock of Redis has gone back, so that some are to be told anew by its new time.
+    async fn tell(&mut self, records: &[Record]) -> Result<bool, RedisError> {
+        let puts = self.stored.put(records, &token()).await?;
+        let mut is_done = true;
+        for (record, put) in records.iter().zip(puts) {
+            match put {
+                Put::Future => is_done = false,
+                put => {
+                    self.metrics.sent.inc_by(u64::from(put == Put::Kept));
+                    self.replica.told(record, self.clock);
+                }
+            }
         }
-        Ok(())
+        Ok(is_done)
     }
 }
 

@@ -9,10 +9,14 @@ use crate::transaction::Transaction;
 use bytes::Bytes;
 use icapstan_icap_server::{Exchange, ExchangeError, Io, Share};
 use icapstan_model::{Content, FailedReason, Object, Refusal, ScanContext, ScanReport, Verdict};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 use tracing::error;
+
+/// How much of what has come is looked at before the first of it goes out, in bytes.
+const SO_FAR: u64 = 1 << 20;
 
 // === impl Transaction ===
 
@@ -28,7 +32,7 @@ impl Transaction<'_> {
     ) -> Result<Option<ScanReport>, ExchangeError> {
         let Some(wanted) = partial.due(wake, store).await? else { return Ok(None) };
         if partial.out == Out::Nothing
-            && let Some(report) = self.threat_so_far(store).await
+            && let Some(report) = self.threat_so_far(exchange.peer(), store).await?
         {
             return Ok(Some(report));
         }
@@ -36,21 +40,30 @@ impl Transaction<'_> {
         Ok(None)
     }
 
-    /// Whether what has come so far is malware by itself.
-    async fn threat_so_far(&self, store: &Store) -> Option<ScanReport> {
+    /// Whether what has come so far, up to [`SO_FAR`], is malware by itself that policy blocks. What it would
+    /// let pass is not concluded from a part.
+    async fn threat_so_far(
+        &self,
+        peer: SocketAddr,
+        store: &Store,
+    ) -> Result<Option<ScanReport>, ExchangeError> {
         /// The user is waiting.
         const PATIENCE: Duration = Duration::from_secs(1);
-        let (epoch, bytes) = (self.epoch.as_ref()?, store.in_memory()?);
+        let Some(epoch) = &self.epoch else { return Ok(None) };
+        let len = store.len().min(SO_FAR);
         let mut copy = Share::new(&self.gateway.store.memory);
-        if !copy.grow_to(bytes.len() as u64) {
-            return None;
+        if !copy.grow_to(len) {
+            return Ok(None);
         }
-        let object =
-            Object { len: bytes.len() as u64, content: Content::Memory(Bytes::copy_from_slice(bytes)) };
+        let object = Object { len, content: Content::Memory(Bytes::from(store.front(len).await?)) };
         let context =
             ScanContext { partial: true, ..context::scan_context(self.head, self.service.policy.profile()) };
-        let report = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await.ok()?;
-        matches!(report.findings.strongest(), Verdict::Infected(_)).then_some(report)
+        let Ok(report) = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await
+        else {
+            return Ok(None);
+        };
+        let is_threat = matches!(report.findings.strongest(), Verdict::Infected(_));
+        Ok((is_threat && self.blocks(peer, &report.findings)).then_some(report))
     }
 
     /// Sends the heads, and body bytes until there are `wanted` out.

@@ -9,7 +9,8 @@
 //! before it is whole. Besides, what a client that has stalled needs to go on: see [`Stall`].
 
 use crate::context;
-use crate::sample::Sample;
+use crate::sample::{ENCODED, Sample};
+use crate::services::Service;
 use crate::stall::Stall;
 use crate::store::Store;
 use icapstan_api::PartialSettings;
@@ -61,10 +62,11 @@ pub(crate) enum Wake {
 // === impl Partial ===
 
 impl<'t> Partial<'t> {
-    pub(crate) fn new(mode: Mode, head: &'t RequestHead, settings: &'t PartialSettings) -> Self {
+    pub(crate) fn new(mode: Mode, head: &'t RequestHead, service: &'t Service) -> Self {
+        let settings = service.policy.partial();
         // Without a response head nothing could be begun.
         let is_download = mode == Mode::Respmod && head.http_response().is_some();
-        let is_on = is_download && settings.enabled && !declares_harm(head, settings);
+        let is_on = is_download && service.begins_early && settings.enabled && !declares_harm(head, settings);
         let trickle = is_on.then_some(Trickle { settings, next: None, is_harmless: false });
         Self { out: Out::Nothing, head, stall: Stall::new(is_download), trickle }
     }
@@ -107,7 +109,11 @@ impl<'t> Partial<'t> {
                 }
                 Some(_) => trickle.is_harmless = true,
                 // Perhaps when there is more of it.
-                None => return Ok(None),
+                None if store.len() < ENCODED as u64 => return Ok(None),
+                None => {
+                    self.trickle = None;
+                    return Ok(None);
+                }
             }
         }
         let most = store.len().saturating_sub(trickle.settings.tail.bytes());

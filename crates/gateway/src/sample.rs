@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Of a body with a content coding so many bytes are decoded, as far as they are needed. Codings have room
 /// for much that stands for nothing, such as a name in gzip.
-const ENCODED: usize = 256 * 1024;
+pub(crate) const ENCODED: usize = 256 * 1024;
 
 /// The first bytes of a body.
 pub(crate) struct Sample<'b> {

@@ -28,6 +28,8 @@ pub(crate) struct Service {
     pub(crate) preview: Option<u32>,
     pub(crate) allow_no_content: bool,
     pub(crate) allow_partial_content: bool,
+    /// Downloads may begin before their verdict.
+    pub(crate) begins_early: bool,
     /// Seconds.
     pub(crate) options_ttl: u32,
     /// What OPTIONS is answered.
@@ -86,6 +88,7 @@ impl Service {
             preview: spec.preview.bytes(),
             allow_no_content: spec.allow204,
             allow_partial_content: spec.allow206,
+            begins_early: spec.begins_early(),
             options_ttl: u32::try_from(spec.options_ttl.as_secs()).unwrap_or(u32::MAX),
             options: OptionsCache::new(),
             allow_out: allow_out(&shared.detection, &policy),

@@ -192,13 +192,20 @@ impl Store {
         offset: u64,
         len: u64,
     ) -> Result<(), ExchangeError> {
-        match self.in_memory() {
-            Some(bytes) => {
-                let bytes = &bytes[index(offset).min(bytes.len())..];
-                send_chunks(&bytes[..index(len).min(bytes.len())], exchange).await
-            }
-            None => send_chunks(&self.part(offset, len).await?, exchange).await,
+        if let Some(bytes) = self.in_memory() {
+            let bytes = &bytes[index(offset).min(bytes.len())..];
+            return send_chunks(&bytes[..index(len).min(bytes.len())], exchange).await;
         }
+        let (mut at, end) = (offset, offset + len);
+        while at < end {
+            let piece = self.part(at, (end - at).min(CHUNK as u64)).await?;
+            if piece.is_empty() {
+                break;
+            }
+            at += piece.len() as u64;
+            exchange.chunk(&piece).await?;
+        }
+        Ok(())
     }
 
     /// Sends the body from `offset` on as pieces of an answer that was begun.

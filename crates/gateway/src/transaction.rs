@@ -163,7 +163,7 @@ impl<'a> Transaction<'a> {
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
             return self.refuse(exchange, Shortage::Memory).await;
         };
-        let mut partial = Partial::new(self.mode, self.head, self.service.policy.partial());
+        let mut partial = Partial::new(self.mode, self.head, self.service);
         let received = self.receive(exchange, &mut store, &mut partial, claimed).await?;
         let ended = exchange.body_ended();
         let received = self.leave_out(exchange.peer(), &store, ended, claimed, received).await?;
@@ -307,7 +307,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Whether the message is blocked whatever its body is.
-    fn blocks(&self, peer: SocketAddr, findings: &Findings) -> bool {
+    pub(crate) fn blocks(&self, peer: SocketAddr, findings: &Findings) -> bool {
         if findings.is_clean() {
             return false;
         }
@@ -335,8 +335,9 @@ impl<'a> Transaction<'a> {
         let started = Instant::now();
         let body = body.as_ref().map(|(store, out)| (store, *out));
         let mut report = Cow::Borrowed(report);
-        if let Some(of_url) = self.of_url.take() {
-            report.to_mut().findings.merge(of_url);
+        let of_url = self.of_url.take();
+        if let Some(of_url) = &of_url {
+            report.to_mut().findings.merge(of_url.clone());
         }
         let report = &*report;
         let findings = &report.findings;
@@ -372,7 +373,9 @@ impl<'a> Transaction<'a> {
         let answered = match outcome {
             Outcome::Pass => pass(self, exchange, findings, body, rest).await,
             Outcome::Block(_) if is_begun => {
-                self.remember(decision.verdict);
+                let is_of_body =
+                    of_url.is_none_or(|of_url| of_url.iter().all(|finding| finding != decision.verdict));
+                self.remember(decision.verdict, is_of_body);
                 Err(ExchangeError::Aborted)
             }
             Outcome::Block(replacement) => {
@@ -401,10 +404,10 @@ impl<'a> Transaction<'a> {
     }
 
     /// The next request for this URL is to get the page for which it is too late now, if it was a threat:
-    /// failures may be over by then.
-    fn remember(&self, verdict: &Verdict) {
+    /// failures may be over by then, and URLs are looked up anew each time.
+    fn remember(&self, verdict: &Verdict, is_of_body: bool) {
         self.gateway.metrics.cut();
-        if let (Some(_), Some(generation)) = (verdict.threat(), self.generation)
+        if let (true, Some(_), Some(generation)) = (is_of_body, verdict.threat(), self.generation)
             && let Some(url) = self.get_url()
         {
             self.gateway.blocked.detected(&self.service.tenant, &url, verdict, Some(generation));

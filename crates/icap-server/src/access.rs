@@ -47,7 +47,12 @@ impl AccessControl {
     }
 
     /// Connections and requests are judged by these rules from now on. A connection that is there stays.
-    pub fn put(&self, rules: AccessRules) {
+    pub fn put(&self, mut rules: AccessRules) {
+        // What was proven to the same users stays proven.
+        let former = self.authentication();
+        rules.authentication = rules
+            .authentication
+            .map(|new| former.map_or_else(|| Arc::clone(&new), |former| new.after(&former)));
         self.0.rules.store(Arc::new(rules));
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Connection<I> {
     pub(crate) refusals: Refusals,
     /// The peer has closed its sending side.
     pub(crate) ended: bool,
+    /// Since when that is known to who waits for it.
+    ended_since: Option<Instant>,
     /// Since the last request.
     pub(crate) traffic: Traffic,
     io: I,
@@ -87,6 +89,7 @@ impl<I: Io> Connection<I> {
             timeouts: config.timeouts,
             refusals: config.refusals,
             ended: false,
+            ended_since: None,
             traffic: Traffic::default(),
             io,
             alarm: Alarm::default(),
@@ -152,7 +155,9 @@ impl<I: Io> Connection<I> {
                 Err(_) => return,
             }
         }
-        tokio::time::sleep(self.timeouts.half_closed).await;
+        // Whoever asks again and again waits no longer for that.
+        let since = *self.ended_since.get_or_insert_with(Instant::now);
+        tokio::time::sleep_until(since + self.timeouts.half_closed).await;
     }
 
     /// Writes the pending output and `more` behind it.

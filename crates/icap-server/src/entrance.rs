@@ -44,7 +44,7 @@ impl Entrance {
         shared: &Shared<S>,
         mut stream: TcpStream,
         peer: SocketAddr,
-        room: Room,
+        mut room: Room,
     ) {
         if self.proxies.is_none() && self.tls.is_none() {
             let Ok(guest) = shared.enter(peer) else { return };
@@ -52,23 +52,45 @@ impl Entrance {
         }
         let deadline = Instant::now() + shared.config.timeouts.handshake;
         // Apart, so that connections without all this are not made larger by it.
-        let come_in = Box::pin(async {
-            let peer = match &self.proxies {
-                Some(trusted) => proxy::client(shared, &mut stream, peer, trusted, deadline).await?,
-                None => peer,
-            };
-            Some((peer, stream))
-        });
-        let Some((peer, stream)) = unless_stopping(shared, come_in).await.flatten() else { return };
+        let mut peer = peer;
+        if let Some(trusted) = &self.proxies {
+            let client = Box::pin(proxy::client(shared, &mut stream, peer, trusted, deadline));
+            let Some(client) = unless_needed(shared, &mut room, client).await.flatten() else { return };
+            peer = client;
+        }
         // Before the handshake, which is work.
         let Ok(guest) = shared.enter(peer) else { return };
         let Some(acceptor) = &self.tls else {
             return enter(shared, stream, Caller::at(peer), room, guest).await;
         };
-        let secure = Box::pin(tls::secure(shared, stream, peer, acceptor, deadline));
+        // Before the handshake, which is work too.
+        if !shared.config.access.admits(peer.ip()) {
+            shared.metrics.entrance.refused(Refusal::Address, peer);
+            return;
+        }
+        let hello = Box::pin(tls::hello(shared, stream, peer, deadline));
+        let Some(hello) = unless_needed(shared, &mut room, hello).await.flatten() else { return };
+        let secure = Box::pin(tls::secure(shared, hello, peer, acceptor, deadline));
         let Some((stream, caller)) = unless_stopping(shared, secure).await.flatten() else { return };
         Box::pin(enter(shared, stream, caller, room, guest)).await;
     }
+}
+
+/// Waits for who has sent nothing that counts yet: its place is given away like that of an idle connection.
+async fn unless_needed<S: Service, T>(
+    shared: &Shared<S>,
+    room: &mut Room,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut resting = shared.idle.rest(room, Instant::now());
+    let done = tokio::select! {
+        biased;
+        done = unless_stopping(shared, work) => done,
+        () = resting.replaced() => None,
+    };
+    *room = resting.end();
+    room.seat = room.seat.take().or_else(|| shared.take_seat());
+    done.filter(|_| room.seat.is_some())
 }
 
 /// What has not come in soon after the server was told to stop never will.

@@ -95,8 +95,12 @@ impl IdleSet {
     /// there are any.
     pub(crate) fn take_seat(&self) -> Option<Slot> {
         let mut entries = self.0.lock();
-        let (_, entry) = entries.waiting.pop_first().or_else(|| entries.served.pop_first())?;
-        entry.room.seat
+        loop {
+            let (_, entry) = entries.waiting.pop_first().or_else(|| entries.served.pop_first())?;
+            if entry.room.seat.is_some() {
+                return entry.room.seat;
+            }
+        }
     }
 }
 

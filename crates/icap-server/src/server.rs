@@ -45,6 +45,7 @@ pub(crate) struct Shared<S> {
     pub(crate) clients: Option<Arc<Clients>>,
     stop: CancellationToken,
     slots: Arc<AtomicUsize>,
+    seats: Arc<AtomicUsize>,
     /// Those that may begin.
     pub(crate) handshakes: Semaphore,
 }
@@ -105,7 +106,6 @@ impl Server {
         let handshakes = self.config.handshakes.min(Semaphore::MAX_PERMITS);
         let stop = CancellationToken::new();
         let sessions = TaskTracker::new();
-        let listening = Arc::new(AtomicUsize::new(0));
         let shared = Arc::new(Shared {
             service,
             config: self.config,
@@ -115,16 +115,16 @@ impl Server {
             clients,
             stop: stop.clone(),
             slots: Arc::new(AtomicUsize::new(0)),
+            seats: Arc::new(AtomicUsize::new(0)),
             handshakes: Semaphore::new(handshakes),
         });
         for (listener, entrance) in listeners {
-            let (shared, tracker, listening) =
-                (Arc::clone(&shared), sessions.clone(), Arc::clone(&listening));
+            let (shared, tracker) = (Arc::clone(&shared), sessions.clone());
             let entrance = Arc::new(entrance);
             tokio::spawn(async move {
                 let stop = shared.stop.clone();
                 tokio::select! {
-                    () = accept(&listener, &entrance, &listening, &shared, &tracker) => {}
+                    () = accept(&listener, &entrance, &shared, &tracker) => {}
                     () = stop.cancelled() => {}
                 }
             });
@@ -136,13 +136,11 @@ impl Server {
 async fn accept<S: Service>(
     listener: &TcpListener,
     entrance: &Arc<Entrance>,
-    listening: &Arc<AtomicUsize>,
     shared: &Arc<Shared<S>>,
     tracker: &TaskTracker,
 ) {
     /// Long enough for some connection to end and give its descriptor back.
     const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
-    let most = shared.config.sessions + reserve(shared.config.sessions);
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -153,7 +151,7 @@ async fn accept<S: Service>(
             }
         };
         shared.metrics.connections.inc();
-        let Some(seat) = Slot::take(listening, most).or_else(|| shared.replace_seat()) else {
+        let Some(seat) = shared.take_seat() else {
             shared.metrics.refused.inc();
             debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
             continue;
@@ -219,9 +217,10 @@ impl<S> Shared<S> {
         self.count_replaced(self.idle.take_slot())
     }
 
-    /// The seat of an idle connection, which is closed.
-    fn replace_seat(&self) -> Option<Slot> {
-        self.count_replaced(self.idle.take_seat())
+    /// A seat, or else that of an idle connection, which is closed.
+    pub(crate) fn take_seat(&self) -> Option<Slot> {
+        let most = self.config.sessions + reserve(self.config.sessions);
+        Slot::take(&self.seats, most).or_else(|| self.count_replaced(self.idle.take_seat()))
     }
 
     fn count_replaced(&self, slot: Option<Slot>) -> Option<Slot> {

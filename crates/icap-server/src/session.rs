@@ -182,7 +182,9 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             () = stopping => Err(NoHead::Idle),
         };
         *room = resting.end();
-        read
+        // The place may have been taken while the next request came.
+        room.seat = room.seat.take().or_else(|| shared.take_seat());
+        if room.seat.is_some() { read } else { Err(NoHead::Idle) }
     }
 
     async fn serve_options(&mut self, head: &RequestHead) -> After {

@@ -132,9 +132,9 @@ fn add(args: &Add) -> anyhow::Result<Exit> {
 }
 
 fn remove(args: &Remove) -> anyhow::Result<Exit> {
-    let (finder, ttl) = args.place.open()?;
+    let (finder, _) = args.place.open()?;
     let urls = args.urls.exact()?;
-    let puts = wait(finder.remove(&args.urls.tenant, &urls, ttl))?;
+    let puts = wait(finder.remove(&args.urls.tenant, &urls))?;
     Ok(tell(&args.place, &urls, &puts, "no longer blocked"))
 }
 
@@ -241,7 +241,7 @@ impl Urls {
             let is_web = ["http://", "https://"].iter().any(|scheme| {
                 url.get(..scheme.len()).is_some_and(|front| front.eq_ignore_ascii_case(scheme))
             });
-            let exact = exact_url(url.clone()).filter(|_| is_web);
+            let exact = exact_url(as_asked_for(url)).filter(|_| is_web);
             let exact = exact.ok_or_else(|| {
                 anyhow!(
                     "{shown} is no URL that can be blocked: http:// or https://, printable ASCII, up to 8 KiB"
@@ -253,5 +253,30 @@ impl Urls {
             urls.push(exact);
         }
         Ok(urls)
+    }
+}
+
+/// As clients write it on the wire: scheme and host in lower case, and a path.
+fn as_asked_for(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    format!("{}://{}{slash}{rest}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_what_clients_ask_for() {
+        for (written, asked_for) in [
+            ("http://example.org", "http://example.org/"),
+            ("HTTP://Example.ORG:8080?A=b", "http://example.org:8080/?A=b"),
+            ("http://example.org/X.zip?Y", "http://example.org/X.zip?Y"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(as_asked_for(written), asked_for);
+        }
     }
 }

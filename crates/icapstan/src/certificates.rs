@@ -8,6 +8,7 @@
 
 use crate::exit::chain;
 use crate::file_state::{State, state};
+use crate::reload::EndIsTold;
 use anyhow::Context;
 use icapstan_api::{ClientCertificateMode, TlsListener, TlsVersion};
 use icapstan_events::{Event, EventKind, Events, Text};
@@ -16,12 +17,14 @@ use icapstan_tls::{Acceptor, ClientCertificates, Loaded, ServerFiles, TlsError};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// How soon files that cannot be used are read again, changed or not.
+const AGAIN: Duration = Duration::from_secs(30);
 /// A certificate that ends sooner than this is spoken of.
 const SOON: Duration = Duration::from_hours(7 * 24);
 
@@ -47,6 +50,8 @@ struct Keeper {
     metrics: CertificateMetrics,
     events: Events,
     states: Vec<Option<State>>,
+    /// When the files were read last.
+    tried: Instant,
 }
 
 /// Why other files are not used.
@@ -84,6 +89,7 @@ impl Certificates {
             metrics,
             events: events.clone(),
             states,
+            tried: Instant::now(),
         };
         let (wishes, wanted) = mpsc::channel();
         std::thread::Builder::new()
@@ -136,6 +142,7 @@ impl CertificateNotes {
 
 impl Keeper {
     fn keep(mut self, wanted: &mpsc::Receiver<()>) {
+        let _told = EndIsTold(Arc::clone(&self.problem), "the reading of changed certificates");
         let mut seen = self.states.clone();
         loop {
             match wanted.recv_timeout(INTERVAL) {
@@ -146,7 +153,7 @@ impl Keeper {
                     let now = look(&self.files);
                     // What still changes is being written.
                     let is_stable = std::mem::replace(&mut seen, now.clone()) == now;
-                    if !is_stable || now == self.states {
+                    if !is_stable || (now == self.states && !self.is_to_be_tried_again()) {
                         continue;
                     }
                 }
@@ -156,7 +163,13 @@ impl Keeper {
         }
     }
 
-    fn renew(&self) {
+    /// The cause may be over: a clock that was behind, a lack of descriptors.
+    fn is_to_be_tried_again(&self) -> bool {
+        self.problem.lock().is_some() && self.tried.elapsed() >= AGAIN
+    }
+
+    fn renew(&mut self) {
+        self.tried = Instant::now();
         match self.load() {
             Ok(loaded) => {
                 self.metrics.succeeded(loaded.validity().not_after);
@@ -167,9 +180,12 @@ impl Keeper {
             Err(fault) => {
                 self.metrics.failed();
                 let cause = chain(&fault);
-                error!(error = cause, "A changed certificate cannot be used; the one before stays in use.");
                 let message =
                     format!("A changed certificate cannot be used; the one before stays in use: {cause}");
+                if self.problem.lock().as_ref() == Some(&message) {
+                    return;
+                }
+                error!(error = cause, "A changed certificate cannot be used; the one before stays in use.");
                 self.events.send(Event::new(EventKind::Failure, Text::message(message.clone())));
                 *self.problem.lock() = Some(message);
             }

@@ -71,7 +71,7 @@ struct Keeper {
 }
 
 /// Says so if the thread ends by a fault of the program.
-struct EndIsTold(Arc<Mutex<Option<String>>>);
+pub(crate) struct EndIsTold(pub(crate) Arc<Mutex<Option<String>>>, pub(crate) &'static str);
 
 /// Why changed settings are not used.
 #[derive(Debug, Error)]
@@ -150,8 +150,7 @@ impl Notes {
 impl Drop for EndIsTold {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let message = "a fault of the program has ended the reading of changed settings; restart it";
-            *self.0.lock() = Some(message.to_owned());
+            *self.0.lock() = Some(format!("a fault of the program has ended {}; restart it", self.1));
         }
     }
 }
@@ -160,7 +159,7 @@ impl Drop for EndIsTold {
 
 impl Keeper {
     fn keep(mut self, wanted: &mpsc::Receiver<()>) {
-        let _told = EndIsTold(Arc::clone(&self.problem));
+        let _told = EndIsTold(Arc::clone(&self.problem), "the reading of changed settings");
         let mut seen = self.states.clone();
         loop {
             match wanted.recv_timeout(INTERVAL) {

@@ -268,6 +268,21 @@ fn a_download_goes_on_while_it_is_scanned() {
     assert_still_framed(&mut slow.icap);
 }
 
+/// Those that scan files take what has begun for clean.
+#[test]
+fn who_reads_the_verdict_from_the_head_gets_it_there() {
+    let server = Standalone::with().config(CONFIG).start();
+    let family = Family::of(server.process());
+    let stopped = Stopped::these(&family.workers);
+    let mut icap = IcapClient::connect(server.icap());
+    let head = head("Content-Type: application/octet-stream\r\n");
+    let body = [clean_bytes(100_000, 13), marker()].concat();
+    icap.send(Message::respmod("/avscan").request_head(GET).response_head(head).body(&body).bytes());
+    assert!(icap.is_silent_for(DELAY * 3));
+    drop(stopped);
+    assert_block(&icap.read_respmod(), "marker");
+}
+
 /// Processes that stand still until this is dropped.
 struct Stopped<'p>(&'p [u32]);
 

@@ -148,7 +148,7 @@ fn the_page_has_each_setting_and_no_other() {
             expect: {action: none, rule: x, skip: x}
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
-        services: [{path: /x, tenant: x}]
+        services: [{path: /x, tenant: x, partial: true}]
         redis:
           url: 'rediss://x/'
           mode: sentinel

@@ -104,11 +104,11 @@ async fn what_is_removed_and_added_again_is_there() {
     for _ in 0..3 {
         assert_eq!(finder.add("acme", &urls, &threat, TTL).await.unwrap(), [Put::Kept]);
         assert_eq!(finder.list().await.unwrap().entries[0].entry.tenant(), "acme");
-        assert_eq!(finder.remove("acme", &urls, TTL).await.unwrap(), [Put::Kept]);
+        assert_eq!(finder.remove("acme", &urls).await.unwrap(), [Put::Kept]);
         assert!(finder.list().await.unwrap().entries.is_empty());
         // Of another tenant there is nothing to be removed.
         finder.add("acme", &urls, &threat, TTL).await.unwrap();
-        finder.remove("", &urls, TTL).await.unwrap();
+        finder.remove("", &urls).await.unwrap();
         assert_eq!(finder.list().await.unwrap().entries.len(), 1);
     }
 }

@@ -5,17 +5,25 @@ use super::users::Users;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use icapstan_icap_proto::RequestHead;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
 
 /// Who may send requests, and what the others are told.
 #[derive(Debug)]
 pub struct Authentication {
     challenge: String,
     users: Arc<Users>,
+    turns: Turns,
 }
+
+/// Credentials that are being looked at: whoever says the same waits for what comes of it.
+#[derive(Debug, Default)]
+struct Turns(Mutex<HashMap<[u8; 32], Weak<AsyncMutex<()>>>>);
 
 /// What a client says that proves who it is.
 pub(crate) struct Credentials<'h>(&'h [u8]);
@@ -48,7 +56,19 @@ impl Authentication {
         let realm: String =
             realm.chars().filter(|c| (*c == ' ' || c.is_ascii_graphic()) && !"\"\\".contains(*c)).collect();
         let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
-        Self { challenge, users: Arc::new(users) }
+        Self { challenge, users: Arc::new(users), turns: Turns::default() }
+    }
+
+    /// The same with the users of `former`, if they are the same: what was proven to them need not be again.
+    pub(super) fn after(self: &Arc<Self>, former: &Arc<Self>) -> Arc<Self> {
+        if !self.users.are(&former.users) {
+            return Arc::clone(self);
+        }
+        if self.challenge == former.challenge {
+            return Arc::clone(former);
+        }
+        let (challenge, users) = (self.challenge.clone(), Arc::clone(&former.users));
+        Arc::new(Self { challenge, users, turns: Turns::default() })
     }
 
     pub(crate) fn challenge(&self) -> &str {
@@ -71,6 +91,12 @@ impl Authentication {
             tokio::time::sleep(DELAY).await;
             return Checked::Wrong;
         };
+        // Connections of one proxy begin together, with the same credentials: they are looked at once.
+        let turn = self.turns.of(digest);
+        let turn = turn.lock().await;
+        if let Some(user) = self.users.known(&digest) {
+            return Checked::Proven(Proven { said: digest, user });
+        }
         let pass = match gate.enter(address).await {
             Entry::Open(pass) => pass,
             Entry::TooManyFailures => return Checked::TooManyFailures,
@@ -90,8 +116,25 @@ impl Authentication {
             self.users.remember(digest, &user);
             return Checked::Proven(Proven { said: digest, user });
         }
+        drop(turn);
         tokio::time::sleep(DELAY).await;
         Checked::Wrong
+    }
+}
+
+// === impl Turns ===
+
+impl Turns {
+    fn of(&self, digest: blake3::Hash) -> Arc<AsyncMutex<()>> {
+        let mut turns = self.0.lock();
+        if let Some(turn) = turns.get(digest.as_bytes()).and_then(Weak::upgrade) {
+            return turn;
+        }
+        // There are no more than connections that wait.
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(*digest.as_bytes(), Arc::downgrade(&turn));
+        turn
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Users {
     /// Of what is kept in memory of credentials that were right.
     key: [u8; 32],
     known: Cache<[u8; 32], Arc<str>>,
+    /// Of the text that they were read from.
+    content: blake3::Hash,
 }
 
 /// Why a file is no list of users.
@@ -110,7 +112,13 @@ impl Users {
         let (_, dearest) = dearest.ok_or(UsersError::Nobody)?;
         let mut key = [0; 32];
         default_provider().secure_random.fill(&mut key).map_err(|_| UsersError::NoChance)?;
-        Ok(Self { hashes, decoy: dearest.into(), key, known: Cache::new(Self::REMEMBERED) })
+        let content = blake3::hash(text.as_bytes());
+        Ok(Self { hashes, decoy: dearest.into(), key, known: Cache::new(Self::REMEMBERED), content })
+    }
+
+    /// Whether the files of both say the same.
+    pub(super) fn are(&self, others: &Self) -> bool {
+        self.content == others.content
     }
 
     /// The user of that name, if that is the password. Takes its time in either case.

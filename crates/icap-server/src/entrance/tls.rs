@@ -11,11 +11,13 @@ use icapstan_tls::{Acceptor, Names};
 use rustls::ProtocolVersion;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::SystemTime;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 /// The first byte of a TLS record with a handshake message (RFC 8446 section 5.1).
@@ -24,17 +26,16 @@ pub(crate) const HANDSHAKE: u8 = 0x16;
 /// Counts a handshake as under way as long as it lives.
 struct UnderWay<'m>(&'m Gauge);
 
-/// Secures a connection, and finds out whose it is. `None`: it was closed, and that was counted.
-pub(super) async fn secure<S: Service>(
+/// Reads the first message of a handshake, wholly: nothing is set up for less. `None`: the connection was
+/// closed, and that was counted.
+pub(super) async fn hello<S: Service>(
     shared: &Shared<S>,
     stream: TcpStream,
     peer: SocketAddr,
-    acceptor: &Acceptor,
     deadline: Instant,
-) -> Option<(TlsStream<Held>, Caller)> {
+) -> Option<StartHandshake<Held>> {
     let metrics = &shared.metrics.entrance;
     let failed = |result, cause: &str| metrics.handshake_failed(result, peer, cause);
-    // Nothing is set up for who sends nothing.
     let mut first = [0];
     match timeout_at(deadline, stream.peek(&mut first)).await {
         Err(_) => {
@@ -52,12 +53,41 @@ pub(super) async fn secure<S: Service>(
         }
         Ok(Ok(_)) => {}
     }
+    let mut reading = pin!(LazyConfigAcceptor::new(rustls::server::Acceptor::default(), Held::new(stream)));
+    match timeout_at(deadline, reading.as_mut()).await {
+        Ok(Ok(hello)) => Some(hello),
+        Ok(Err(error)) => {
+            let (result, cause) = explain(&error);
+            failed(result, &cause);
+            if let Some(held) = reading.take_io() {
+                let (stream, alert) = held.into_parts();
+                last_words(stream, &alert).await;
+            }
+            None
+        }
+        Err(_) => {
+            failed(Handshake::Timeout, "the first message did not come");
+            None
+        }
+    }
+}
+
+/// Secures a connection, and finds out whose it is. `None`: it was closed, and that was counted.
+pub(super) async fn secure<S: Service>(
+    shared: &Shared<S>,
+    hello: StartHandshake<Held>,
+    peer: SocketAddr,
+    acceptor: &Acceptor,
+    deadline: Instant,
+) -> Option<(TlsStream<Held>, Caller)> {
+    let metrics = &shared.metrics.entrance;
+    let failed = |result, cause: &str| metrics.handshake_failed(result, peer, cause);
     let Ok(Ok(permit)) = timeout_at(deadline, shared.handshakes.acquire()).await else {
         failed(Handshake::Timeout, "there were too many handshakes at the same time");
         return None;
     };
     let under_way = UnderWay::new(&metrics.handshaking);
-    let accept = TlsAcceptor::from(acceptor.now().config()).accept(Held::new(stream)).into_fallible();
+    let accept = hello.into_stream(acceptor.now().config()).into_fallible();
     let accepted = timeout_at(deadline, accept).await;
     drop((permit, under_way));
     let mut stream = match accepted {
