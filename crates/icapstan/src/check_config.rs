@@ -37,6 +37,9 @@ pub(crate) fn run(file: &Path) -> Exit {
     if let Err(error) = Templates::load(&config.templates, &config.policies) {
         faults.extend(error.faults.iter().map(|fault| format!("templates: {fault}")));
     }
+    if let Err(error) = icapstan_cache::finder(&config.blocked_urls, &config.redis) {
+        faults.push(chain(&error));
+    }
     if let Err(error) = Hooks::check(&config.hooks) {
         faults.push(chain(&error));
     }
