@@ -60,7 +60,9 @@ impl Keys {
         fields.bytes(mode.as_str().as_bytes());
         fields.bytes(content_encoding.as_bytes());
         fields.number(content_types.len() as u128);
-        content_types.iter().for_each(|value| fields.bytes(value.as_bytes()));
+        for value in content_types {
+            fields.bytes(value.as_bytes());
+        }
         fields.flags(&[*partial]);
         for number in [max_object_size, max_total_size, max_depth.into(), max_files.into()] {
             fields.number(number.into());

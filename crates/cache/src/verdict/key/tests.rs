@@ -19,6 +19,9 @@ struct Subject {
     signatures: SignatureSet,
 }
 
+/// What tells one from another.
+type Change = Box<dyn Fn(&mut Subject)>;
+
 fn plain() -> Subject {
     Subject {
         content: b"content".to_vec(),
@@ -59,7 +62,7 @@ fn typed(value: &str) -> impl Fn(&mut Subject) {
 #[test]
 fn whatever_decides_how_bytes_are_read_is_in_the_key() {
     let second = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-    let changes: Vec<(&str, Box<dyn Fn(&mut Subject)>)> = vec![
+    let changes: Vec<(&str, Change)> = vec![
         ("nothing", Box::new(|_| ())),
         ("content", Box::new(|s| s.content[0] ^= 1)),
         ("longer", Box::new(|s| s.content.push(0))),
