@@ -13,6 +13,7 @@ mod policy_test;
 mod reputation;
 mod silent;
 mod skip;
+mod verdict_cache;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
@@ -78,6 +79,7 @@ impl Config {
         self.url_lists.check(&mut root.at("urlLists"));
         self.reputation.check(&mut root.at("reputation"));
         self.check_blocked_urls(&mut root);
+        self.verdict_cache.check(&mut root.at("verdictCache"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
         self.check_rule_headers(&mut root);

@@ -3,7 +3,7 @@
 use crate::{
     BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapClients, IcapService, IdentitySettings,
     KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings, ReputationSettings, ScanPolicy,
-    ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
+    ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists, VerdictCache,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,6 +41,8 @@ pub struct Config {
     pub limits: Limits,
     /// The pool of workers.
     pub scanner: ScannerSettings,
+    /// How verdicts are remembered.
+    pub verdict_cache: VerdictCache,
     /// Connections between transactions.
     pub keep_alive: KeepAlive,
     /// How long a peer may take.
@@ -90,6 +92,7 @@ impl Default for Config {
             policies: vec![ScanPolicy::new(ScanPolicy::DEFAULT_NAME)],
             limits: Limits::default(),
             scanner: ScannerSettings::default(),
+            verdict_cache: VerdictCache::default(),
             keep_alive: KeepAlive::default(),
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),

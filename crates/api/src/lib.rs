@@ -55,6 +55,7 @@ mod size;
 mod skip;
 mod templates;
 mod url_lists;
+mod verdict_cache;
 mod when;
 
 pub use blocked_urls::BlockedUrls;
@@ -97,4 +98,5 @@ pub use size::{ByteSize, ByteSizeError};
 pub use skip::SkipRule;
 pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
+pub use verdict_cache::VerdictCache;
 pub use when::{BodySize, Condition, Facts, SizeRange, When};

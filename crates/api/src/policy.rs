@@ -50,6 +50,8 @@ pub struct ScanSettings {
     pub heuristics: Heuristics,
     /// Deceptive links in mail.
     pub phishing: bool,
+    /// Whether what was found in an equal object may count (`verdictCache`).
+    pub cache: bool,
 }
 
 /// A kind of container.
@@ -114,6 +116,7 @@ impl Default for ScanSettings {
             unpack: UnpackKind::ALL.to_vec(),
             heuristics: Heuristics::default(),
             phishing: true,
+            cache: true,
         }
     }
 }

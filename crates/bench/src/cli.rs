@@ -98,6 +98,8 @@ pub(crate) enum Suite {
     Protocol,
     /// Clean objects, each another one, scanned with the same signatures
     Scan,
+    /// The same clean object each time, which icapstan scans once
+    Cache,
     /// URL lists beside c-icap's url_check, five million entries, a policy of a thousand rules
     Urls,
     /// Time to the first verdict, memory of many workers

@@ -137,7 +137,8 @@ impl Selection {
             c_icap: self.overload
                 || self.cases.iter().any(|case| case.subjects().contains(&case::Subject::CIcap)),
             url_check: self.cases.iter().any(|case| matches!(case.database, Database::Domains(_))),
-            clamd: self.overload || self.cases.iter().any(|case| case.suite == Suite::Scan),
+            clamd: self.overload
+                || self.cases.iter().any(|case| matches!(case.suite, Suite::Scan | Suite::Cache)),
             load: self.overload || !self.cases.is_empty() || self.start.contains(&start::Part::Memory),
             clamscan: self.start.contains(&start::Part::Verdict),
         }

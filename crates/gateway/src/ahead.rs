@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::transaction::Transaction;
 use bytes::Bytes;
 use icapstan_icap_server::{Exchange, ExchangeError, Io, Share};
-use icapstan_model::{Content, FailedReason, Object, Refusal, ScanContext, ScanReport, Verdict};
+use icapstan_model::{Content, FailedReason, Object, Origin, Refusal, ScanContext, ScanReport, Verdict};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -137,7 +137,10 @@ impl Transaction<'_> {
                 break report;
             }
         };
-        if let Ok(report) = &report {
+        // What was found before took no time now, and would hide how long scans take.
+        if let Ok(report) = report.as_ref()
+            && report.origin == Origin::Scan
+        {
             self.gateway.metrics.took(Phase::Wait, report.waited);
             self.gateway.metrics.took(Phase::Engine, report.engine);
         }

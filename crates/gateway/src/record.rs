@@ -49,6 +49,7 @@ pub(crate) fn decision(
             Action::Block(_) => "block",
             Action::Redirect(_) => "redirect",
         },
+        cache = report.origin.as_str(),
         rule = rule(transaction, decision.by),
         skip = skip(transaction),
         url = url(transaction).unwrap_or_default(),
@@ -90,7 +91,7 @@ pub(crate) fn access<I: Io>(
     served: Result<(), ExchangeError>,
     started: Instant,
 ) {
-    let Conclusion { verdict, reason, action } = transaction.conclusion;
+    let Conclusion { verdict, reason, action, cache } = transaction.conclusion;
     let (duration, traffic) = (started.elapsed(), exchange.traffic());
     let now = SystemTime::now();
     log.write(AccessRecord {
@@ -106,6 +107,7 @@ pub(crate) fn access<I: Io>(
         verdict,
         reason,
         action,
+        cache,
         received: traffic.received,
         sent: traffic.sent,
         duration,

@@ -66,6 +66,8 @@ pub(crate) struct Conclusion {
     pub(crate) verdict: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) action: &'static str,
+    /// Whose scan it was, if not its own.
+    pub(crate) cache: &'static str,
 }
 
 /// How the reception of a body ended.
@@ -340,6 +342,7 @@ impl<'a> Transaction<'a> {
             report.to_mut().findings.merge(of_url.clone());
         }
         let report = &*report;
+        self.conclusion.cache = report.origin.as_str();
         let findings = &report.findings;
         let size = match (&body, exchange.body_ended()) {
             (Some((store, _)), true) if rest.is_empty() => BodySize::Whole(store.len()),
@@ -392,6 +395,7 @@ impl<'a> Transaction<'a> {
             verdict: findings.kind().as_str(),
             reason: findings.iter().find_map(Verdict::reason).map_or("", Reason::as_str),
             action: if blocked { "block" } else { "pass" },
+            ..self.conclusion
         };
     }
 

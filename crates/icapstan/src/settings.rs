@@ -2,7 +2,7 @@
 
 use crate::cli::Standalone;
 use icapstan_api::{AdvertisedSessions, Config, ConfigError, Machine, Problem, Sizing};
-use icapstan_cache::{CacheMetrics, Replica, Share, ShareError};
+use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -10,9 +10,10 @@ use icapstan_gateway::{
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::proto::{Limits, Status};
 use icapstan_icap_server::{AccessControl, Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
+use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
-use icapstan_scanner::{ScannerConfig, SignatureSource};
+use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -263,6 +264,15 @@ impl Settings {
         let replica = Replica::new(blocked_urls, metrics.clone());
         let share = Share::start(blocked_urls, redis, &replica, metrics)?;
         Ok((replica, share))
+    }
+
+    /// The scanner, behind what remembers its verdicts.
+    pub(crate) fn cached(
+        &self,
+        scanner: &Arc<Scanner>,
+        metrics: VerdictMetrics,
+    ) -> Result<Arc<dyn ScanPort>, CachedPortError> {
+        CachedPort::before(Arc::clone(scanner) as _, &self.config.verdict_cache, metrics)
     }
 
     pub(crate) fn gateway(

@@ -12,7 +12,7 @@ use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, anyhow};
-use icapstan_cache::{CacheMetrics, Share, Standing};
+use icapstan_cache::{CacheMetrics, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
@@ -218,10 +218,11 @@ async fn serve(
     let scanner =
         Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
+    let port = settings.cached(&scanner, VerdictMetrics::register(registry)?)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
         &settings.gateway(&memory, access_log, lookups, events, hooks),
-        Arc::clone(&scanner) as Arc<dyn ScanPort>,
+        port,
         metrics,
     )?);
     let metrics = ReloadMetrics::register(registry)?;

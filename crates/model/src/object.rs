@@ -69,6 +69,8 @@ pub struct ScanProfile {
     pub phishing: bool,
     /// Report macros in documents.
     pub macros: bool,
+    /// Whether what was found in an equal object may count for this one (`scan.cache`). Decides nothing.
+    pub cache: bool,
 }
 
 /// Which kinds of containers are opened (`scan.unpack`).
@@ -111,6 +113,7 @@ impl Default for ScanProfile {
             heuristics: true,
             phishing: true,
             macros: true,
+            cache: true,
         }
     }
 }

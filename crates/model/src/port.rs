@@ -54,6 +54,20 @@ pub struct ScanReport {
     pub waited: Duration,
     /// Time in engines, all calls together.
     pub engine: Duration,
+    /// Whose scan that was.
+    pub origin: Origin,
+}
+
+/// Whose scan a report is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Origin {
+    /// Of this very object.
+    #[default]
+    Scan,
+    /// Of an equal object that came before.
+    Cache,
+    /// Of an equal object that was being scanned when this one came.
+    Shared,
 }
 
 /// Why a scan was not begun. The client is told so by an ICAP status, not by a verdict.
@@ -81,6 +95,19 @@ pub enum Readiness {
 impl ScanReport {
     /// Of what no engine saw.
     pub fn unscanned(findings: Findings) -> Self {
-        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO }
+        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO, origin: Origin::Scan }
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// The word in logs. Empty for what goes without saying.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "",
+            Self::Cache => "hit",
+            Self::Shared => "shared",
+        }
     }
 }

@@ -182,6 +182,7 @@ fn profile(scan: &ScanSettings) -> ScanProfile {
         phishing: scan.phishing,
         // Found for the log even where no rule is about them.
         macros: true,
+        cache: scan.cache,
     }
 }
 
@@ -202,6 +203,8 @@ fn hash(policy: &Policy) -> [u8; 32] {
         heuristics,
         phishing,
         macros,
+        // Verdicts are the same with it and without.
+        cache: _,
     } = *policy.profile;
     for number in [max_object_size, max_total_size, max_depth.into(), max_files.into()] {
         hasher.update(&number.to_le_bytes());

@@ -3,8 +3,8 @@
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
 use icapstan_model::{
-    Content, FailedReason, Findings, NonScannedReason, Object, Refusal, ScanContext, ScanProfile, ScanReport,
-    Sha256, Verdict,
+    Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
+    ScanReport, Sha256, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -114,7 +114,7 @@ async fn attempt(
         findings.add(Verdict::NonScanned(NonScannedReason::Size));
     }
     if harmless || too_large {
-        return Ok(ScanReport { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO });
+        return Ok(ScanReport::unscanned(findings));
     }
 
     let ticket = pool.queue.enter(lane, deadline).await?;
@@ -166,7 +166,7 @@ async fn attempt(
     let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
-    Ok(ScanReport { findings, sha256, waited, engine })
+    Ok(ScanReport { findings, sha256, waited, engine, origin: Origin::Scan })
 }
 
 // === impl Session ===

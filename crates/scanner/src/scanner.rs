@@ -154,12 +154,7 @@ impl ScanPort for Scanner {
             let Some((pool, _epoch)) = self.pool(epoch) else {
                 let findings = Findings::from(Verdict::Failed(FailedReason::NoScanner));
                 metrics.scanned(&findings);
-                return Ok(ScanReport {
-                    findings,
-                    sha256: None,
-                    waited: Duration::ZERO,
-                    engine: Duration::ZERO,
-                });
+                return Ok(ScanReport::unscanned(findings));
             };
             let _under_way = pool.begin_scan();
             let result = scan::scan(&self.crew, &pool, object, context, deadline).await;

@@ -86,6 +86,8 @@ pub struct AccessRecord {
     pub reason: &'static str,
     /// What policy did.
     pub action: &'static str,
+    /// Whose scan it was, if not its own.
+    pub cache: &'static str,
     /// Bytes of the request.
     pub received: u64,
     /// Bytes of the answer.

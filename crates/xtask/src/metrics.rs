@@ -1,7 +1,7 @@
 //! The page of metrics, from the registry of the program.
 
 use anyhow::{Context, Result, bail};
-use icapstan_cache::CacheMetrics;
+use icapstan_cache::{CacheMetrics, VerdictMetrics};
 use icapstan_events::EventMetrics;
 use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
@@ -33,7 +33,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -45,6 +45,11 @@ const PARTS: [Part; 10] = [
         about: "Transactions: what was found, what policy did about it, and how long it took.",
     },
     Part { prefix: "icapstan_scanner_", title: "Scanner", about: "Scans, worker processes and signatures." },
+    Part {
+        prefix: "icapstan_verdict_cache_",
+        title: "Verdict cache",
+        about: "Verdicts on equal objects (`verdictCache`).",
+    },
     Part {
         prefix: "icapstan_reputation_",
         title: "Reputation",
@@ -90,6 +95,7 @@ fn registry() -> Result<Registry> {
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;
     CacheMetrics::register(&registry)?;
+    VerdictMetrics::register(&registry)?;
     ReputationMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// A body that is clean until the second signature file is there.
-const LATER: &str = "this text becomes a threat while the test runs 0123456789";
+pub(crate) const LATER: &str = "this text becomes a threat while the test runs 0123456789";
 
 /// Puts a file into the folder whole, as an updater does.
-fn publish(folder: &Path, name: &str, text: &str) {
+pub(crate) fn publish(folder: &Path, name: &str, text: &str) {
     let draft = folder.join(format!(".{name}.tmp"));
     std::fs::write(&draft, text).expect("the folder is writable");
     std::fs::rename(draft, folder.join(name)).expect("the folder is writable");

@@ -16,6 +16,7 @@ mod common;
 mod connections_end_in_order;
 mod downloads_begin_before_their_verdict;
 mod each_client_has_its_share;
+mod equal_objects_are_scanned_once;
 mod events_reach_the_siem;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;

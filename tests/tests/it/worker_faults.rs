@@ -77,6 +77,9 @@ pub(crate) fn signal(name: &str, pids: &[u32]) {
     }
 }
 
+/// What came before is to be scanned all the same: these tests are about scans.
+const SCANS: &str = "verdictCache: {enabled: false}\n";
+
 /// EICAR with what makes it an object that nobody has seen.
 fn bad(serial: u64) -> Vec<u8> {
     [eicar(), format!(" {serial}").into_bytes()].concat()
@@ -103,7 +106,7 @@ fn heals(icap: &mut IcapClient, serial: u64) {
 
 #[test]
 fn an_ancestor_killed_under_load_changes_no_verdict() {
-    let server = Standalone::start();
+    let server = Standalone::with().config(SCANS).start();
     let over = AtomicBool::new(false);
     let right = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -155,8 +158,8 @@ fn an_ancestor_killed_under_load_changes_no_verdict() {
 
 #[test]
 fn a_worker_that_hangs_is_killed_and_its_object_is_refused() {
-    let config = "policies:\n  - {name: default, scan: {timeout: 1s}}\n";
-    let server = Standalone::with().config(config).start();
+    let config = format!("{SCANS}policies:\n  - {{name: default, scan: {{timeout: 1s}}}}\n");
+    let server = Standalone::with().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     heals(&mut icap, 1);
     let hung = Family::of(server.process()).workers;
@@ -179,8 +182,8 @@ fn a_worker_that_hangs_is_killed_and_its_object_is_refused() {
 
 #[test]
 fn a_script_that_takes_all_memory_and_a_mail_without_end_are_refused() {
-    let config = "policies:\n  - {name: default, scan: {timeout: 3s}}\nscanner: {workers: 1, memory: 64Mi}\n";
-    let server = Standalone::with().config(config).start();
+    let policy = "policies:\n  - {name: default, scan: {timeout: 3s}}\nscanner: {workers: 1, memory: 64Mi}\n";
+    let server = Standalone::with().config(&format!("{SCANS}{policy}")).start();
     let mut icap = IcapClient::connect(server.icap());
     let script =
         [&b"<html><script>"[..], &b"var a=\"x\"+".repeat(800_000), b"\"\";</script></html>"].concat();
@@ -242,7 +245,7 @@ fn workers_have_no_rights_that_scanning_does_not_take() {
     if skipped("sandbox") {
         return;
     }
-    let server = Standalone::start();
+    let server = Standalone::with().config(SCANS).start();
     heals(&mut IcapClient::connect(server.icap()), 1);
     for pid in Family::of(server.process()).workers {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the worker is there");

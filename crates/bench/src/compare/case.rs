@@ -174,7 +174,24 @@ pub(super) fn cases() -> Vec<Case> {
             Kind::Text => SMALL_SCAN_TARGETS,
         },
     });
-    protocol.chain(scan).chain(urls()).collect()
+    protocol.chain(scan).chain(cache()).chain(urls()).collect()
+}
+
+/// Those about objects that came before. clamd's own cache is off, as in all cases.
+fn cache() -> impl Iterator<Item = Case> {
+    let cases = [
+        ("cache/text-10k", "RESPMOD of the same 10 KiB of text each time", 10 * KIB),
+        ("cache/text-64k", "RESPMOD of the same 64 KiB of text each time", 64 * KIB),
+        ("cache/text-1m", "RESPMOD of the same 1 MiB of text each time", 1024 * KIB),
+    ];
+    cases.into_iter().map(|(name, about, body)| Case {
+        name,
+        about,
+        suite: Suite::Cache,
+        database: Database::Set(Preset::Medium),
+        load: Load { body, unique: false, ..SCAN },
+        targets: NO_TARGET,
+    })
 }
 
 /// Those about URL lists.
@@ -264,9 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn scans_send_no_object_twice() {
+    fn only_cases_about_the_cache_send_an_object_twice() {
         for case in cases().iter().filter(|case| case.suite == Suite::Scan) {
             assert!(case.load.unique && case.load.body > 0 && case.load.status == 204, "{}", case.name);
+        }
+        for case in cases().iter().filter(|case| case.suite == Suite::Cache) {
+            assert!(!case.load.unique && case.load.status == 204, "{}", case.name);
         }
     }
 }

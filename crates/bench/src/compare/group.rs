@@ -132,6 +132,6 @@ mod tests {
         let cases = cases();
         let groups = groups(&cases);
         let sizes: Vec<_> = groups.iter().map(|group| group.cases.len()).collect();
-        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4, 1, 1, 1]);
+        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4, 3, 1, 1, 1]);
     }
 }

@@ -122,6 +122,7 @@ fn config(folder: &str, further: &str) -> String {
            - {{path: {RESPMOD}, modes: [RESPMOD], scan: content}}\n  \
            - {{path: {ECHO}, scan: none}}\n\
          scanner: {{workers: {WORKERS}, tempDir: {folder}}}\n\
+         verdictCache: {{enabled: false}}\n\
          log: {{level: warn, format: json}}\n\
          {further}\n"
     )

@@ -34,6 +34,7 @@ pub(super) fn line(format: LogFormat, record: &AccessRecord, out: &mut Vec<u8>) 
         ("verdict", Value::Text(record.verdict)),
         ("reason", Value::Text(record.reason)),
         ("action", Value::Text(record.action)),
+        ("cache", Value::Text(record.cache)),
         ("received_bytes", Value::Number(record.received)),
         ("sent_bytes", Value::Number(record.sent)),
         ("duration_us", Value::Number(micros)),
@@ -113,6 +114,7 @@ pub(super) mod tests {
             verdict: "detect",
             reason: "",
             action: "block",
+            cache: "hit",
             received: 1234,
             sent: 567,
             duration: Duration::from_micros(2345),
@@ -134,7 +136,7 @@ pub(super) mod tests {
             "{\"time\":\"2024-02-29T12:34:56.000042Z\",\"transaction\":\"00000000000000ab\",\
              \"peer\":\"[::1]:50000\",\"peer_certificate\":\"dns:proxy1.example\",\
              \"peer_user\":\"squid\",\"client\":\"192.0.2.7\",\"method\":\"RESPMOD\",\"service\":\"respmod\",\
-             \"status\":200,\"verdict\":\"detect\",\"action\":\"block\",\"received_bytes\":1234,\
+             \"status\":200,\"verdict\":\"detect\",\"action\":\"block\",\"cache\":\"hit\",\"received_bytes\":1234,\
              \"sent_bytes\":567,\"duration_us\":2345,\"url\":\"http://o.test/a%20b\"}\n"
         );
         serde_json::from_str::<serde_json::Value>(&line).unwrap();
@@ -148,8 +150,8 @@ pub(super) mod tests {
         assert_eq!(
             shown(LogFormat::Text, &record),
             "time=2024-02-29T12:34:56.000042Z transaction=00000000000000ab peer=[::1]:50000 method=RESPMOD \
-             service=respmod status=200 verdict=detect action=block received_bytes=1234 sent_bytes=567 \
-             duration_us=2345\n"
+             service=respmod status=200 verdict=detect action=block cache=hit received_bytes=1234 \
+             sent_bytes=567 duration_us=2345\n"
         );
     }
 

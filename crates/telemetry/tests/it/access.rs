@@ -23,6 +23,7 @@ fn record(transaction: u64) -> AccessRecord {
         verdict: "clean",
         reason: "",
         action: "pass",
+        cache: "",
         received: 10,
         sent: 20,
         duration: Duration::from_millis(3),
