@@ -1,7 +1,7 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapClients, IcapService, IdentitySettings,
+    BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService, IdentitySettings,
     KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings, ReputationSettings, ScanPolicy,
     ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
 };
@@ -47,6 +47,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What URLs are looked up in.
     pub url_lists: UrlLists,
+    /// What the digests of objects are looked up in.
+    pub hash_lists: HashLists,
     /// Who is asked about URLs in no list.
     pub reputation: ReputationSettings,
     /// How URLs are remembered whose download was cut.
@@ -93,6 +95,7 @@ impl Default for Config {
             keep_alive: KeepAlive::default(),
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),
+            hash_lists: HashLists::default(),
             reputation: ReputationSettings::default(),
             blocked_urls: BlockedUrls::default(),
             redis: RedisSettings::default(),

@@ -12,7 +12,10 @@ use icapstan_icap_server::proto::{Limits, Status};
 use icapstan_icap_server::{AccessControl, Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
-use icapstan_scanner::{ScannerConfig, SignatureSource};
+use icapstan_scanner::{
+    HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, ScannerConfig,
+    SignatureSource,
+};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use thiserror::Error;
 
 /// The settings at the top of the file that are followed without a restart.
 const FOLLOWED: &[&str] =
-    &["clients", "preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists"];
+    &["clients", "preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists", "hashLists"];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]
@@ -188,6 +191,16 @@ impl Settings {
         UrlListWatcher::load(&self.config.url_lists, &self.sizing.spool_dir, lists, metrics, events)
     }
 
+    /// Loads the hash lists, which are then to be put into `lists`.
+    pub(crate) fn hash_lists(
+        &self,
+        lists: &HashLists,
+        metrics: &HashListMetrics,
+        events: &Events,
+    ) -> Result<LoadedHashLists, HashListError> {
+        HashListWatcher::load(&self.config.hash_lists, &self.sizing.spool_dir, lists, metrics, events)
+    }
+
     /// What may change while requests go on.
     pub(crate) fn served(&self) -> GatewaySettings {
         GatewaySettings {
@@ -243,6 +256,7 @@ impl Settings {
         self.config.detection_headers = config.detection_headers;
         self.config.templates = config.templates;
         self.config.url_lists = config.url_lists;
+        self.config.hash_lists = config.hash_lists;
         self.templates = templates;
     }
 
@@ -288,7 +302,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn scanner(&self, worker: PathBuf) -> ScannerConfig {
+    pub(crate) fn scanner(&self, worker: PathBuf, hash_lists: HashLists) -> ScannerConfig {
         let scanner = &self.config.scanner;
         ScannerConfig {
             workers: self.sizing.workers as usize,
@@ -297,6 +311,7 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }

@@ -2,9 +2,10 @@
 
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
+use icapstan_hashes::Lists;
 use icapstan_model::{
     Content, FailedReason, Findings, NonScannedReason, Object, Refusal, ScanContext, ScanProfile, ScanReport,
-    Sha256, Verdict,
+    Sha256, ThreatName, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
 use crate::judge::{self, Call};
+use crate::listed::{Listed, Question};
 use crate::pool::{Called, Lease, NoWorker, Pool};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
@@ -77,6 +79,7 @@ pub(crate) fn lanes(len: u64) -> &'static [Lane] {
 pub(crate) async fn scan(
     crew: &Crew,
     pool: &Arc<Pool>,
+    lists: &Arc<Lists>,
     object: Object,
     context: ScanContext,
     deadline: Instant,
@@ -84,7 +87,7 @@ pub(crate) async fn scan(
     let handed_over = Instant::now();
     let mut lane = lane(&object, Views::are_plain(&context));
     loop {
-        match attempt(crew, pool, &object, &context, lane, (handed_over, deadline)).await {
+        match attempt(crew, pool, lists, (&object, &context), lane, (handed_over, deadline)).await {
             Ok(report) => return Ok(report),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
@@ -98,8 +101,8 @@ pub(crate) async fn scan(
 async fn attempt(
     crew: &Crew,
     pool: &Arc<Pool>,
-    object: &Object,
-    context: &ScanContext,
+    lists: &Arc<Lists>,
+    (object, context): (&Object, &ScanContext),
     lane: Lane,
     (handed_over, deadline): (Instant, Instant),
 ) -> Result<ScanReport, Halt> {
@@ -140,8 +143,13 @@ async fn attempt(
     };
     match views {
         Ok(views) => {
+            let listed = listed(crew, Question::new(lists, object, context, &views, deadline), &ticket).await;
             findings.merge(views.findings);
-            for view in views.sources {
+            let views = listed.map_or(views.sources, |known| {
+                findings.merge(known);
+                Vec::new()
+            });
+            for view in views {
                 let found = session.view(view).await?;
                 let out_of_time = found.iter().any(|verdict| *verdict == Verdict::Failed(FailedReason::Time));
                 findings.merge(found);
@@ -167,6 +175,31 @@ async fn attempt(
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
     Ok(ScanReport { findings, sha256, waited, engine })
+}
+
+/// What hash lists say of it; `None` if it is to be scanned.
+async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
+    let question = question?;
+    let answer = if question.is_small() {
+        question.answer(&AtomicBool::new(false))
+    } else {
+        in_thread(ticket, move |cancelled| question.answer(&cancelled)).await
+    };
+    match answer {
+        Ok(Listed::No) => None,
+        Ok(Listed::Denied(found)) => {
+            crew.metrics.listed(found.list.info.kind);
+            Some(Verdict::Infected(ThreatName::from(&*found.name)).into())
+        }
+        Ok(Listed::Allowed(found)) => {
+            crew.metrics.listed(found.list.info.kind);
+            let list = &*found.list.info.name;
+            tracing::info!(list, digest = %found.digest, "A hash list allows an object, which is not scanned.");
+            Some(Findings::clean())
+        }
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Some(Verdict::Failed(FailedReason::Time).into()),
+        Err(error) => Some(unreadable(&error)),
+    }
 }
 
 // === impl Session ===

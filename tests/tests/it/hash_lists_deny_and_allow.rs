@@ -1,0 +1,231 @@
+//! Objects whose digests are in lists are blocked, or pass, without a scan; lists change without a lost request.
+
+use crate::common::{assert_204, assert_refused};
+use icapstan_hashes::{Algorithm, Hasher};
+use icapstan_testkit::{
+    IcapClient, IcapResponse, Message, Standalone, TempDir, binary, clean_bytes, clean_text, eicar,
+    eventually, gzip, tempdir,
+};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    // In one step, as those who fetch lists should do.
+    let part = folder.join(format!("{name}.part"));
+    fs::write(&part, text).expect("the folder is writable");
+    fs::rename(part, folder.join(name)).expect("the folder is writable");
+}
+
+fn digest(algorithm: Algorithm, bytes: &[u8]) -> String {
+    let mut hasher = Hasher::new([algorithm]);
+    hasher.update(bytes);
+    hasher.finish().iter().map(ToString::to_string).collect()
+}
+
+/// Something that no signature finds.
+fn object(seed: u64) -> Vec<u8> {
+    clean_bytes(2000 + usize::try_from(seed).unwrap_or(0), seed)
+}
+
+fn config(folder: &Path) -> String {
+    let at = folder.display();
+    format!(
+        "services:
+- {{path: /reqmod, modes: [REQMOD], scan: content}}
+- {{path: /respmod, modes: [RESPMOD], scan: content}}
+hashLists:
+  sources:
+  - {{name: fine, kind: allow, format: sha256sum, path: {at}/fine}}
+  - {{name: bad, kind: deny, path: {at}/bad}}
+  - {{name: clam, kind: deny, format: clamav, path: {at}/clam.hdb}}
+  - {{name: bazaar, kind: deny, format: csv, path: {at}/bazaar.csv}}
+"
+    )
+}
+
+fn lists() -> TempDir {
+    use Algorithm::{Md5, Sha1, Sha256};
+    let folder = tempdir();
+    let fine = [eicar(), object(5)].map(|bytes| format!("{}  file\n", digest(Sha256, &bytes))).concat();
+    write(folder.path(), "fine", &fine);
+    let bad = format!("{}\nno digest\n{}\n", digest(Sha1, &object(1)), digest(Sha1, &object(5)));
+    write(folder.path(), "bad", &bad);
+    let (right, wrong) = (digest(Md5, &object(2)), digest(Md5, &object(4)));
+    write(folder.path(), "clam.hdb", &format!("{right}:2002:Worm.Two\n{wrong}:2003:Worm.Four\n"));
+    let table = format!("sha256_hash,signature\n{},Worm.Three\n", digest(Sha256, &object(3)));
+    write(folder.path(), "bazaar.csv", &table);
+    folder
+}
+
+fn download(status: &str, fields: &str, body: &[u8]) -> Message {
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/octet-stream\r\n{fields}\r\n");
+    let request = "GET http://o.test/x HTTP/1.1\r\nHost: o.test\r\n\r\n";
+    Message::respmod("/respmod").request_head(request).response_head(head).allow_204().body(body)
+}
+
+fn upload(content_type: &str, body: &[u8]) -> Message {
+    let head = format!("POST http://o.test/x HTTP/1.1\r\nHost: o.test\r\nContent-Type: {content_type}\r\n\r\n");
+    Message::reqmod("/reqmod").request_head(head).allow_204().body(body)
+}
+
+fn ask(icap: &mut IcapClient, body: &[u8]) -> IcapResponse {
+    icap.send_while(&download("200 OK", "", body).bytes(), |_| ());
+    icap.read_respmod()
+}
+
+fn threat(response: &IcapResponse) -> String {
+    assert_refused(response);
+    response.get("X-Virus-ID").unwrap_or_default().to_owned()
+}
+
+fn matches(server: &Standalone, kind: &str) -> f64 {
+    server.metric("icapstan_scanner_hash_matches_total", &format!("kind=\"{kind}\""))
+}
+
+#[test]
+fn a_listed_object_is_blocked_by_each_digest_and_however_it_is_packed() {
+    let folder = lists();
+    let server = Standalone::with().config(&config(folder.path())).start();
+    let mut icap = IcapClient::connect(server.icap());
+    for (seed, name) in [(1, "Hash.bad"), (2, "Worm.Two"), (3, "Worm.Three")] {
+        assert_eq!(threat(&ask(&mut icap, &object(seed))), name);
+    }
+    assert_204(&ask(&mut icap, &object(4)));
+    assert_204(&ask(&mut icap, &object(6)));
+    assert!((matches(&server, "deny") - 3.0).abs() < 0.1);
+    // As it came, and as it is read.
+    icap.send(download("200 OK", "Content-Encoding: gzip\r\n", &gzip(&object(3))).bytes());
+    assert_eq!(threat(&icap.read_respmod()), "Worm.Three");
+    // Of what has no name that is known, the bytes as they came are looked up all the same.
+    icap.send(download("200 OK", "Content-Encoding: x-other\r\n", &object(3)).bytes());
+    assert_eq!(threat(&icap.read_respmod()), "Worm.Three");
+    let form = |content: &[u8]| {
+        let part = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
+        [&part[..], content, b"\r\n--b--\r\n"].concat()
+    };
+    icap.send(upload("multipart/form-data; boundary=b", &form(&object(2))).bytes());
+    assert_eq!(threat(&icap.read_reqmod()), "Worm.Two");
+    icap.send(upload("multipart/form-data; boundary=b", &form(&object(6))).bytes());
+    assert_204(&icap.read_reqmod());
+    let logs = server.process().logs().text();
+    assert!(logs.contains("no MD5, SHA-1 or SHA-256"), "the bad line is told: {logs}");
+}
+
+#[test]
+fn what_is_allowed_passes_unscanned_as_a_whole_and_only_then() {
+    let folder = lists();
+    let server = Standalone::with().config(&config(folder.path())).start();
+    let mut icap = IcapClient::connect(server.icap());
+    let passed = ask(&mut icap, &eicar());
+    assert_204(&passed);
+    assert_eq!(passed.get("X-Icapstan-Reason"), None, "it is clean, without a reason");
+    icap.send(download("200 OK", "Content-Encoding: gzip\r\n", &gzip(&eicar())).bytes());
+    assert_204(&icap.read_respmod());
+    assert!((matches(&server, "allow") - 2.0).abs() < 0.1);
+    let calls = server.metric("icapstan_scanner_engine_seconds_count", "");
+    assert!(calls.abs() < 0.1, "no engine saw it");
+    // A part that is allowed says nothing of the whole.
+    let part = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
+    let form = [&part[..], &eicar(), b"\r\n--b--\r\n"].concat();
+    icap.send(upload("multipart/form-data; boundary=b", &form).bytes());
+    assert!(threat(&icap.read_reqmod()).to_lowercase().contains("eicar"));
+    // Neither does a piece of something larger.
+    let piece = format!("Content-Range: bytes 0-{}/9999\r\n", eicar().len() - 1);
+    icap.send(download("206 Partial Content", &piece, &eicar()).bytes());
+    assert!(threat(&icap.read_respmod()).to_lowercase().contains("eicar"));
+    // And what denies wins.
+    assert_eq!(threat(&ask(&mut icap, &object(5))), "Hash.bad");
+    assert!((matches(&server, "allow") - 2.0).abs() < 0.1);
+}
+
+#[test]
+fn lists_change_under_load_and_no_request_fails() {
+    let folder = lists();
+    let server = Standalone::with().config(&config(folder.path())).start();
+    let address = server.icap();
+    let mut icap = IcapClient::connect(address);
+    let later = object(7);
+    let first = ask(&mut icap, &later);
+    assert_204(&first);
+    let tag = first.get("ISTag").map(str::to_owned);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut icap = IcapClient::connect(address);
+            let mut asked = 0;
+            while !done.load(Ordering::Relaxed) {
+                assert_204(&ask(&mut icap, &clean_text(300)));
+                assert_eq!(threat(&ask(&mut icap, &object(2))), "Worm.Two");
+                asked += 1;
+            }
+            asked
+        });
+        write(folder.path(), "bad", &format!("{} Worm.Later\n", digest(Algorithm::Sha256, &later)));
+        let listed = eventually("the new list is in use", || {
+            let response = ask(&mut icap, &later);
+            (response.status == 200).then_some(response)
+        });
+        assert_eq!(threat(&listed), "Worm.Later");
+        assert_ne!(listed.get("ISTag").map(str::to_owned), tag, "another list is another tag");
+        // A list that cannot be used keeps the one before.
+        write(folder.path(), "bad", "To be, or not to be, that is the question\n");
+        eventually("the fault is told", || {
+            server.process().logs().text().contains("those before stay in use").then_some(())
+        });
+        assert_eq!(threat(&ask(&mut icap, &later)), "Worm.Later");
+        done.store(true, Ordering::Relaxed);
+        assert!(load.join().expect("no request failed") > 0);
+    });
+    let metrics = server.metrics();
+    assert!(metrics.contains("icapstan_hash_list_loads_total{result=\"error\"} 1"), "{metrics}");
+    assert!(metrics.contains("icapstan_hash_list_entries{kind=\"allow\"} 2"), "{metrics}");
+    // Settings without lists bring back what was before there were any.
+    server.replace_config("services: [{path: /respmod, modes: [RESPMOD], scan: content}]");
+    eventually("the lists are gone", || (ask(&mut icap, &later).status == 204).then_some(()));
+}
+
+#[test]
+fn lists_are_compiled_and_asked_on_the_command_line() {
+    let folder = lists();
+    let file = folder.path().join("icapstan.yaml");
+    fs::write(&file, config(folder.path())).expect("the folder is writable");
+    let (compiled, sample) = (folder.path().join("compiled"), folder.path().join("sample"));
+    fs::write(&sample, object(2)).expect("the folder is writable");
+    let run = |args: &[&str]| {
+        let output = Command::new(binary("icapstan")).args(args).output().expect("it can be started");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("it speaks UTF-8"))
+    };
+    let [file, compiled, sample] = [file, compiled, sample].map(|path| path.display().to_string());
+    let (code, told) = run(&["check-config", &file]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = run(&["hashes", "compile", "--config", &file, &compiled]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("bad: 3 lines, 2 entries, 1 left out") && told.contains("/bad:2: "), "{told}");
+    for source in [["--config", &file], ["--file", &compiled]] {
+        let ask = |asked: &[&str]| run(&[&["hashes", "lookup"], &source[..], asked].concat());
+        let unknown = digest(Algorithm::Sha256, b"unknown");
+        assert_eq!(ask(&[&unknown]), (Some(0), format!("{unknown}\tnot listed\n")));
+        let (code, told) = ask(&[&digest(Algorithm::Sha256, &eicar())]);
+        assert!(code == Some(0) && told.contains("\tallow\tfine\t"), "{told}");
+        let (code, told) = ask(&[&sample, &digest(Algorithm::Sha1, &object(1))]);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains("\tdeny\tclam\tWorm.Two\t") && told.contains("\tdeny\tbad\tHash.bad\t"), "{told}");
+        assert_eq!(ask(&["/nowhere"]).0, Some(2));
+    }
+    // And served from the compiled file.
+    let server = Standalone::with().config(&format!("hashLists: {{file: {compiled}}}")).start();
+    let mut icap = IcapClient::connect(server.icap());
+    assert_eq!(threat(&ask(&mut icap, &object(2))), "Worm.Two");
+    let (code, told) = run(&["hashes", "lookup", "--file", "/proc/version", "x"]);
+    assert_eq!(code, Some(64), "{told}");
+    // What cannot be used is told before anything is started, and where.
+    fs::remove_file(folder.path().join("bazaar.csv")).expect("it is there");
+    let (code, told) = run(&["check-config", &file]);
+    assert!(code == Some(64) && told.contains("hashLists: ") && told.contains("the list bazaar"), "{told}");
+    let (code, told) = run(&["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", &file]);
+    assert!(code != Some(0) && told.contains("the list bazaar"), "{told}");
+}
