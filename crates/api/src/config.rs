@@ -1,9 +1,9 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService, IdentitySettings,
-    KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings, ReputationSettings, ScanPolicy,
-    ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
+    BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
+    IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings,
+    ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};

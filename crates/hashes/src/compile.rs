@@ -185,7 +185,7 @@ const ROW: usize = 8;
 fn whole(algorithm: Algorithm, key: &[u8]) -> Digest {
     let mut bytes = [0; 32];
     bytes[..key.len()].copy_from_slice(key);
-    Digest::new(algorithm, &bytes[..algorithm.len()]).expect("as long as it should be")
+    Digest::new(algorithm, &bytes[..algorithm.bytes()]).expect("as long as it should be")
 }
 
 // === impl Names ===

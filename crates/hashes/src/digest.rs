@@ -56,7 +56,7 @@ impl Algorithm {
     pub const ALL: [Self; 3] = [Self::Md5, Self::Sha1, Self::Sha256];
 
     /// Bytes of a digest.
-    pub const fn len(self) -> usize {
+    pub const fn bytes(self) -> usize {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
@@ -91,13 +91,13 @@ impl Digest {
     /// Of these bytes, if they are as many as the algorithm has.
     pub fn new(algorithm: Algorithm, digest: &[u8]) -> Option<Self> {
         let mut bytes = [0; 32];
-        bytes.get_mut(..digest.len()).filter(|_| digest.len() == algorithm.len())?.copy_from_slice(digest);
+        bytes.get_mut(..digest.len()).filter(|_| digest.len() == algorithm.bytes())?.copy_from_slice(digest);
         Some(Self { algorithm, bytes })
     }
 
     /// Reads hexadecimal digits of either case. Their number tells the algorithm.
     pub fn parse(digits: &[u8]) -> Option<Self> {
-        let algorithm = Algorithm::ALL.into_iter().find(|algorithm| 2 * algorithm.len() == digits.len())?;
+        let algorithm = Algorithm::ALL.into_iter().find(|algorithm| 2 * algorithm.bytes() == digits.len())?;
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
             *byte = value(pair[0])? << 4 | value(pair[1])?;
@@ -112,7 +112,7 @@ impl Digest {
 
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.algorithm.len()]
+        &self.bytes[..self.algorithm.bytes()]
     }
 
     /// Whether it is that of nothing: what empty files have, and lists by mistake.
@@ -187,9 +187,9 @@ impl Hasher {
         let sha1 = self.sha1.map(Sha1::finalize);
         let sha256 = self.sha256.map(Sha256::finalize);
         let digests = [
-            of(Algorithm::Md5, md5.as_ref().map(|bytes| bytes.as_slice())),
-            of(Algorithm::Sha1, sha1.as_ref().map(|bytes| bytes.as_slice())),
-            of(Algorithm::Sha256, sha256.as_ref().map(|bytes| bytes.as_slice())),
+            of(Algorithm::Md5, md5.as_deref()),
+            of(Algorithm::Sha1, sha1.as_deref()),
+            of(Algorithm::Sha256, sha256.as_deref()),
         ];
         Digests { digests, len: self.len }
     }
@@ -239,7 +239,9 @@ mod tests {
 
     #[test]
     fn what_is_no_digest_is_none_and_only_what_was_asked_for_is_computed() {
-        for text in ["", "0", "g0015098", "90015098 cd24fb0d6963f7d28e17f72", "900150983cd24fb0d6963f7d28e17f7"] {
+        for text in
+            ["", "0", "g0015098", "90015098 cd24fb0d6963f7d28e17f72", "900150983cd24fb0d6963f7d28e17f7"]
+        {
             assert_eq!(Digest::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(

@@ -137,11 +137,7 @@ impl Reloader {
     }
 
     pub(crate) fn notes(&self) -> Notes {
-        Notes {
-            problem: Arc::clone(&self.problem),
-            lists: self.lists.clone(),
-            hashes: self.hashes.clone(),
-        }
+        Notes { problem: Arc::clone(&self.problem), lists: self.lists.clone(), hashes: self.hashes.clone() }
     }
 }
 

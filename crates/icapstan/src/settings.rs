@@ -23,8 +23,17 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// The settings at the top of the file that are followed without a restart.
-const FOLLOWED: &[&str] =
-    &["clients", "preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists", "hashLists"];
+const FOLLOWED: &[&str] = &[
+    "clients",
+    "preset",
+    "services",
+    "policies",
+    "identity",
+    "detectionHeaders",
+    "templates",
+    "urlLists",
+    "hashLists",
+];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]

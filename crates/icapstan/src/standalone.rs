@@ -19,9 +19,7 @@ use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_reputation::ReputationMetrics;
-use icapstan_scanner::{
-    HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker,
-};
+use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
 use icapstan_telemetry::{
     AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
     ReloadMetrics,

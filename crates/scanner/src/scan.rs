@@ -197,7 +197,9 @@ async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -
             tracing::info!(list, digest = %found.digest, "A hash list allows an object, which is not scanned.");
             Some(Findings::clean())
         }
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Some(Verdict::Failed(FailedReason::Time).into()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Some(Verdict::Failed(FailedReason::Time).into())
+        }
         Err(error) => Some(unreadable(&error)),
     }
 }

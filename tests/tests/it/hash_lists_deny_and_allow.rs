@@ -67,7 +67,8 @@ fn download(status: &str, fields: &str, body: &[u8]) -> Message {
 }
 
 fn upload(content_type: &str, body: &[u8]) -> Message {
-    let head = format!("POST http://o.test/x HTTP/1.1\r\nHost: o.test\r\nContent-Type: {content_type}\r\n\r\n");
+    let head =
+        format!("POST http://o.test/x HTTP/1.1\r\nHost: o.test\r\nContent-Type: {content_type}\r\n\r\n");
     Message::reqmod("/reqmod").request_head(head).allow_204().body(body)
 }
 
@@ -213,7 +214,10 @@ fn lists_are_compiled_and_asked_on_the_command_line() {
         assert!(code == Some(0) && told.contains("\tallow\tfine\t"), "{told}");
         let (code, told) = ask(&[&sample, &digest(Algorithm::Sha1, &object(1))]);
         assert_eq!(code, Some(1), "{told}");
-        assert!(told.contains("\tdeny\tclam\tWorm.Two\t") && told.contains("\tdeny\tbad\tHash.bad\t"), "{told}");
+        assert!(
+            told.contains("\tdeny\tclam\tWorm.Two\t") && told.contains("\tdeny\tbad\tHash.bad\t"),
+            "{told}"
+        );
         assert_eq!(ask(&["/nowhere"]).0, Some(2));
     }
     // And served from the compiled file.
@@ -226,6 +230,7 @@ fn lists_are_compiled_and_asked_on_the_command_line() {
     fs::remove_file(folder.path().join("bazaar.csv")).expect("it is there");
     let (code, told) = run(&["check-config", &file]);
     assert!(code == Some(64) && told.contains("hashLists: ") && told.contains("the list bazaar"), "{told}");
-    let (code, told) = run(&["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", &file]);
+    let (code, told) =
+        run(&["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", &file]);
     assert!(code != Some(0) && told.contains("the list bazaar"), "{told}");
 }

@@ -77,7 +77,7 @@ fn only_digests_that_are_listed_are_computed() {
     let mut compiler = Compiler::new(&target, vec![info("bad", Kind::Deny)]).unwrap();
     compiler.add(0, &entry(b"x", Algorithm::Sha1, None), "").unwrap();
     compiler.finish().unwrap();
-    let algorithms: Vec<_> = open(&target).hasher().finish().iter().map(|it| it.algorithm()).collect();
+    let algorithms: Vec<_> = open(&target).hasher().finish().iter().map(Digest::algorithm).collect();
     assert_eq!(algorithms, [Algorithm::Sha1]);
 }
 

@@ -58,7 +58,7 @@ pub(crate) const fn width(algorithm: Algorithm) -> usize {
 
 /// How much of a digest is kept.
 const fn key(algorithm: Algorithm) -> usize {
-    let len = algorithm.len();
+    let len = algorithm.bytes();
     if len < MAX_KEY { len } else { MAX_KEY }
 }
 

@@ -8,7 +8,8 @@ fn good() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lists");
     let info = |name: &str, kind| ListInfo { name: name.into(), kind, source: "test".into() };
-    let mut compiler = Compiler::new(&path, vec![info("bad", Kind::Deny), info("fine", Kind::Allow)]).unwrap();
+    let mut compiler =
+        Compiler::new(&path, vec![info("bad", Kind::Deny), info("fine", Kind::Allow)]).unwrap();
     for number in 0..60_u8 {
         let mut hasher = Hasher::new([Algorithm::ALL[usize::from(number) % 3]]);
         hasher.update(&[number]);

@@ -49,14 +49,12 @@ impl Table {
         }
         let fields: Option<Vec<_>> = Fields(Some(line)).take(MAX_FIELDS).collect();
         let fields = fields.ok_or(Reason::Quotes)?;
-        match &self.head {
-            Some(head) => head.read(fields),
-            None => {
-                let digests = fields.iter().filter_map(|field| Digest::parse(field));
-                let digest = digests.into_iter().find(|digest| digest.algorithm() == Algorithm::Sha256);
-                Ok(Some((of_any_size(digest.ok_or(Reason::NoDigest)?), Cow::Borrowed(b""))))
-            }
+        if let Some(head) = &self.head {
+            return head.read(fields);
         }
+        let mut digests = fields.iter().filter_map(|field| Digest::parse(field.trim_ascii()));
+        let digest = digests.find(|digest| digest.algorithm() == Algorithm::Sha256);
+        Ok(Some((of_any_size(digest.ok_or(Reason::NoDigest)?), Cow::Borrowed(b""))))
     }
 }
 
@@ -102,7 +100,10 @@ impl Head {
         let digest = digest.ok_or(Reason::NoDigest)?;
         let name = self.name.filter(|at| *at < fields.len()).map(|at| fields.swap_remove(at));
         let is_name = |name: &Cow<'_, [u8]>| {
-            !matches!(name.trim_ascii().to_ascii_lowercase().as_slice(), b"n/a" | b"null" | b"none" | b"unknown")
+            !matches!(
+                name.trim_ascii().to_ascii_lowercase().as_slice(),
+                b"n/a" | b"null" | b"none" | b"unknown"
+            )
         };
         Ok(Some((of_any_size(digest), name.filter(is_name).unwrap_or(Cow::Borrowed(b"")))))
     }
@@ -132,7 +133,11 @@ impl<'a> Iterator for Fields<'a> {
         loop {
             let Some(quote) = memchr::memchr(b'"', rest) else { return Some(None) };
             let (piece, behind) = (&rest[..quote], &rest[quote + 1..]);
-            if field.is_empty() { field = Cow::Borrowed(piece) } else { field.to_mut().extend_from_slice(piece) }
+            if field.is_empty() {
+                field = Cow::Borrowed(piece)
+            } else {
+                field.to_mut().extend_from_slice(piece)
+            }
             match behind.first() {
                 // Two quotes stand for one.
                 Some(b'"') => {

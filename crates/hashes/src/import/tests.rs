@@ -7,8 +7,11 @@ const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
 const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
 const SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-/// Line, digest, size and name of each entry; and the problems.
-fn read(format: Format, kind: Kind, text: &str) -> (Vec<(u64, String, Option<u32>, String)>, Vec<Problem>) {
+/// Line, digest, size and name.
+type Found = (u64, String, Option<u32>, String);
+
+/// Each entry; and the problems.
+fn read(format: Format, kind: Kind, text: &str) -> (Vec<Found>, Vec<Problem>) {
     let mut entries = Vec::new();
     let report = import(format, kind, text.as_bytes(), |imported| {
         let Imported { line, entry, name } = imported;
@@ -20,7 +23,7 @@ fn read(format: Format, kind: Kind, text: &str) -> (Vec<(u64, String, Option<u32
     (entries, report.problems)
 }
 
-fn entry(line: u64, digest: &str, size: Option<u32>, name: &str) -> (u64, String, Option<u32>, String) {
+fn entry(line: u64, digest: &str, size: Option<u32>, name: &str) -> Found {
     (line, digest.to_owned(), size, name.to_owned())
 }
 
@@ -89,10 +92,7 @@ fn the_tables_of_abuse_ch_and_misp_name_their_columns() {
     );
     let (entries, left_out) = read(Format::Csv, Kind::Deny, &misp);
     assert_eq!(entries, [entry(2, SHA256, None, ""), entry(3, SHA1, None, "")]);
-    assert_eq!(
-        left_out,
-        problems(&[(4, Reason::OtherType), (5, Reason::NoDigest), (6, Reason::NoFields)])
-    );
+    assert_eq!(left_out, problems(&[(4, Reason::OtherType), (5, Reason::NoDigest), (6, Reason::NoFields)]));
 
     let (entries, _) = read(Format::Csv, Kind::Deny, &format!("2024,x,{SHA256},y\n"));
     assert_eq!(entries, [entry(1, SHA256, None, "")]);
@@ -129,7 +129,9 @@ fn formats_are_told_by_their_first_lines() {
 
 #[test]
 fn long_lines_are_left_out_and_who_wants_no_more_gets_no_more() {
-    for (len, is_taken) in [(MAX_LINE, true), (MAX_LINE + 1, false), (MAX_LINE + 2, false), (9 * MAX_LINE, false)] {
+    for (len, is_taken) in
+        [(MAX_LINE, true), (MAX_LINE + 1, false), (MAX_LINE + 2, false), (9 * MAX_LINE, false)]
+    {
         let text = format!("{SHA1} {}\n{SHA1}\n", "x".repeat(len - SHA1.len() - 1));
         let (entries, left_out) = read(Format::Plain, Kind::Deny, &text);
         let expected: &[u64] = if is_taken { &[1, 2] } else { &[2] };
