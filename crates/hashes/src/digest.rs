@@ -198,6 +198,15 @@ impl Hasher {
 // === impl Digests ===
 
 impl Digests {
+    /// Of an object of this length, computed elsewhere.
+    pub fn of(len: u64, digests: impl IntoIterator<Item = Digest>) -> Self {
+        let mut all = Self { digests: [None; Algorithm::ALL.len()], len };
+        for digest in digests {
+            all.digests[digest.algorithm() as usize] = Some(digest);
+        }
+        all
+    }
+
     /// Each that was computed.
     pub fn iter(&self) -> impl Iterator<Item = &Digest> {
         self.digests.iter().flatten()

@@ -104,10 +104,13 @@ impl Lists {
 
     /// What computes the digests that these lists have.
     pub fn hasher(&self) -> Hasher {
-        let algorithms = Algorithm::ALL.into_iter();
-        Hasher::new(
-            algorithms.filter(|algorithm| self.file.as_ref().is_some_and(|file| file.has(*algorithm))),
-        )
+        Hasher::new(self.algorithms())
+    }
+
+    /// The algorithms of the digests that these lists have.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        let has = |algorithm: &Algorithm| self.file.as_ref().is_some_and(|file| file.has(*algorithm));
+        Algorithm::ALL.into_iter().filter(has)
     }
 
     /// The entry that an object with these digests has, if any: one that denies if there is one.

@@ -4,12 +4,14 @@
 //!  object as it came ─▶ digests ─▶ denied? ────────────────────────────▶ INFECTED, no engine call
 //!  each view of it ───▶ digests ─▶ denied? ──────────────────────────────┘
 //!                                   └─▶ every view allowed, nothing odd ─▶ CLEAN, no engine call
+//!  files inside of it, as the worker tells their digests ─▶ denied? ──▶ INFECTED
 //! ```
 //!
 //! That a part is allowed says nothing of the whole, and what bytes are is decided by how they are read:
 //! so it is the decoded form that has to be allowed, and all forms if there are several.
 
-use icapstan_hashes::{Kind, Lists, Match};
+use icapstan_clamav_wire::{FileDigests, Options};
+use icapstan_hashes::{Algorithm, Digest, Digests, Kind, Lists, Match};
 use icapstan_model::{Object, ScanContext};
 use std::io;
 use std::ops::ControlFlow;
@@ -42,6 +44,33 @@ pub(crate) enum Listed {
     Denied(Match),
     /// All of it is known to be fine.
     Allowed(Match),
+}
+
+/// What the worker is asked to tell of what lies inside, so that [`inside`] can be answered.
+pub(crate) fn options(lists: &Lists) -> Options {
+    lists.algorithms().fold(Options::default(), |options, algorithm| {
+        options.with(match algorithm {
+            Algorithm::Md5 => Options::MD5,
+            Algorithm::Sha1 => Options::SHA1,
+            Algorithm::Sha256 => Options::SHA256,
+        })
+    })
+}
+
+/// What denies one of the files inside of an object. That one is allowed says nothing of the whole.
+pub(crate) fn inside(lists: &Lists, files: &[FileDigests]) -> Option<Match> {
+    let digests = |file: &FileDigests| {
+        Digests::of(
+            file.len,
+            lists.algorithms().filter_map(|algorithm| match algorithm {
+                Algorithm::Md5 => Digest::new(algorithm, &file.md5),
+                Algorithm::Sha1 => Digest::new(algorithm, &file.sha1),
+                Algorithm::Sha256 => Digest::new(algorithm, &file.sha256),
+            }),
+        )
+    };
+    let found = files.iter().filter_map(|file| lists.lookup(&digests(file)));
+    found.into_iter().find(|found| found.list.info.kind == Kind::Deny)
 }
 
 // === impl Question ===
@@ -117,7 +146,7 @@ impl Question {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use icapstan_hashes::{Algorithm, Compiler, Entry, Hasher, ListFile, ListInfo};
+    use icapstan_hashes::{Compiler, Entry, Hasher, ListFile, ListInfo};
     use icapstan_model::{Content, Findings, Mode, NonScannedReason, ScanProfile, Verdict};
     use std::time::{Duration, SystemTime};
 
@@ -196,6 +225,21 @@ mod tests {
         // The bytes as they came deny, and allow nothing.
         assert_eq!(decides(&lists, &object(b"bad one"), &whole, &views(&[fine])), Some(Kind::Deny));
         assert_eq!(decides(&lists, &object(b"fine one"), &whole, &views(&[new])), None);
+    }
+
+    #[test]
+    fn a_file_inside_denies_by_any_digest_and_allows_nothing() {
+        let lists = lists(&[(Kind::Deny, b"bad one"), (Kind::Allow, b"fine one")]);
+        assert_eq!(options(&lists), Options::SHA256);
+        assert_eq!(options(&Lists::NONE), Options::default());
+        let file = |bytes: &[u8]| {
+            let mut file = FileDigests { len: bytes.len() as u64, ..FileDigests::default() };
+            file.sha256 = icapstan_model::Sha256::of(bytes).0;
+            file
+        };
+        assert_eq!(inside(&lists, &[file(b"fine one"), file(b"new")]), None);
+        let found = inside(&lists, &[file(b"fine one"), file(b"bad one")]);
+        assert_eq!(found.map(|found| found.list.info.kind), Some(Kind::Deny));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Metrics {
             reloads: make.counters("icapstan_scanner_reloads_total", "Loads of signatures, by result.")?,
             listed: make.counters(
                 "icapstan_scanner_hash_matches_total",
-                "Objects that hash lists decided about, which no engine saw, by the kind of the list.",
+                "Objects that hash lists decided about, by the kind of the list.",
             )?,
         })
     }

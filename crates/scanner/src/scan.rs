@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
 use crate::judge::{self, Call};
-use crate::listed::{Listed, Question};
+use crate::listed::{self, Listed, Question};
 use crate::pool::{Called, Lease, NoWorker, Pool};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
@@ -41,6 +41,7 @@ struct Session<'a> {
     pool: &'a Arc<Pool>,
     ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
+    lists: &'a Lists,
     lane: Lane,
     deadline: Instant,
     lease: Option<Lease>,
@@ -135,6 +136,7 @@ async fn attempt(
         pool,
         ticket: ticket.clone(),
         profile: &context.profile,
+        lists,
         lane,
         deadline,
         lease: None,
@@ -271,20 +273,24 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = lease.call(file.as_fd(), request(self.profile, len, left), deadline).await;
+        let called = lease.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
         self.engine += took;
         self.crew.metrics.engine_call(took);
         let mut doubtful = false;
         let outcome = match called {
-            Called::Replied(reply) => {
+            Called::Replied(reply, files) => {
                 let call = Call {
                     len,
                     max_layer: self.profile.max_object_size,
                     max_total: self.profile.max_total_size,
                     test_only: self.pool.signatures.test_only,
                 };
-                let findings = judge::judge(&reply, &call);
+                let mut findings = judge::judge(&reply, &call);
+                if let Some(found) = listed::inside(self.lists, &files) {
+                    self.crew.metrics.listed(found.list.info.kind);
+                    findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
+                }
                 doubtful = findings.iter().any(is_doubtful);
                 if doubtful {
                     let message = String::from_utf8_lossy(&reply.message);
@@ -350,8 +356,8 @@ fn is_doubtful(verdict: &Verdict) -> bool {
     )
 }
 
-fn request(profile: &ScanProfile, len: u64, left: Duration) -> Request {
-    let mut options = Options::default();
+fn request(profile: &ScanProfile, lists: &Lists, len: u64, left: Duration) -> Request {
+    let mut options = listed::options(lists);
     for (wanted, option) in [
         (profile.unpack.packed, Options::PACKED),
         (profile.unpack.archives, Options::ARCHIVES),
@@ -505,10 +511,10 @@ mod tests {
     #[test]
     fn the_engine_gives_up_before_it_is_killed_and_no_limit_is_ever_none() {
         let zero = ScanProfile { max_total_size: 0, max_depth: 0, max_files: 0, ..ScanProfile::default() };
-        let request = request(&zero, 10, Duration::from_secs(10));
+        let request = request(&zero, &Lists::NONE, 10, Duration::from_secs(10));
         assert_eq!(request.limits.time_ms, 9000);
         assert!(request.limits.scan_size >= 10 && request.limits.files > 0 && request.limits.depth > 0);
-        let none = super::request(&zero, 10, Duration::from_nanos(1));
+        let none = super::request(&zero, &Lists::NONE, 10, Duration::from_nanos(1));
         assert_eq!(none.limits.time_ms, 1);
     }
 

@@ -115,6 +115,58 @@ fn a_listed_object_is_blocked_by_each_digest_and_however_it_is_packed() {
     assert!(logs.contains("no MD5, SHA-1 or SHA-256"), "the bad line is told: {logs}");
 }
 
+/// A zip file with these stored members.
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let crc = |bytes: &[u8]| {
+        !bytes.iter().fold(!0_u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    };
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in members {
+        let at = u32::try_from(file.len()).expect("small");
+        let [name_len, len] = [name.len(), bytes.len()].map(|len| u32::try_from(len).expect("small"));
+        let mut fields = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        for number in [crc(bytes), len, len] {
+            fields.extend(number.to_le_bytes());
+        }
+        fields.extend(&name_len.to_le_bytes()[..2]);
+        fields.extend([0, 0]);
+        file.extend([b"PK\x03\x04", &fields[..], name.as_bytes(), bytes].concat());
+        let rest = [&[0; 10][..], &at.to_le_bytes(), name.as_bytes()].concat();
+        directory.extend([b"PK\x01\x02", &[20, 0][..], &fields, &rest].concat());
+    }
+    let count = u16::try_from(members.len()).expect("few").to_le_bytes();
+    let [len, at] = [directory.len(), file.len()].map(|len| u32::try_from(len).expect("small").to_le_bytes());
+    [&file[..], &directory, b"PK\x05\x06\0\0\0\0", &count, &count, &len, &at, &[0, 0]].concat()
+}
+
+#[test]
+fn a_listed_file_is_found_inside_of_archives() {
+    let folder = lists();
+    let server = Standalone::with().config(&config(folder.path())).start();
+    let mut icap = IcapClient::connect(server.icap());
+    let (new, other) = (object(6), object(9));
+    for (seed, name) in [(1, "Hash.bad"), (2, "Worm.Two"), (3, "Worm.Three")] {
+        let listed = object(seed);
+        let archive = zip(&[("one", &new), ("two", &listed), ("three", &other)]);
+        assert_eq!(threat(&ask(&mut icap, &archive)), name);
+        assert_eq!(threat(&ask(&mut icap, &gzip(&listed))), name);
+        assert_eq!(threat(&ask(&mut icap, &zip(&[("inner.zip", &archive)]))), name);
+    }
+    // Of another size than the list says, and behind more files than one record of the worker holds.
+    assert_204(&ask(&mut icap, &zip(&[("one", &new), ("two", &object(4)), ("three", &other)])));
+    let many: Vec<Vec<u8>> = (100..400).map(object).collect();
+    let mut members: Vec<(&str, &[u8])> = many.iter().map(|bytes| ("x", &bytes[..])).collect();
+    assert_204(&ask(&mut icap, &zip(&members)));
+    let listed = object(3);
+    members.push(("last", &listed));
+    assert_eq!(threat(&ask(&mut icap, &zip(&members))), "Worm.Three");
+    // What is allowed makes no container clean.
+    let infected = zip(&[("fine", &eicar())]);
+    assert!(threat(&ask(&mut icap, &infected)).to_lowercase().contains("eicar"));
+}
+
 #[test]
 fn what_is_allowed_passes_unscanned_as_a_whole_and_only_then() {
     let folder = lists();
