@@ -133,17 +133,17 @@ impl Scanner {
     fn pool(&self, epoch: &Arc<Epoch>) -> Option<(Arc<Pool>, Arc<Lists>, Arc<Epoch>)> {
         let served = epoch.hold::<Served>();
         if let Some(served) = served.filter(|served| !served.held.0.is_closed()) {
-            return Some((served.held.0.clone(), served.lists.clone(), epoch.clone()));
+            return Some((served.held.0.clone(), served.lists(), epoch.clone()));
         }
         let current = self.published.current.load_full()?;
         let in_use = current.hold::<Served>()?;
         let lists = match served {
             // Its own lists, with the same signatures loaded anew.
-            Some(served) if Self::signatures_of(&current) == Self::signatures_of(epoch) => &served.lists,
-            None if current.signatures.id == epoch.signatures.id => &in_use.lists,
+            Some(served) if Self::signatures_of(&current) == Self::signatures_of(epoch) => served.lists(),
+            None if current.signatures.id == epoch.signatures.id => in_use.lists(),
             _ => return None,
         };
-        Some((in_use.held.0.clone(), lists.clone(), current.clone()))
+        Some((in_use.held.0.clone(), lists, current.clone()))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::common::{assert_204, assert_refused};
 use icapstan_hashes::{Algorithm, Hasher};
 use icapstan_testkit::{
     IcapClient, IcapResponse, Message, Standalone, TempDir, binary, clean_bytes, clean_text, eicar,
-    eventually, gzip, tempdir,
+    eventually, gzip, marker, need, skipped, tempdir,
 };
 use std::fs;
 use std::path::Path;
@@ -285,4 +285,45 @@ fn lists_are_compiled_and_asked_on_the_command_line() {
     let (code, told) =
         run(&["standalone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", &file]);
     assert!(code != Some(0) && told.contains("the list bazaar"), "{told}");
+}
+
+#[test]
+fn lists_change_nothing_about_what_they_do_not_have() {
+    if skipped("clamav-testfiles") {
+        return;
+    }
+    let files = need("/usr/share/clamav-testfiles", "clamav-testfiles", "clamav-testfiles");
+    let folder = lists();
+    let [with, without] =
+        [config(folder.path()), String::new()].map(|config| Standalone::with().config(&config).start());
+    let mut files: Vec<_> =
+        fs::read_dir(files).expect("it exists").flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    assert!(files.len() > 30, "the package has {} files only", files.len());
+    // Without its detections, more of each file is opened.
+    let unknown =
+        Standalone::with().signature_folder(&marker_only(folder.path())).config(&config(folder.path()));
+    let unknown = unknown.start();
+    let unlisted = Standalone::with().signature_folder(&marker_only(folder.path())).start();
+    for [one, two] in [[&with, &without], [&unknown, &unlisted]] {
+        for path in &files {
+            let body = fs::read(path).expect("readable");
+            let said = [one, two].map(|server| {
+                let response = ask(&mut IcapClient::connect(server.icap()), &body);
+                let field = |name| response.get(name).map(str::to_owned);
+                (response.status, field("X-Virus-ID"), field("X-Icapstan-Reason"))
+            });
+            assert_eq!(said[0], said[1], "{}", path.display());
+        }
+    }
+}
+
+/// A folder with one signature, which finds nothing here.
+fn marker_only(folder: &Path) -> std::path::PathBuf {
+    let signatures = folder.join("signatures");
+    fs::create_dir_all(&signatures).expect("the folder is writable");
+    let marker: String = marker().iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(signatures.join("marker.ndb"), format!("Marker:0:*:{marker}\n"))
+        .expect("the folder is writable");
+    signatures
 }
