@@ -4,7 +4,7 @@ use crate::common::{assert_204, assert_refused};
 use icapstan_hashes::{Algorithm, Hasher};
 use icapstan_testkit::{
     IcapClient, IcapResponse, Message, Standalone, TempDir, binary, clean_bytes, clean_text, eicar,
-    eventually, gzip, marker, need, skipped, tempdir,
+    eventually, gzip, hex, marker, need, skipped, tempdir,
 };
 use std::fs;
 use std::path::Path;
@@ -322,7 +322,7 @@ fn lists_change_nothing_about_what_they_do_not_have() {
 fn marker_only(folder: &Path) -> std::path::PathBuf {
     let signatures = folder.join("signatures");
     fs::create_dir_all(&signatures).expect("the folder is writable");
-    let marker: String = marker().iter().map(|byte| format!("{byte:02x}")).collect();
+    let marker = hex(&marker());
     fs::write(signatures.join("marker.ndb"), format!("Marker:0:*:{marker}\n"))
         .expect("the folder is writable");
     signatures

@@ -134,9 +134,9 @@ impl<'a> Iterator for Fields<'a> {
             let Some(quote) = memchr::memchr(b'"', rest) else { return Some(None) };
             let (piece, behind) = (&rest[..quote], &rest[quote + 1..]);
             if field.is_empty() {
-                field = Cow::Borrowed(piece)
+                field = Cow::Borrowed(piece);
             } else {
-                field.to_mut().extend_from_slice(piece)
+                field.to_mut().extend_from_slice(piece);
             }
             match behind.first() {
                 // Two quotes stand for one.

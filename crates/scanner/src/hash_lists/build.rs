@@ -124,7 +124,7 @@ fn told(file: &mut File) -> io::Result<Option<Format>> {
     file.rewind()?;
     let lines = beginning.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let is_empty = lines.into_iter().all(|line| line.is_empty() || line.starts_with(b"#"));
-    Ok(detect(&beginning).or(is_empty.then_some(Format::Plain)))
+    Ok(detect(&beginning).or_else(|| is_empty.then_some(Format::Plain)))
 }
 
 const fn kind(kind: HashListKind) -> Kind {
