@@ -2,7 +2,7 @@
 //! that what is in use detects.
 //!
 //! ```text
-//!  ScanPort::scan ─▶ queue ─▶ views ─▶ hash lists ─▶ pool ─▶ worker (sealed memfd, one record each way) ─▶ judge
+//!  ScanPort::scan ─▶ queue ─▶ views ─▶ hash lists ─▶ pool ─▶ worker (sealed memfd in, records out) ─▶ judge
 //!                    refuse   decode   deny, allow   lease     │ killed, dead, worn out
 //!                                                              ▼
 //!  folder ─▶ loader thread ─▶ zygote ─fork─▶ crew thread: end, fork, prove

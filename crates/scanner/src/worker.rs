@@ -211,3 +211,19 @@ impl Inside {
         !files.is_empty() && self.files.len() <= self.most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_tells_of_more_files_than_there_may_be_is_not_believed() {
+        let mut inside = Inside { files: Vec::new(), most: 3 };
+        let file = FileDigests::default();
+        assert!(inside.add(&[file, file]));
+        assert!(inside.add(&[file]));
+        assert!(!inside.add(&[file]));
+        let mut inside = Inside { files: Vec::new(), most: 3 };
+        assert!(!inside.add(&[]), "it could go on for ever");
+    }
+}

@@ -30,6 +30,11 @@ fn object(seed: u64) -> Vec<u8> {
     clean_bytes(2000 + usize::try_from(seed).unwrap_or(0), seed)
 }
 
+/// More than is kept in memory.
+fn large() -> Vec<u8> {
+    clean_bytes(3 << 20, 8)
+}
+
 fn config(folder: &Path) -> String {
     let at = folder.display();
     format!(
@@ -55,7 +60,8 @@ fn lists() -> TempDir {
     write(folder.path(), "bad", &bad);
     let (right, wrong) = (digest(Md5, &object(2)), digest(Md5, &object(4)));
     write(folder.path(), "clam.hdb", &format!("{right}:2002:Worm.Two\n{wrong}:2003:Worm.Four\n"));
-    let table = format!("sha256_hash,signature\n{},Worm.Three\n", digest(Sha256, &object(3)));
+    let (three, large) = (digest(Sha256, &object(3)), digest(Sha256, &large()));
+    let table = format!("sha256_hash,signature\n{three},Worm.Three\n{large},Worm.Large\n");
     write(folder.path(), "bazaar.csv", &table);
     folder
 }
@@ -97,6 +103,7 @@ fn a_listed_object_is_blocked_by_each_digest_and_however_it_is_packed() {
     assert_204(&ask(&mut icap, &object(4)));
     assert_204(&ask(&mut icap, &object(6)));
     assert!((matches(&server, "deny") - 3.0).abs() < 0.1);
+    assert_eq!(threat(&ask(&mut icap, &large())), "Worm.Large");
     // As it came, and as it is read.
     icap.send(download("200 OK", "Content-Encoding: gzip\r\n", &gzip(&object(3))).bytes());
     assert_eq!(threat(&icap.read_respmod()), "Worm.Three");
