@@ -2,6 +2,7 @@
 
 mod blocked_urls;
 mod events;
+mod hash_lists;
 mod headers;
 mod hooks;
 mod identity;
@@ -77,6 +78,7 @@ impl Config {
         self.identity.check(&mut root.at("identity"));
         self.detection_headers.check(&mut root.at("detectionHeaders"));
         self.url_lists.check(&mut root.at("urlLists"));
+        self.hash_lists.check(&mut root.at("hashLists"));
         self.reputation.check(&mut root.at("reputation"));
         self.check_blocked_urls(&mut root);
         self.verdict_cache.check(&mut root.at("verdictCache"));

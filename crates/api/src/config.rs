@@ -1,9 +1,10 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    BlockedUrls, DetectionHeaders, EventSettings, HookSettings, IcapClients, IcapService, IdentitySettings,
-    KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings, ReputationSettings, ScanPolicy,
-    ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists, VerdictCache,
+    BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
+    IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings,
+    ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
+    VerdictCache,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -49,6 +50,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What URLs are looked up in.
     pub url_lists: UrlLists,
+    /// What the digests of objects are looked up in.
+    pub hash_lists: HashLists,
     /// Who is asked about URLs in no list.
     pub reputation: ReputationSettings,
     /// How URLs are remembered whose download was cut.
@@ -96,6 +99,7 @@ impl Default for Config {
             keep_alive: KeepAlive::default(),
             timeouts: Timeouts::default(),
             url_lists: UrlLists::default(),
+            hash_lists: HashLists::default(),
             reputation: ReputationSettings::default(),
             blocked_urls: BlockedUrls::default(),
             redis: RedisSettings::default(),

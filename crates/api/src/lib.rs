@@ -31,6 +31,7 @@ mod error;
 mod event_kind;
 mod events;
 mod field_name;
+mod hash_lists;
 mod hooks;
 mod identity;
 mod listeners;
@@ -69,6 +70,7 @@ pub use events::{
     SyslogPeer, SyslogSettings, SyslogTls, SyslogTransport,
 };
 pub use field_name::is_field_name;
+pub use hash_lists::{HashListFormat, HashListKind, HashLists, HashSource};
 pub use hooks::{
     ExecHook, HookHost, HookHostError, HookSettings, HookTarget, HookUrl, HookUrlError, HttpHook, HttpHooks,
     RuleHook,

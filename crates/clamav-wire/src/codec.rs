@@ -58,6 +58,11 @@ impl Writer {
         self.0.extend_from_slice(kept);
     }
 
+    /// All of `bytes`, whose number both ends know.
+    pub(crate) fn array(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         debug_assert!(self.0.len() <= crate::MAX_RECORD);
         self.0
@@ -96,6 +101,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let len = self.take(2)?;
         self.take(usize::from(u16::from_le_bytes([len[0], len[1]])))
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        self.take(N)?.try_into().map_err(|_| WireError::Length)
     }
 
     pub(crate) fn finish(self) -> Result<(), WireError> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  icapstan ──control (SEQPACKET)──▶ zygote: loads one database generation, forks workers
-//!  icapstan ──object  (SEQPACKET)──▶ worker: one Request + one file at a time, one Reply each
+//!  icapstan ──object  (SEQPACKET)──▶ worker: one Request + one file at a time, one Reply each;
+//!                                     in front of it Files, if they are asked for
 //! ```
 //!
 //! One record is one packet, in little-endian byte order. Both ends are built from the same source
@@ -14,11 +15,13 @@
 
 mod codec;
 mod control;
+mod files;
 pub mod layers;
 mod scan;
 
 pub use codec::WireError;
 pub use control::{Command, Confinement, Event};
+pub use files::{FileDigests, Files};
 pub use scan::{Limits, Options, Reply, ReplyFlags, Request};
 
 /// First word of each record.

@@ -113,6 +113,12 @@ impl Options {
     pub const PHISHING: Self = Self(16);
     /// Report macros in documents.
     pub const MACROS: Self = Self(32);
+    /// Tell the MD5 of each file inside ([`Files`](crate::Files)).
+    pub const MD5: Self = Self(64);
+    /// The same of SHA-1.
+    pub const SHA1: Self = Self(128);
+    /// The same of SHA-256.
+    pub const SHA256: Self = Self(256);
 
     /// Both sets together.
     #[must_use]

@@ -5,9 +5,10 @@
 
 #![allow(unsafe_code, reason = "pointers come in through the callbacks")]
 
+use crate::digests;
 use crate::ffi::{CL_BREAK, CL_SUCCESS, CL_VIRUS, ClError, LAYER_NORMALIZED};
 use icapstan_clamav_wire::layers::{self, Kind, Structure};
-use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
+use icapstan_clamav_wire::{FileDigests, Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 
 /// What has this many bytes or fewer never becomes a layer.
@@ -26,6 +27,8 @@ pub(crate) struct Scan {
     around: Vec<Around>,
     /// A member was announced and not shown yet.
     announced: bool,
+    /// Of the layers inside, if they were asked for.
+    pub(crate) files: Vec<FileDigests>,
 }
 
 struct Around {
@@ -59,6 +62,7 @@ impl Scan {
             only_unasked: false,
             around: Vec::new(),
             announced: false,
+            files: Vec::new(),
         }
     }
 
@@ -142,8 +146,23 @@ impl Scan {
             self.flag(ReplyFlags::FILES);
             return false;
         }
+        self.digest(layer);
         // The verdict stands. The object must not cost the rest of its time.
         self.names.iter().all(|name| is_heuristic(name))
+    }
+
+    /// Takes the digests of a layer inside. Whoever asks knows those of the object itself.
+    fn digest(&mut self, layer: &Layer<'_>) {
+        let wanted = [Options::MD5, Options::SHA1, Options::SHA256];
+        let is_wanted = wanted.into_iter().any(|option| self.options.has(option));
+        if !is_wanted || layer.level == 0 || layer.is_view || layer.size <= SMALLEST_LAYER {
+            return;
+        }
+        match digests::of(layer.bytes, self.options) {
+            Some(file) if file.len == layer.size => self.files.push(file),
+            // What was not looked up is not known to be fine.
+            _ => self.flag(ReplyFlags::WARNED),
+        }
     }
 
     /// A member that a container will now open, or would if it could.

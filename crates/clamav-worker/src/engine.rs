@@ -3,9 +3,10 @@
 #![allow(unsafe_code, reason = "calls into libclamav")]
 
 use crate::callbacks::{self, Scan};
+use crate::digests;
 use crate::ffi::{self, CL_SUCCESS, ClEngine, ClError, Field, ScanOptions};
 use crate::messages;
-use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
+use icapstan_clamav_wire::{FileDigests, Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_ulong};
 use std::fmt;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -84,8 +85,13 @@ impl Engine {
         check("cl_engine_compile", unsafe { ffi::cl_engine_compile(self.0.as_ptr()) })
     }
 
-    /// Scans one file within the limits of its request.
-    pub(crate) fn scan(&self, request: &Request, fd: BorrowedFd<'_>, image_hashes: bool) -> Reply {
+    /// Scans one file within the limits of its request. What lies inside of it is told as far as it is asked for.
+    pub(crate) fn scan(
+        &self,
+        request: &Request,
+        fd: BorrowedFd<'_>,
+        image_hashes: bool,
+    ) -> (Reply, Vec<FileDigests>) {
         drop(messages::take());
         let mut scan = Scan::new(request);
         let mut scanned = 0;
@@ -102,7 +108,7 @@ impl Engine {
         if messages.has_complaint() {
             scan.flag(ReplyFlags::MALFORMED);
         }
-        Reply {
+        let reply = Reply {
             id: request.id,
             code,
             flags: scan.flags,
@@ -110,7 +116,8 @@ impl Engine {
             layers: scan.layers,
             names: scan.names,
             message: messages.first().as_bytes().to_vec(),
-        }
+        };
+        (reply, scan.files)
     }
 
     fn scan_fd(
@@ -196,6 +203,8 @@ pub(crate) fn has_hashes() -> bool {
     // SAFETY: of no data nothing is read; the digest has the length of a SHA-256.
     let result =
         unsafe { ffi::cl_sha256(BEGINNING.as_ptr().cast(), 0, digest.as_mut_ptr(), &raw mut length) };
+    // The others, too, are made ready by their first use. Where there is none it is told when one is needed.
+    let _ = digests::of(b"", Options::MD5.with(Options::SHA1));
     !result.is_null() && length == 32 && digest.starts_with(&BEGINNING)
 }
 

@@ -147,6 +147,21 @@ unsafe extern "C" {
         digest_length: *mut c_uint,
     ) -> *mut c_uchar;
 
+    pub(crate) fn cl_sha1(
+        data: *const c_void,
+        length: usize,
+        digest: *mut c_uchar,
+        digest_length: *mut c_uint,
+    ) -> *mut c_uchar;
+
+    pub(crate) fn cl_hash_data(
+        algorithm: *const c_char,
+        data: *const c_void,
+        length: usize,
+        digest: *mut c_uchar,
+        digest_length: *mut c_uint,
+    ) -> *mut c_uchar;
+
     pub(crate) safe fn cl_engine_new() -> *mut ClEngine;
     pub(crate) fn cl_engine_set_num(engine: *mut ClEngine, field: Field, value: c_longlong) -> ClError;
     pub(crate) fn cl_engine_set_str(engine: *mut ClEngine, field: Field, value: *const c_char) -> ClError;

@@ -22,6 +22,7 @@
 mod args;
 mod callbacks;
 mod database;
+mod digests;
 mod engine;
 mod ffi;
 mod messages;

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::{sandbox, socket, sys};
-use icapstan_clamav_wire::Request;
+use icapstan_clamav_wire::{Files, Request};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
@@ -76,9 +76,13 @@ fn serve(engine: &Engine, socket: BorrowedFd<'_>, image_hashes: bool) -> io::Res
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a request needs exactly one descriptor"));
         };
         let started = Instant::now();
-        let reply = engine.scan(&request, object.as_fd(), image_hashes);
+        let (reply, files) = engine.scan(&request, object.as_fd(), image_hashes);
         let is_long = started.elapsed() >= LONG;
         drop(packet);
+        for files in files.chunks(Files::MAX) {
+            let files = Files { id: request.id, files: files.to_vec() };
+            socket::send(socket, &files.encode(), None)?;
+        }
         socket::send(socket, &reply.encode(), None)?;
         if is_long {
             sys::trim_heap();

@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("decoder", decoder),
     ("gateway", gateway),
+    ("hash_import", hash_import),
     ("http_head", http_head),
     ("kse", kse),
     ("layers", layers),

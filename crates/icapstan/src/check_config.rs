@@ -7,6 +7,7 @@ use icapstan_events::Events;
 use icapstan_gateway::{UrlListMetrics, UrlListWatcher, UrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_policy::{Templates, check_policies};
+use icapstan_scanner::{HashListMetrics, HashListWatcher, HashLists};
 use prometheus::Registry;
 use std::path::Path;
 
@@ -43,10 +44,15 @@ pub(crate) fn run(file: &Path) -> Exit {
     if let Err(error) = Hooks::check(&config.hooks) {
         faults.push(chain(&error));
     }
-    if let Some(sizing) = sizing
-        && let Err(error) = try_lists(&config, &sizing)
+    if let Some(sizing) = &sizing
+        && let Err(error) = try_lists(&config, sizing)
     {
         faults.push(format!("urlLists: {error:#}"));
+    }
+    if let Some(sizing) = &sizing
+        && let Err(error) = try_hashes(&config, sizing)
+    {
+        faults.push(format!("hashLists: {error:#}"));
     }
     if let Some(tls) = &config.tls
         && let Err(error) = certificates::files(tls).load()
@@ -71,5 +77,13 @@ fn try_lists(config: &Config, sizing: &Sizing) -> anyhow::Result<()> {
     let metrics = UrlListMetrics::register(&Registry::new())?;
     let (lists, events) = (UrlLists::default(), Events::default());
     UrlListWatcher::load(&config.url_lists, &sizing.spool_dir, &lists, &metrics, &events)?;
+    Ok(())
+}
+
+/// The same for hash lists.
+fn try_hashes(config: &Config, sizing: &Sizing) -> anyhow::Result<()> {
+    let metrics = HashListMetrics::register(&Registry::new())?;
+    let (lists, events) = (HashLists::default(), Events::default());
+    HashListWatcher::load(&config.hash_lists, &sizing.spool_dir, &lists, &metrics, &events)?;
     Ok(())
 }

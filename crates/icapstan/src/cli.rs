@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Compile URL lists, or look URLs up in them
     #[command(subcommand)]
     Lists(crate::lists::Command),
+    /// Compile hash lists, or look files and digests up in them
+    #[command(subcommand)]
+    Hashes(crate::hashes::Command),
     /// List the URLs that are blocked, add some, take some out
     #[command(subcommand)]
     BlockedUrls(crate::blocked_urls::Command),
@@ -150,7 +153,7 @@ pub(crate) enum Format {
 }
 
 const STANDALONE_EXAMPLES: &str = "\
-Changed settings, signatures and URL lists are taken up while requests go on; SIGHUP has them read at
+Changed settings, signatures and lists are taken up while requests go on; SIGHUP has them read at
 once. SIGTERM answers what is under way and ends.
 
 Examples:

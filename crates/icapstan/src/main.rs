@@ -8,6 +8,7 @@ mod client;
 mod counts;
 mod exit;
 mod file_state;
+mod hashes;
 mod hooks;
 mod import_kse;
 mod listeners;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args.file),
         Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
         Command::Lists(command) => lists::run(&command),
+        Command::Hashes(command) => hashes::run(&command),
         Command::BlockedUrls(command) => blocked_urls::run(&command),
         Command::Policy(command) => policy::run(&command),
     };

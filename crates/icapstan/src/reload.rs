@@ -16,6 +16,9 @@ use icapstan_gateway::{
     Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
 };
 use icapstan_icap_server::AccessControl;
+use icapstan_scanner::{
+    HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, WatchedHashLists,
+};
 use icapstan_telemetry::ReloadMetrics;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -37,6 +40,9 @@ pub(crate) struct Followers {
     pub(crate) url_lists: UrlLists,
     pub(crate) list_metrics: UrlListMetrics,
     pub(crate) watcher: UrlListWatcher,
+    pub(crate) hash_lists: HashLists,
+    pub(crate) hash_metrics: HashListMetrics,
+    pub(crate) hash_watcher: HashListWatcher,
     pub(crate) events: Events,
     pub(crate) metrics: ReloadMetrics,
 }
@@ -46,6 +52,7 @@ pub(crate) struct Reloader {
     wishes: Sender<()>,
     problem: Arc<Mutex<Option<String>>>,
     lists: UrlListMetrics,
+    hashes: HashListMetrics,
 }
 
 /// What there is to be said of the settings, as it changes.
@@ -53,6 +60,7 @@ pub(crate) struct Reloader {
 pub(crate) struct Notes {
     problem: Arc<Mutex<Option<String>>>,
     lists: UrlListMetrics,
+    hashes: HashListMetrics,
 }
 
 /// The thread's own.
@@ -80,6 +88,8 @@ enum ReloadError {
     Settings(#[from] SettingsError),
     #[error("the URL lists cannot be used")]
     Lists(#[from] UrlListError),
+    #[error("the hash lists cannot be used")]
+    Hashes(#[from] HashListError),
     #[error(transparent)]
     Clients(#[from] ClientsError),
     #[error(transparent)]
@@ -104,7 +114,7 @@ impl Reloader {
         followers: Followers,
     ) -> std::io::Result<Self> {
         let problem = Arc::new(Mutex::new(None));
-        let lists = followers.list_metrics.clone();
+        let (lists, hashes) = (followers.list_metrics.clone(), followers.hash_metrics.clone());
         let mut keeper = Keeper {
             args: args.clone(),
             settings: settings.clone(),
@@ -117,7 +127,7 @@ impl Reloader {
         keeper.states = keeper.look();
         let (wishes, wanted) = mpsc::channel();
         std::thread::Builder::new().name("icapstan-config".to_owned()).spawn(move || keeper.keep(&wanted))?;
-        Ok(Self { wishes, problem, lists })
+        Ok(Self { wishes, problem, lists, hashes })
     }
 
     /// Has the settings read now.
@@ -127,7 +137,7 @@ impl Reloader {
     }
 
     pub(crate) fn notes(&self) -> Notes {
-        Notes { problem: Arc::clone(&self.problem), lists: self.lists.clone() }
+        Notes { problem: Arc::clone(&self.problem), lists: self.lists.clone(), hashes: self.hashes.clone() }
     }
 }
 
@@ -142,6 +152,11 @@ impl Notes {
     /// What is wrong with the lists.
     pub(crate) fn url_lists(&self) -> Option<String> {
         self.lists.note()
+    }
+
+    /// The same of hash lists.
+    pub(crate) fn hash_lists(&self) -> Option<String> {
+        self.hashes.note()
     }
 }
 
@@ -236,6 +251,7 @@ impl Keeper {
             Some(changed.url_lists(url_lists, list_metrics, events)?)
         };
         let lists = lists.map(LoadedUrlLists::watch).transpose()?;
+        let hashes = self.load_hashes(&changed)?;
         let access = listeners::access(&changed.config.clients)?;
         let prepared = gateway.prepare(&changed.served())?;
         // From here on nothing can fail.
@@ -244,9 +260,23 @@ impl Keeper {
             self.followers.watcher = UrlListWatcher::none();
             self.followers.watcher = lists.put();
         }
+        if let Some(hashes) = hashes {
+            self.followers.hash_watcher = HashListWatcher::none();
+            self.followers.hash_watcher = hashes.put();
+        }
         self.followers.access.put(access);
         self.followers.gateway.apply(prepared);
         Ok(changed)
+    }
+
+    /// The hash lists of changed settings, if they differ.
+    fn load_hashes(&self, changed: &Settings) -> Result<Option<WatchedHashLists>, ReloadError> {
+        if changed.config.hash_lists == self.settings.config.hash_lists {
+            return Ok(None);
+        }
+        let Followers { hash_lists, hash_metrics, events, .. } = &self.followers;
+        let loaded = changed.hash_lists(hash_lists, hash_metrics, events)?;
+        Ok(Some(LoadedHashLists::watch(loaded)?))
     }
 
     fn tell_failure(&self, cause: &str) {
@@ -271,9 +301,11 @@ impl Keeper {
         let configs = [Some(&self.settings.config), self.refused.as_ref()];
         let users = configs.into_iter().flatten().filter_map(|config| config.clients.authentication.as_ref());
         states.extend(users.map(|settings| state(&settings.users_file)));
-        if let Some(Config { url_lists, .. }) = &self.refused {
+        if let Some(Config { url_lists, hash_lists, .. }) = &self.refused {
             let sources = url_lists.sources.iter().map(|source| &source.path);
             states.extend(url_lists.file.iter().chain(sources).map(|path| state(path)));
+            let sources = hash_lists.sources.iter().map(|source| &source.path);
+            states.extend(hash_lists.file.iter().chain(sources).map(|path| state(path)));
         }
         states
     }

@@ -13,7 +13,10 @@ use icapstan_icap_server::{AccessControl, Budget, ClientLimits, Refusals, Server
 use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
-use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource};
+use icapstan_scanner::{
+    HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, Scanner, ScannerConfig,
+    SignatureSource,
+};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,8 +24,17 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// The settings at the top of the file that are followed without a restart.
-const FOLLOWED: &[&str] =
-    &["clients", "preset", "services", "policies", "identity", "detectionHeaders", "templates", "urlLists"];
+const FOLLOWED: &[&str] = &[
+    "clients",
+    "preset",
+    "services",
+    "policies",
+    "identity",
+    "detectionHeaders",
+    "templates",
+    "urlLists",
+    "hashLists",
+];
 
 /// All that a process is started with, decided and checked.
 #[derive(Clone, Debug)]
@@ -189,6 +201,16 @@ impl Settings {
         UrlListWatcher::load(&self.config.url_lists, &self.sizing.spool_dir, lists, metrics, events)
     }
 
+    /// Loads the hash lists, which are then to be put into `lists`.
+    pub(crate) fn hash_lists(
+        &self,
+        lists: &HashLists,
+        metrics: &HashListMetrics,
+        events: &Events,
+    ) -> Result<LoadedHashLists, HashListError> {
+        HashListWatcher::load(&self.config.hash_lists, &self.sizing.spool_dir, lists, metrics, events)
+    }
+
     /// What may change while requests go on.
     pub(crate) fn served(&self) -> GatewaySettings {
         GatewaySettings {
@@ -244,6 +266,7 @@ impl Settings {
         self.config.detection_headers = config.detection_headers;
         self.config.templates = config.templates;
         self.config.url_lists = config.url_lists;
+        self.config.hash_lists = config.hash_lists;
         self.templates = templates;
     }
 
@@ -298,7 +321,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn scanner(&self, worker: PathBuf) -> ScannerConfig {
+    pub(crate) fn scanner(&self, worker: PathBuf, hash_lists: HashLists) -> ScannerConfig {
         let scanner = &self.config.scanner;
         ScannerConfig {
             workers: self.sizing.workers as usize,
@@ -307,6 +330,7 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }

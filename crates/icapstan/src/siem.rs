@@ -3,6 +3,7 @@
 use icapstan_api::EventSettings;
 use icapstan_events::{Event, EventKind, EventMetrics, Events, EventsGuard, Source, Text};
 use icapstan_model::{Epoch, GenerationId};
+use icapstan_scanner::Scanner;
 use prometheus::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,14 +52,15 @@ pub(crate) fn tell_failure(events: &Events, cause: &str) {
 
 /// Tells of each change of the signatures. Ends with the scanner.
 pub(crate) async fn tell_changes(events: Events, mut epochs: Epochs) {
-    let mut known = generation(&epochs);
+    let mut known = signatures(&epochs);
     while epochs.changed().await.is_ok() {
-        let Some((id, message)) = epochs.borrow_and_update().as_ref().map(|epoch| changed(epoch)) else {
-            continue;
-        };
+        let Some(epoch) = epochs.borrow_and_update().clone() else { continue };
+        // Who watches hash lists tells of these.
+        let id = Scanner::signatures_of(&epoch);
         if known.replace(id) != Some(id) {
+            let (generation, message) = changed(&epoch);
             let event = Event::new(EventKind::ListChange, Text::message(message));
-            events.send(Event { signatures: Some(id), ..event });
+            events.send(Event { signatures: Some(generation), ..event });
         }
     }
 }
@@ -69,6 +71,11 @@ fn changed(epoch: &Epoch) -> (GenerationId, String) {
     let message =
         format!("Other signatures are in use: {}{tests}, by {}.", signatures.count, signatures.engine);
     (signatures.id, message)
+}
+
+/// What the engine has loaded.
+fn signatures(epochs: &Epochs) -> Option<GenerationId> {
+    epochs.borrow().as_deref().map(Scanner::signatures_of)
 }
 
 fn generation(epochs: &Epochs) -> Option<GenerationId> {

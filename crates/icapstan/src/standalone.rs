@@ -19,7 +19,7 @@ use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
 use icapstan_reputation::ReputationMetrics;
-use icapstan_scanner::{Scanner, find_worker};
+use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
 use icapstan_telemetry::{
     AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
     ReloadMetrics,
@@ -209,14 +209,22 @@ async fn serve(
         .and_then(LoadedUrlLists::watch)
         .map(WatchedUrlLists::put)
         .context("the URL lists cannot be used")?;
+    let hash_lists = HashLists::default();
+    let hash_metrics = HashListMetrics::register(registry)?;
+    let hash_watcher = settings
+        .hash_lists(&hash_lists, &hash_metrics, events)
+        .and_then(LoadedHashLists::watch)
+        .map(WatchedHashLists::put)
+        .context("the hash lists cannot be used")?;
     let reputation = settings
         .reputation(ReputationMetrics::register(registry)?)
         .context("the reputation service cannot be asked")?;
     let (blocked_urls, share) =
         settings.blocked_urls(&CacheMetrics::register(registry)?).context("blocked URLs cannot be shared")?;
     let standing = share.as_ref().map(Share::standing);
-    let scanner =
-        Scanner::start(settings.scanner(worker), registry).await.context("the scanner cannot be started")?;
+    let scanner = Scanner::start(settings.scanner(worker, hash_lists.clone()), registry)
+        .await
+        .context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
     let port = settings.cached(&scanner, VerdictMetrics::register(registry)?)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
@@ -232,6 +240,9 @@ async fn serve(
         url_lists,
         list_metrics,
         watcher,
+        hash_lists,
+        hash_metrics,
+        hash_watcher,
         events: events.clone(),
         metrics,
     };
@@ -329,6 +340,7 @@ fn start_admin(
             .note("config", notes.config())
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
+            .note("hashLists", notes.hash_lists())
             .note("redis", standing.as_ref().and_then(Standing::note))
     };
     let epochs = scanner.epochs();

@@ -6,6 +6,7 @@ use std::{env, fs, io};
 use thiserror::Error;
 
 use crate::folder;
+use crate::hash_lists::HashLists;
 
 const WORKER_NAME: &str = "icapstan-clamav-worker";
 const SYSTEM_FOLDER: &str = "/var/lib/clamav";
@@ -27,6 +28,8 @@ pub struct ScannerConfig {
     pub queue_length: usize,
     /// Where signatures come from.
     pub signatures: SignatureSource,
+    /// What digests are looked up in before an engine is asked.
+    pub hash_lists: HashLists,
     /// Where the workers' temporary files go. `None`: a folder in `/dev/shm` if that is a tmpfs with
     /// room, else in the system's temporary folder.
     pub temp_dir: Option<PathBuf>,
@@ -106,6 +109,7 @@ impl ScannerConfig {
             in_flight: 2 * workers,
             queue_length: 20_000,
             signatures,
+            hash_lists: HashLists::default(),
             temp_dir: None,
             worker_memory: 512 << 20,
             temp_share: 256 << 20,

@@ -2,9 +2,9 @@
 //! that what is in use detects.
 //!
 //! ```text
-//!  ScanPort::scan ─▶ queue ─▶ views ─▶ pool ─▶ worker (sealed memfd, one record each way) ─▶ judge
-//!                    refuse   decode    lease     │ killed, dead, worn out
-//!                                                 ▼
+//!  ScanPort::scan ─▶ queue ─▶ views ─▶ hash lists ─▶ pool ─▶ worker (sealed memfd in, records out) ─▶ judge
+//!                    refuse   decode   deny, allow   lease     │ killed, dead, worn out
+//!                                                              ▼
 //!  folder ─▶ loader thread ─▶ zygote ─fork─▶ crew thread: end, fork, prove
 //!                └── swaps the epoch; the old one lives on in the transactions that hold it
 //! ```
@@ -13,7 +13,8 @@
 //!
 //! Invariants
 //! 1. A clean finding means: a worker that has proven that it detects answered, it looked at every view
-//!    of the object, and nothing at all spoke against it. Everything else has a reason.
+//!    of the object, and nothing at all spoke against it; or every view of it is in a hash list that allows
+//!    and none of it in one that denies. Everything else has a reason.
 //! 2. A scan ends by its deadline. The worker that does not is killed by a handle that can mean no other
 //!    process, and replaced within milliseconds.
 //! 3. A worker is on the pool's stack, in one lease, in one grace task or with the crew thread: never
@@ -62,7 +63,9 @@ mod canary;
 mod config;
 mod crew;
 mod folder;
+mod hash_lists;
 mod judge;
+mod listed;
 mod loader;
 mod metrics;
 mod packet;
@@ -78,5 +81,9 @@ mod worker_log;
 mod zygote;
 
 pub use config::{ScannerConfig, SignatureSource, StartError, find_worker};
+pub use hash_lists::{
+    BuiltHashLists, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
+    WatchedHashLists, build_hash_lists,
+};
 pub use metrics::Metrics;
 pub use scanner::Scanner;

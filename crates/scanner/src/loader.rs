@@ -23,6 +23,7 @@ use crate::canary::Canary;
 use crate::config::SignatureSource;
 use crate::crew::{self, Crew, HireError, Job};
 use crate::folder::{self, Snapshot};
+use crate::hash_lists::Served;
 use crate::metrics::ReloadResult;
 use crate::pool::{Held, Pool};
 use crate::zygote::{Start, Zygote, ZygoteError};
@@ -168,7 +169,7 @@ impl Published {
         }
     }
 
-    fn publish(&self, epoch: &Arc<Epoch>) {
+    pub(crate) fn publish(&self, epoch: &Arc<Epoch>) {
         self.current.store(Some(epoch.clone()));
         self.epochs.send_replace(Some(epoch.clone()));
     }
@@ -257,7 +258,7 @@ impl Loader {
     /// The generation in use.
     fn current(&self) -> Option<Arc<Pool>> {
         let epoch = self.published.current.load_full()?;
-        epoch.hold::<Held>().map(|held| held.0.clone())
+        epoch.hold::<Served>().map(|served| served.held.0.clone())
     }
 
     fn look_for_workers(&mut self) {
@@ -451,10 +452,9 @@ impl Loader {
         let signatures = pool.signatures.clone();
         let old = self.current();
         self.crew.look_after(&pool);
-        let epoch = Arc::new(Epoch::new(signatures.clone(), Some(Arc::new(Held(pool)))));
         self.crew.metrics.in_use(&signatures);
         self.crew.metrics.reloaded(ReloadResult::Loaded);
-        self.published.publish(&epoch);
+        self.crew.config.hash_lists.publish(&self.published, Held(pool));
         if let Some(old) = old.filter(|old| old.workers_in_service() == 0) {
             // It serves nobody, and who holds it is served by the new one if that has the same signatures.
             self.crew.send(Job::Retire(old));

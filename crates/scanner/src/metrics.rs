@@ -1,11 +1,14 @@
 //! What the scanner counts. Every label is of a closed set.
 
+use icapstan_hashes::Kind;
 use icapstan_metrics::{Counter, Counters, Families, FloatGauge, Gauge, Gauges, Histogram, Label, label};
 use icapstan_model::{
     FailedReason, Findings, NonScannedReason, Reason, Refusal, SignatureSet, Verdict, VerdictKind,
 };
 use prometheus::Registry;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::hash_lists::ByKind;
 
 /// From a small object on an idle machine (a tenth of a millisecond) to the scan timeout and beyond.
 const BOUNDS: [Duration; 16] = [
@@ -46,6 +49,7 @@ pub struct Metrics {
     test_only: Gauge,
     pub(crate) generations: Gauge,
     reloads: Counters<ReloadResult>,
+    listed: Counters<ByKind>,
 }
 
 label! {
@@ -178,6 +182,10 @@ impl Metrics {
                 "Generations in memory: the current one, and older ones that transactions still hold.",
             )?,
             reloads: make.counters("icapstan_scanner_reloads_total", "Loads of signatures, by result.")?,
+            listed: make.counters(
+                "icapstan_scanner_hash_matches_total",
+                "Objects that hash lists decided about, by the kind of the list.",
+            )?,
         })
     }
 
@@ -209,6 +217,10 @@ impl Metrics {
 
     pub(crate) fn reloaded(&self, result: ReloadResult) {
         self.reloads.inc(result);
+    }
+
+    pub(crate) fn listed(&self, kind: Kind) {
+        self.listed.inc(kind);
     }
 
     pub(crate) fn in_use(&self, signatures: &SignatureSet) {

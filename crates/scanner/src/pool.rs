@@ -10,7 +10,7 @@
 //! A worker is on the stack, in one lease, with the crew, or in a grace task: never lost. Each worker
 //! on the stack stands for one permit of `free`, which is a fair queue.
 
-use icapstan_clamav_wire::{Reply, Request};
+use icapstan_clamav_wire::{FileDigests, Reply, Request};
 use icapstan_model::SignatureSet;
 use parking_lot::Mutex;
 use std::os::fd::BorrowedFd;
@@ -68,8 +68,8 @@ struct DearTurn(Arc<Pool>);
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum Called {
-    /// The engine answered.
-    Replied(Reply),
+    /// The engine answered, after it told what lies inside as far as that was asked for.
+    Replied(Reply, Vec<FileDigests>),
     /// The worker was dead before it was given the object.
     NotBegun,
     /// There is not enough room for temporary files.
@@ -345,7 +345,7 @@ impl Lease {
         match answer {
             Answer::Reply(reply) => {
                 worker.served += 1;
-                Called::Replied(reply)
+                Called::Replied(reply, worker.take_files())
             }
             Answer::Died => {
                 self.lose(Death::Crash);

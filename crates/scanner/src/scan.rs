@@ -2,9 +2,10 @@
 
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
+use icapstan_hashes::Lists;
 use icapstan_model::{
     Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
-    ScanReport, Sha256, Verdict,
+    ScanReport, Sha256, ThreatName, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::Crew;
 use crate::judge::{self, Call};
+use crate::listed::{self, Listed, Question};
 use crate::pool::{Called, Lease, NoWorker, Pool};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
@@ -39,6 +41,7 @@ struct Session<'a> {
     pool: &'a Arc<Pool>,
     ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
+    lists: &'a Lists,
     lane: Lane,
     deadline: Instant,
     lease: Option<Lease>,
@@ -77,6 +80,7 @@ pub(crate) fn lanes(len: u64) -> &'static [Lane] {
 pub(crate) async fn scan(
     crew: &Crew,
     pool: &Arc<Pool>,
+    lists: &Arc<Lists>,
     object: Object,
     context: ScanContext,
     deadline: Instant,
@@ -84,7 +88,7 @@ pub(crate) async fn scan(
     let handed_over = Instant::now();
     let mut lane = lane(&object, Views::are_plain(&context));
     loop {
-        match attempt(crew, pool, &object, &context, lane, (handed_over, deadline)).await {
+        match attempt(crew, pool, lists, (&object, &context), lane, (handed_over, deadline)).await {
             Ok(report) => return Ok(report),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
@@ -98,8 +102,8 @@ pub(crate) async fn scan(
 async fn attempt(
     crew: &Crew,
     pool: &Arc<Pool>,
-    object: &Object,
-    context: &ScanContext,
+    lists: &Arc<Lists>,
+    (object, context): (&Object, &ScanContext),
     lane: Lane,
     (handed_over, deadline): (Instant, Instant),
 ) -> Result<ScanReport, Halt> {
@@ -132,6 +136,7 @@ async fn attempt(
         pool,
         ticket: ticket.clone(),
         profile: &context.profile,
+        lists,
         lane,
         deadline,
         lease: None,
@@ -140,8 +145,13 @@ async fn attempt(
     };
     match views {
         Ok(views) => {
+            let listed = listed(crew, Question::new(lists, object, context, &views, deadline), &ticket).await;
             findings.merge(views.findings);
-            for view in views.sources {
+            let views = listed.map_or(views.sources, |known| {
+                findings.merge(known);
+                Vec::new()
+            });
+            for view in views {
                 let found = session.view(view).await?;
                 let out_of_time = found.iter().any(|verdict| *verdict == Verdict::Failed(FailedReason::Time));
                 findings.merge(found);
@@ -167,6 +177,33 @@ async fn attempt(
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
     Ok(ScanReport { findings, sha256, waited, engine, origin: Origin::Scan })
+}
+
+/// What hash lists say of it; `None` if it is to be scanned.
+async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
+    let question = question?;
+    let answer = if question.is_small() {
+        question.answer(&AtomicBool::new(false))
+    } else {
+        in_thread(ticket, move |cancelled| question.answer(&cancelled)).await
+    };
+    match answer {
+        Ok(Listed::No) => None,
+        Ok(Listed::Denied(found)) => {
+            crew.metrics.listed(found.list.info.kind);
+            Some(Verdict::Infected(ThreatName::from(&*found.name)).into())
+        }
+        Ok(Listed::Allowed(found)) => {
+            crew.metrics.listed(found.list.info.kind);
+            let list = &*found.list.info.name;
+            tracing::info!(list, digest = %found.digest, "A hash list allows an object, which is not scanned.");
+            Some(Findings::clean())
+        }
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Some(Verdict::Failed(FailedReason::Time).into())
+        }
+        Err(error) => Some(unreadable(&error)),
+    }
 }
 
 // === impl Session ===
@@ -236,20 +273,24 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = lease.call(file.as_fd(), request(self.profile, len, left), deadline).await;
+        let called = lease.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
         self.engine += took;
         self.crew.metrics.engine_call(took);
         let mut doubtful = false;
         let outcome = match called {
-            Called::Replied(reply) => {
+            Called::Replied(reply, files) => {
                 let call = Call {
                     len,
                     max_layer: self.profile.max_object_size,
                     max_total: self.profile.max_total_size,
                     test_only: self.pool.signatures.test_only,
                 };
-                let findings = judge::judge(&reply, &call);
+                let mut findings = judge::judge(&reply, &call);
+                if let Some(found) = listed::inside(self.lists, &files) {
+                    self.crew.metrics.listed(found.list.info.kind);
+                    findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
+                }
                 doubtful = findings.iter().any(is_doubtful);
                 if doubtful {
                     let message = String::from_utf8_lossy(&reply.message);
@@ -315,8 +356,8 @@ fn is_doubtful(verdict: &Verdict) -> bool {
     )
 }
 
-fn request(profile: &ScanProfile, len: u64, left: Duration) -> Request {
-    let mut options = Options::default();
+fn request(profile: &ScanProfile, lists: &Lists, len: u64, left: Duration) -> Request {
+    let mut options = listed::options(lists);
     for (wanted, option) in [
         (profile.unpack.packed, Options::PACKED),
         (profile.unpack.archives, Options::ARCHIVES),
@@ -470,10 +511,10 @@ mod tests {
     #[test]
     fn the_engine_gives_up_before_it_is_killed_and_no_limit_is_ever_none() {
         let zero = ScanProfile { max_total_size: 0, max_depth: 0, max_files: 0, ..ScanProfile::default() };
-        let request = request(&zero, 10, Duration::from_secs(10));
+        let request = request(&zero, &Lists::NONE, 10, Duration::from_secs(10));
         assert_eq!(request.limits.time_ms, 9000);
         assert!(request.limits.scan_size >= 10 && request.limits.files > 0 && request.limits.depth > 0);
-        let none = super::request(&zero, 10, Duration::from_nanos(1));
+        let none = super::request(&zero, &Lists::NONE, 10, Duration::from_nanos(1));
         assert_eq!(none.limits.time_ms, 1);
     }
 

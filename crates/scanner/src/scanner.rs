@@ -1,5 +1,6 @@
 //! The running scanner: its threads, and the port that gateways call.
 
+use icapstan_hashes::Lists;
 use icapstan_model::{
     Epoch, FailedReason, Findings, GenerationId, Object, Readiness, Refusal, ScanContext, ScanFuture,
     ScanPort, ScanReport, Verdict,
@@ -14,9 +15,10 @@ use tokio::sync::watch;
 
 use crate::config::{ScannerConfig, StartError};
 use crate::crew::{Crew, Job};
+use crate::hash_lists::Served;
 use crate::loader::{Loader, Published};
 use crate::metrics::Metrics;
-use crate::pool::{Held, Pool};
+use crate::pool::Pool;
 use crate::scan;
 use crate::temp::RunFolder;
 
@@ -64,6 +66,7 @@ impl Scanner {
         let (sender, jobs) = channel();
         let crew = Arc::new(Crew::new(config, metrics, run, runtime, sender));
         let published = Arc::new(Published::new());
+        crew.config.hash_lists.attach(&published);
         let loader = Loader::new(crew.clone(), published.clone())
             .map_err(|error| StartError::TempFolder { path: crew.run.path().to_owned(), error })?;
         let keeper = crew.clone();
@@ -117,18 +120,30 @@ impl Scanner {
         self.crew.stop.store(true, Ordering::Relaxed);
         self.crew.send(Job::Stop);
         self.crew.wishes.stop();
-        self.published.clear();
+        self.crew.config.hash_lists.clear(&self.published);
     }
 
-    /// The workers of an epoch. Epochs that came from elsewhere, or whose generation has ended, are served
-    /// if they name the signatures in use.
-    fn pool(&self, epoch: &Arc<Epoch>) -> Option<(Arc<Pool>, Arc<Epoch>)> {
-        if let Some(held) = epoch.hold::<Held>().filter(|held| !held.0.is_closed()) {
-            return Some((held.0.clone(), epoch.clone()));
+    /// The signatures of an epoch without its hash lists: the same as long as the engine has the same.
+    pub fn signatures_of(epoch: &Epoch) -> GenerationId {
+        epoch.hold::<Served>().map_or(epoch.signatures.id, |served| served.held.0.signatures.id)
+    }
+
+    /// The workers of an epoch, and what else it decides by. Epochs that came from elsewhere, or whose
+    /// generation has ended, are served if they name the signatures in use.
+    fn pool(&self, epoch: &Arc<Epoch>) -> Option<(Arc<Pool>, Arc<Lists>, Arc<Epoch>)> {
+        let served = epoch.hold::<Served>();
+        if let Some(served) = served.filter(|served| !served.held.0.is_closed()) {
+            return Some((served.held.0.clone(), served.lists(), epoch.clone()));
         }
         let current = self.published.current.load_full()?;
-        let held = current.hold::<Held>().filter(|held| held.0.signatures.id == epoch.signatures.id)?;
-        Some((held.0.clone(), current.clone()))
+        let in_use = current.hold::<Served>()?;
+        let lists = match served {
+            // Its own lists, with the same signatures loaded anew.
+            Some(served) if Self::signatures_of(&current) == Self::signatures_of(epoch) => served.lists(),
+            None if current.signatures.id == epoch.signatures.id => in_use.lists(),
+            _ => return None,
+        };
+        Some((in_use.held.0.clone(), lists, current.clone()))
     }
 }
 
@@ -151,13 +166,13 @@ impl ScanPort for Scanner {
         Box::pin(async move {
             let metrics = &self.crew.metrics;
             // The epoch is held until the end of the scan, and with it the generation.
-            let Some((pool, _epoch)) = self.pool(epoch) else {
+            let Some((pool, lists, _epoch)) = self.pool(epoch) else {
                 let findings = Findings::from(Verdict::Failed(FailedReason::NoScanner));
                 metrics.scanned(&findings);
                 return Ok(ScanReport::unscanned(findings));
             };
             let _under_way = pool.begin_scan();
-            let result = scan::scan(&self.crew, &pool, object, context, deadline).await;
+            let result = scan::scan(&self.crew, &pool, &lists, object, context, deadline).await;
             match &result {
                 Ok(report) => metrics.scanned(&report.findings),
                 Err(refusal) => metrics.refused(*refusal),
@@ -167,7 +182,7 @@ impl ScanPort for Scanner {
     }
 
     fn refusal(&self, epoch: &Arc<Epoch>, len: u64, time: Duration) -> Option<Refusal> {
-        let (pool, _) = self.pool(epoch)?;
+        let (pool, ..) = self.pool(epoch)?;
         scan::lanes(len).iter().map(|lane| pool.queue.refusal(*lane, time)).min()?
     }
 
@@ -177,7 +192,7 @@ impl ScanPort for Scanner {
         }
         match self.epoch() {
             None => Readiness::NotReady(self.published.missing.lock().clone()),
-            Some(epoch) => match epoch.hold::<Held>().map(|held| held.0.workers_in_service()) {
+            Some(epoch) => match epoch.hold::<Served>().map(|served| served.held.0.workers_in_service()) {
                 Some(0) | None => Readiness::NotReady("no worker is in service".to_owned()),
                 Some(_) => Readiness::Ready,
             },

@@ -5,8 +5,10 @@ use icapstan_model::Content;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// Larger files are not copied into memory but opened again, for reading only.
 const MAX_COPY: u64 = 64 << 20;
@@ -19,7 +21,7 @@ pub(crate) enum Source {
     /// In memory.
     Memory(Bytes),
     /// In a file from offset 0, this many bytes.
-    File(std::sync::Arc<File>, u64),
+    File(Arc<File>, u64),
 }
 
 /// A sealed memfd with `prefix` and `bytes`.
@@ -74,6 +76,37 @@ impl Source {
                 file.read_exact_at(&mut bytes, 0)?;
                 Ok(bytes.into())
             }
+        }
+    }
+
+    /// Calls `each` with all bytes, piece by piece, until it breaks. Blocks while it reads a file.
+    pub(crate) fn each(&self, mut each: impl FnMut(&[u8]) -> ControlFlow<()>) -> io::Result<()> {
+        let (file, len) = match self {
+            Self::Memory(bytes) => {
+                let _ = bytes.chunks(CHUNK).try_for_each(each);
+                return Ok(());
+            }
+            Self::File(file, len) => (file, *len),
+        };
+        let mut buffer = vec![0; CHUNK.min(usize::try_from(len).unwrap_or(CHUNK))];
+        let mut at = 0;
+        while at < len {
+            let count = buffer.len().min(usize::try_from(len - at).unwrap_or(CHUNK));
+            file.read_exact_at(&mut buffer[..count], at)?;
+            if each(&buffer[..count]).is_break() {
+                break;
+            }
+            at += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Whether both are the same bytes at the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Memory(one), Self::Memory(two)) => one.as_ptr() == two.as_ptr() && one.len() == two.len(),
+            (Self::File(one, len), Self::File(two, other)) => Arc::ptr_eq(one, two) && len == other,
+            _ => false,
         }
     }
 

@@ -8,7 +8,7 @@
 mod tests;
 
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, Mode, OFlags, StatVfs, flock, statfs, statvfs};
+use rustix::fs::{FlockOperation, FsWord, Mode, OFlags, StatVfs, flock, statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -331,12 +331,12 @@ fn inodes_free(found: &StatVfs) -> u64 {
 }
 
 fn is_remote(folder: &Path) -> bool {
-    statfs(folder).is_ok_and(|found| REMOTE_MAGIC.iter().any(|magic| found.f_type == (*magic).into()))
+    statfs(folder).is_ok_and(|found| REMOTE_MAGIC.iter().any(|magic| found.f_type == FsWord::from(*magic)))
 }
 
 fn default_base(needed: u64) -> PathBuf {
     let shared = Path::new(SHARED_MEMORY);
-    let is_tmpfs = statfs(shared).is_ok_and(|found| found.f_type == TMPFS_MAGIC.into());
+    let is_tmpfs = statfs(shared).is_ok_and(|found| found.f_type == FsWord::from(TMPFS_MAGIC));
     let is_writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
     let has_room = statvfs(shared).is_ok_and(|found| bytes_free(&found) >= WORTHWHILE.max(needed));
     if is_tmpfs && is_writable && has_room { shared.to_owned() } else { std::env::temp_dir() }

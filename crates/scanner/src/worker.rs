@@ -2,7 +2,8 @@
 
 #![expect(unsafe_code, reason = "the reactor is told which descriptor to watch")]
 
-use icapstan_clamav_wire::{Reply, Request};
+use icapstan_clamav_wire::{FileDigests, Files, Reply, Request};
+use parking_lot::Mutex;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,6 +38,15 @@ pub(crate) struct Worker {
     pidfd: OwnedFd,
     socket: AsyncFd<OwnedFd>,
     last_id: u64,
+    inside: Mutex<Inside>,
+}
+
+/// What the worker tells of what lies inside of the object that it has.
+#[derive(Debug, Default)]
+struct Inside {
+    files: Vec<FileDigests>,
+    /// No object has more.
+    most: usize,
 }
 
 /// How the wait for a reply ended.
@@ -75,6 +85,7 @@ impl Worker {
             pidfd: forked.pidfd,
             socket,
             last_id: 0,
+            inside: Mutex::default(),
         })
     }
 
@@ -85,7 +96,14 @@ impl Worker {
 
     /// Hands over a file. Fails at once if the worker is gone.
     pub(crate) fn send(&self, file: BorrowedFd<'_>, request: &Request) -> io::Result<()> {
+        let most = usize::try_from(request.limits.files).unwrap_or(usize::MAX);
+        *self.inside.lock() = Inside { files: Vec::new(), most };
         packet::send(self.socket.as_fd(), &request.encode(), Some(file))
+    }
+
+    /// What lies inside of the last object, as far as the request asked for it.
+    pub(crate) fn take_files(&self) -> Vec<FileDigests> {
+        std::mem::take(&mut self.inside.lock().files)
     }
 
     /// Waits for the reply to the last request. Can be called again after it was dropped.
@@ -102,7 +120,11 @@ impl Worker {
         loop {
             let Ok(mut guard) = self.socket.readable().await else { return Answer::Protocol };
             match guard.try_io(|socket| packet::receive(socket.as_fd())) {
-                Ok(received) => return self.decode(received),
+                Ok(received) => {
+                    if let Some(answer) = self.decode(received) {
+                        return answer;
+                    }
+                }
                 Err(_would_block) => {}
             }
         }
@@ -127,24 +149,30 @@ impl Worker {
         deadline: Instant,
     ) -> io::Result<Reply> {
         self.send(file, request)?;
-        if !packet::wait_readable(self.socket.as_fd(), deadline)? {
-            return Err(io::Error::from(io::ErrorKind::TimedOut));
-        }
-        match self.decode(packet::receive(self.socket.as_fd())) {
-            Answer::Reply(reply) => Ok(reply),
-            Answer::Died => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-            _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        loop {
+            if !packet::wait_readable(self.socket.as_fd(), deadline)? {
+                return Err(io::Error::from(io::ErrorKind::TimedOut));
+            }
+            return match self.decode(packet::receive(self.socket.as_fd())) {
+                None => continue,
+                Some(Answer::Reply(reply)) => Ok(reply),
+                Some(Answer::Died) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+                Some(_) => Err(io::Error::from(io::ErrorKind::InvalidData)),
+            };
         }
     }
 
-    fn decode(&self, received: io::Result<Option<packet::Packet>>) -> Answer {
-        match received {
-            Ok(None) => Answer::Died,
-            Ok(Some(packet)) => match Reply::decode(&packet.bytes) {
-                Ok(reply) if reply.id == self.last_id => Answer::Reply(reply),
-                _ => Answer::Protocol,
-            },
-            Err(_) => Answer::Protocol,
+    /// `None`: there is more to come.
+    fn decode(&self, received: io::Result<Option<packet::Packet>>) -> Option<Answer> {
+        let Ok(received) = received else { return Some(Answer::Protocol) };
+        let Some(packet) = received else { return Some(Answer::Died) };
+        if let Ok(files) = Files::decode(&packet.bytes) {
+            return (files.id != self.last_id || !self.inside.lock().add(&files.files))
+                .then_some(Answer::Protocol);
+        }
+        match Reply::decode(&packet.bytes) {
+            Ok(reply) if reply.id == self.last_id => Some(Answer::Reply(reply)),
+            _ => Some(Answer::Protocol),
         }
     }
 
@@ -171,5 +199,31 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+// === impl Inside ===
+
+impl Inside {
+    /// False if these are none, or more than there may be.
+    fn add(&mut self, files: &[FileDigests]) -> bool {
+        self.files.extend_from_slice(files);
+        !files.is_empty() && self.files.len() <= self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_tells_of_more_files_than_there_may_be_is_not_believed() {
+        let mut inside = Inside { files: Vec::new(), most: 3 };
+        let file = FileDigests::default();
+        assert!(inside.add(&[file, file]));
+        assert!(inside.add(&[file]));
+        assert!(!inside.add(&[file]));
+        let mut inside = Inside { files: Vec::new(), most: 3 };
+        assert!(!inside.add(&[]), "it could go on for ever");
     }
 }

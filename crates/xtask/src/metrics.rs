@@ -100,6 +100,7 @@ fn registry() -> Result<Registry> {
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;
+    icapstan_scanner::HashListMetrics::register(&registry)?;
     Ok(registry)
 }
 

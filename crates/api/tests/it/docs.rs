@@ -148,6 +148,7 @@ fn the_page_has_each_setting_and_no_other() {
             expect: {action: none, rule: x, skip: x}
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
+        hashLists: {maxAge: 1h, sources: [{name: x, kind: deny, format: plain, path: /x}]}
         services: [{path: /x, tenant: x, partial: true}]
         redis:
           url: 'rediss://x/'
@@ -187,10 +188,12 @@ fn the_page_has_each_setting_and_no_other() {
     known.push("policies[].skip[].when".to_owned());
     known.push("policies[].tests".to_owned());
     known.push("urlLists.sources".to_owned());
+    known.push("hashLists.sources".to_owned());
     known.push("events".to_owned());
     known.push("hooks.exec".to_owned());
     // Stands instead of those.
     known.push("urlLists.file".to_owned());
+    known.push("hashLists.file".to_owned());
     known.push("redis.urls".to_owned());
     known.push("policies[].tests[].given.host".to_owned());
     known.sort();

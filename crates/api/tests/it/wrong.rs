@@ -814,6 +814,32 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "urlLists.sources[1].name: ",
         &["already taken by sources[0]"],
     ),
+    (
+        "hashLists: {file: /x, sources: [{name: a, kind: deny, path: /a}]}",
+        "hashLists.file: ",
+        &["name one of the two"],
+    ),
+    (
+        "hashLists: {sources: [{name: a, kind: malware, path: /a}]}",
+        "1:39: hashLists.sources[0].kind: ",
+        &["allow, deny"],
+    ),
+    (
+        "hashLists: {sources: [{name: a, kind: deny, format: hsb, path: /a}]}",
+        "hashLists.sources[0].format: ",
+        &["clamav, csv, plain, sha256sum"],
+    ),
+    (
+        "hashLists: {sources: [{name: 'a b', kind: allow, path: /a}]}",
+        "hashLists.sources[0].name: ",
+        &["letters, digits"],
+    ),
+    (
+        "hashLists: {sources: [{name: a, kind: allow, path: /a}, {name: a, kind: deny, path: /b}]}",
+        "hashLists.sources[1].name: ",
+        &["already taken by sources[0]"],
+    ),
+    ("hashLists: {maxAge: 1s}", "hashLists.maxAge: ", &["is not within 1m to 8760h"]),
     ("identity: {trustedPeers: [10.0.0.1/8]}", "identity.trustedPeers[0]: ", &["did you mean 10.0.0.0/8?"]),
     ("identity: {userHeader: 'X User'}", "identity.userHeader: ", &["is no name of a header field"]),
     ("detectionHeaders: {threat: ISTag}", "detectionHeaders.threat: ", &["begin with X-"]),

@@ -27,6 +27,8 @@ void (*p15)(struct cl_engine *, cl_error_t (*)(const char *, unsigned long, cons
 cl_error_t (*p16)(int, const char *, const char **, unsigned long *, const struct cl_engine *,
     struct cl_scan_options *, void *) = cl_scandesc_callback;
 unsigned char *(*p17)(const void *, size_t, unsigned char *, unsigned *) = cl_sha256;
+unsigned char *(*p18)(const void *, size_t, unsigned char *, unsigned *) = cl_sha1;
+unsigned char *(*p19)(const char *, const void *, size_t, unsigned char *, unsigned *) = cl_hash_data;
 ";
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::input::Input;
 use icapstan_clamav_wire::{
-    Command, Event, Limits, MAX_RECORD, Options, Reply, ReplyFlags, Request, WireError,
+    Command, Event, Files, Limits, MAX_RECORD, Options, Reply, ReplyFlags, Request, WireError,
 };
 use std::fmt::Debug;
 
@@ -21,6 +21,7 @@ pub fn records(data: &[u8]) {
         }),
         decoded(data, Command::decode, Command::encode),
         decoded(data, Event::decode, Event::encode),
+        decoded(data, Files::decode, Files::encode),
     ];
     assert!(kinds.into_iter().filter(|is| *is).count() <= 1);
     encoded(&mut Input::new(data));
