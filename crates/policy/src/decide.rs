@@ -1,8 +1,8 @@
 //! From findings to an answer.
 
 use crate::{Policy, TemplateId};
-use icapstan_api::{Facts, RedirectUrl, RuleAction};
-use icapstan_model::{Findings, Mode, Verdict};
+use icapstan_api::{Facts, Ranges, RedirectUrl, RuleAction};
+use icapstan_model::{Findings, Mode, NonScannedReason, Verdict};
 
 /// What is to be done with an object, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,9 @@ impl Policy {
             Verdict::Infected(_) => Action::Block(TemplateId::Detected),
             Verdict::Phishing(_) => Action::Block(TemplateId::Phishing),
             Verdict::Failed(_) if !self.fail_open => Action::Block(TemplateId::Failed),
+            Verdict::NonScanned(NonScannedReason::PartialContent) if self.ranges == Ranges::Block => {
+                Action::Block(TemplateId::NotScanned)
+            }
             Verdict::NonScanned(reason) if reason.is_evasive() => Action::Block(TemplateId::NotScanned),
             Verdict::Failed(_) | Verdict::NonScanned(_) | Verdict::Macro(_) | Verdict::Clean => Action::Pass,
         }
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
     use crate::facts::NoFacts;
     use icapstan_api::{ByteSize, ReasonWord, Rule, RuleMode, RuleVerdict, ScanPolicy, SizeRange, When};
-    use icapstan_model::{FailedReason, NonScannedReason, Reason, VerdictKind};
+    use icapstan_model::{FailedReason, Reason, VerdictKind};
     use proptest::prelude::*;
 
     fn policy(rules: Vec<Rule>) -> Policy {

@@ -82,9 +82,10 @@ pub(crate) async fn scan(
     deadline: Instant,
 ) -> Result<ScanReport, Refusal> {
     let handed_over = Instant::now();
-    let mut lane = lane(&object, Views::are_plain(&context));
+    let plain = Views::are_plain(&object, &context);
+    let mut lane = lane(&object, plain);
     loop {
-        match attempt(crew, pool, &object, &context, lane, (handed_over, deadline)).await {
+        match attempt(crew, pool, (&object, plain), &context, lane, (handed_over, deadline)).await {
             Ok(report) => return Ok(report),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
@@ -98,7 +99,7 @@ pub(crate) async fn scan(
 async fn attempt(
     crew: &Crew,
     pool: &Arc<Pool>,
-    object: &Object,
+    (object, plain): (&Object, bool),
     context: &ScanContext,
     lane: Lane,
     (handed_over, deadline): (Instant, Instant),
@@ -107,7 +108,6 @@ async fn attempt(
     if context.partial {
         findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
     }
-    let plain = Views::are_plain(context);
     let harmless = object.len <= HARMLESS_LEN && plain;
     let too_large = object.len > context.profile.max_object_size;
     if too_large {

@@ -2,17 +2,19 @@
 //!
 //! ```text
 //!  object ─▶ content codings undone ─▶ body ─┬─▶ the body itself
-//!     │ label and bytes disagree,            └─▶ forms: each part, encoded and decoded
-//!     │ or a coding passes over some
+//!     │ label and bytes disagree,            └─▶ forms and mail: each part, encoded and decoded
+//!     │ or a coding passes over some         each of these ─▶ base64 and data: URIs in it, decoded
 //!     └─▶ the raw bytes, too
 //! ```
 
+mod inside;
+
 use bytes::Bytes;
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanContext, Verdict};
+use icapstan_model::{Content, FailedReason, Findings, NonScannedReason, Object, ScanContext, Verdict};
 use icapstan_unpack::{
     Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
-    Spill, TransferEncoding, Transferred, Urlencoded, decode, looks_like_gzip, sniff,
+    Spill, TransferEncoding, Transferred, Urlencoded, decode, has_embedded, looks_like_gzip, sniff,
 };
 use std::fs::File;
 use std::io;
@@ -32,8 +34,15 @@ const SPILL: usize = 1 << 20;
 /// Codings over each other. Nobody has a use for more than two.
 const MAX_CODINGS: usize = 5;
 
+/// Larger objects are looked into where it holds up nobody.
+const INLINE_LOOK: usize = 64 << 10;
+
 const MAX_PART_HEADER: usize = 16 << 10;
 const MAX_MULTIPART_DEPTH: usize = 5;
+
+/// For telling whether something looks like a multipart body.
+const MULTIPART_LOOKS: MultipartLimits =
+    MultipartLimits { max_parts: 1, max_header_bytes: MAX_PART_HEADER, max_depth: 1 };
 
 /// Plain fields of a form up to this length are scanned together. Shorter than whatever is an object
 /// of its own: signatures of whole objects, EICAR's above all, do not hit in the midst of others.
@@ -75,15 +84,23 @@ struct Builder<'a> {
     context: &'a ScanContext,
     budget: Budget,
     views: Views,
+    /// How many pieces may still be found inside of others.
+    pieces_left: usize,
 }
 
 // === impl Views ===
 
 impl Views {
-    /// Whether finding the views is a matter of looking at labels.
-    pub(crate) fn are_plain(context: &ScanContext) -> bool {
+    /// Whether the object itself is all that there is to scan. Of large objects that is found out later.
+    pub(crate) fn are_plain(object: &Object, context: &ScanContext) -> bool {
+        let Content::Memory(bytes) = &object.content else { return false };
         let types = Types::of(&context.content_types);
-        Codings::parse(&context.content_encoding).is_identity() && types.forms.is_empty() && !types.differ
+        Codings::parse(&context.content_encoding).is_identity()
+            && types.forms.is_empty()
+            && !types.differ
+            && bytes.len() <= INLINE_LOOK
+            && !has_embedded(bytes)
+            && Multipart::by_looks(bytes, &MULTIPART_LOOKS).is_none()
     }
 
     /// Decodes and splits. Takes time, up to the deadline or until `cancelled` is set, so it is not for
@@ -104,6 +121,7 @@ impl Views {
                 cancelled,
             },
             views: Self { sources: Vec::new(), findings: Findings::clean() },
+            pieces_left: usize::try_from(context.profile.max_files).unwrap_or(usize::MAX),
         };
         builder.object(object)?;
         Ok(builder.views)
@@ -138,7 +156,9 @@ impl<'a> Types<'a> {
 
     /// Takes note of a form. Whether it is one.
     fn add(&mut self, content_type: &'a str) -> bool {
-        let is_form = Multipart::is_multipart(content_type) || Urlencoded::is_urlencoded(content_type);
+        let is_form = Multipart::is_multipart(content_type)
+            || Multipart::is_message(content_type)
+            || Urlencoded::is_urlencoded(content_type);
         if is_form && !self.forms.contains(&content_type) && self.forms.len() < MAX_FORMS {
             self.forms.push(content_type);
         }
@@ -240,30 +260,47 @@ impl Builder<'_> {
         if types.differ {
             self.malformed();
         }
+        self.push(body.clone());
+        let limits = MultipartLimits {
+            max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
+            max_header_bytes: MAX_PART_HEADER,
+            max_depth: MAX_MULTIPART_DEPTH,
+        };
         if types.forms.is_empty() {
-            self.push(body);
+            let Some(bytes) = self.worth_reading(&body)? else { return Ok(()) };
+            if let Some(multipart) = Multipart::by_looks(&bytes, &limits) {
+                // Readers go by the label, so that it is no matter whether they would agree.
+                self.parts(&multipart, &bytes, false);
+            }
+            self.inside(&bytes, 0);
             return Ok(());
         }
         let bytes = body.read()?;
-        self.push(body);
         for content_type in types.forms {
             if Multipart::is_multipart(content_type) {
-                let limits = MultipartLimits {
-                    max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
-                    max_header_bytes: MAX_PART_HEADER,
-                    max_depth: MAX_MULTIPART_DEPTH,
-                };
-                self.multipart(&Multipart::parse(content_type, &bytes, &limits), &bytes);
+                let multipart = Multipart::parse(content_type, &bytes, &limits);
+                self.parts(&multipart, &bytes, true);
+                // Readers may guess the boundary, or take it from a parameter that others do not know.
+                if multipart.parts.is_empty()
+                    && let Some(multipart) = Multipart::by_looks(&bytes, &limits)
+                {
+                    self.parts(&multipart, &bytes, false);
+                }
+            } else if Multipart::is_message(content_type) {
+                self.parts(&Multipart::message(&bytes, &limits), &bytes, false);
             } else {
                 self.form(Urlencoded::parse(&bytes, MAX_TEXTS));
+                self.inside(&bytes, 0);
             }
         }
         Ok(())
     }
 
-    fn multipart(&mut self, multipart: &Multipart, bytes: &Bytes) {
+    /// Whether it matters that readers disagree is for the caller to say.
+    fn parts(&mut self, multipart: &Multipart, bytes: &Bytes, must_agree: bool) {
         for defect in multipart.all_defects() {
             match defect {
+                _ if !must_agree && !defect.is_limit() => {}
                 MultipartDefect::TooManyParts => self.not_scanned(NonScannedReason::Count),
                 MultipartDefect::TooDeep => self.not_scanned(NonScannedReason::Depth),
                 // The last part counts all the same.
@@ -273,6 +310,9 @@ impl Builder<'_> {
                 | MultipartDefect::LongHeaders
                 | MultipartDefect::Ambiguous => self.malformed(),
             }
+        }
+        if multipart.parts.is_empty() {
+            self.inside(bytes, 0);
         }
         let mut fields = Vec::new();
         for part in multipart.leaves() {
@@ -286,17 +326,21 @@ impl Builder<'_> {
                 continue;
             }
             match part.transfer_encoding {
-                TransferEncoding::Identity => {}
+                // What it holds is in other parts.
+                TransferEncoding::Identity if part.is_message() && part.nested.is_some() => {}
+                TransferEncoding::Identity => self.inside(&content, 0),
                 TransferEncoding::Base64 => {
-                    self.transferred(icapstan_unpack::base64(&content, &self.budget));
+                    self.transferred(icapstan_unpack::base64(&content, &self.budget), must_agree);
                 }
                 TransferEncoding::QuotedPrintable => {
-                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget));
+                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget), must_agree);
                 }
                 TransferEncoding::Unknown => self.not_scanned(NonScannedReason::Unsupported),
             }
-            // Most web servers take an encoded part as it stands, so that is scanned in any case.
-            self.push(Source::Memory(content));
+            // Most web servers take an encoded part as it stands, and nobody who reads mail.
+            if must_agree || part.transfer_encoding == TransferEncoding::Identity {
+                self.push(Source::Memory(content));
+            }
         }
         self.push(Source::Memory(fields.into()));
     }
@@ -309,19 +353,23 @@ impl Builder<'_> {
             self.not_scanned(NonScannedReason::Count);
         }
         for text in large.into_iter().take(most) {
-            self.push(Source::Memory(text.into()));
+            let text = Bytes::from(text);
+            self.inside(&text, 0);
+            self.push(Source::Memory(text));
         }
         self.push(Source::Memory(small.join(&b'\n').into()));
     }
 
-    fn transferred(&mut self, transferred: Transferred) {
+    fn transferred(&mut self, transferred: Transferred, must_agree: bool) {
         if let Some(defect) = transferred.defect {
             self.defect(defect);
         }
-        if transferred.odd {
+        if transferred.odd && must_agree {
             self.malformed();
         }
-        self.push(Source::Memory(transferred.output.into()));
+        let output = Bytes::from(transferred.output);
+        self.push(Source::Memory(output.clone()));
+        self.inside(&output, 0);
     }
 
     fn push(&mut self, source: Source) {

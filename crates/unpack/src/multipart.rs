@@ -5,10 +5,12 @@
 //! see others, the body is [`MultipartDefect::Ambiguous`].
 
 mod header;
+mod looks;
 #[cfg(test)]
 mod tests;
 
 use header::Valued;
+use looks::Looks;
 use memchr::memmem::Finder;
 use std::ops::Range;
 
@@ -61,7 +63,7 @@ pub struct Part {
     pub headers: Range<usize>,
     /// The content.
     pub body: Range<usize>,
-    /// The content's own parts, if it is a multipart body itself that is not encoded.
+    /// The content's own parts, if it is a multipart body or a mail message itself that is not encoded.
     pub nested: Option<Box<Multipart>>,
 }
 
@@ -134,6 +136,14 @@ impl Multipart {
         value.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
     }
 
+    /// Whether a `Content-Type` value names a mail message (RFC 2046 section 5.2.1, RFC 6532).
+    pub fn is_message(content_type: &str) -> bool {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        ["message/rfc822", "message/global", "message/news"]
+            .iter()
+            .any(|name| media_type.eq_ignore_ascii_case(name))
+    }
+
     /// Finds the parts of `body`.
     pub fn parse(content_type: &str, body: &[u8], limits: &MultipartLimits) -> Self {
         let mut left = Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
@@ -148,21 +158,56 @@ impl Multipart {
         let Some(boundary) = boundary else {
             return Self::unread(region, MultipartDefect::NoBoundary);
         };
-        left.depth -= 1;
-        let mut reader = Reader {
-            whole,
-            region,
-            boundary: boundary.as_bytes(),
-            out: Self::default(),
-            crlf: None,
-            doubts: Vec::new(),
-        };
+        let mut out = Self::read_parts(boundary.as_bytes(), whole, region, left);
+        if doubtful {
+            out.add(MultipartDefect::Ambiguous);
+        }
+        out
+    }
+
+    /// `left.depth` is one at least.
+    fn read_parts(boundary: &[u8], whole: &[u8], region: Range<usize>, left: &mut Left<'_>) -> Self {
+        left.depth = left.depth.saturating_sub(1);
+        let mut reader = Reader::new(whole, region, boundary);
         reader.read(left);
         left.depth += 1;
-        if doubtful {
-            reader.out.add(MultipartDefect::Ambiguous);
-        }
         reader.out
+    }
+
+    /// Takes `body` for a mail message: its one part, which may have parts itself.
+    pub fn message(body: &[u8], limits: &MultipartLimits) -> Self {
+        let mut left = Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
+        Self::read_message(body, 0..body.len(), &mut left)
+    }
+
+    /// The parts of a body that looks like a mail message or like a multipart body, whatever its label says.
+    pub fn by_looks(body: &[u8], limits: &MultipartLimits) -> Option<Self> {
+        let looks = looks::of(body, limits.max_header_bytes)?;
+        Some(match looks {
+            Looks::Message => Self::message(body, limits),
+            Looks::Multipart(boundary) => {
+                let mut left =
+                    Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
+                Self::read_parts(boundary, body, 0..body.len(), &mut left)
+            }
+        })
+    }
+
+    fn read_message(whole: &[u8], region: Range<usize>, left: &mut Left<'_>) -> Self {
+        if left.depth == 0 {
+            return Self::unread(region, MultipartDefect::TooDeep);
+        }
+        if left.parts == 0 {
+            return Self::unread(region, MultipartDefect::TooManyParts);
+        }
+        left.depth -= 1;
+        left.parts -= 1;
+        let mut reader = Reader::new(whole, region.clone(), b"");
+        let part = reader.part(region.clone(), left);
+        left.depth += 1;
+        let ends = [region.start..region.start, region.end..region.end];
+        let [preamble, epilogue] = ends;
+        Self { parts: vec![part], preamble, epilogue, ..reader.out }
     }
 
     /// All of it is preamble.
@@ -184,16 +229,17 @@ impl Multipart {
     /// Whether all readers see these parts, and all of them are here, on every level. A missing last
     /// boundary does not count.
     pub fn is_sound(&self) -> bool {
-        self.defects.iter().all(|&defect| defect == MultipartDefect::Unterminated)
-            && self.parts.iter().filter_map(|part| part.nested.as_ref()).all(|nested| nested.is_sound())
+        self.all_defects().iter().all(|&defect| defect == MultipartDefect::Unterminated)
     }
 
-    /// What is wrong, on every level, each kind once.
+    /// What is wrong, on every level, each kind once. Of messages inside only limits count: what writes mail
+    /// writes it in all ways, and the engine reads it, too.
     pub fn all_defects(&self) -> Vec<MultipartDefect> {
         let mut all = self.defects.clone();
-        for nested in self.parts.iter().filter_map(|part| part.nested.as_ref()) {
+        for part in &self.parts {
+            let Some(nested) = &part.nested else { continue };
             for defect in nested.all_defects() {
-                if !all.contains(&defect) {
+                if !all.contains(&defect) && (defect.is_limit() || !part.is_message()) {
                     all.push(defect);
                 }
             }
@@ -201,13 +247,17 @@ impl Multipart {
         all
     }
 
-    /// The parts that hold no parts themselves, on every level, in the order in which they stand. What
-    /// stands before and behind the parts is in none of them; only a scan of the whole body sees it.
+    /// The parts that hold no parts themselves, on every level, in the order in which they stand, and mail
+    /// messages before what they hold: readers save those as files. What stands before and behind the parts is
+    /// in none of them; only a scan of the whole body sees it.
     pub fn leaves(&self) -> Vec<&Part> {
         let mut leaves = Vec::new();
         for part in &self.parts {
             match &part.nested {
-                Some(nested) if !nested.parts.is_empty() => leaves.extend(nested.leaves()),
+                Some(nested) if !nested.parts.is_empty() => {
+                    leaves.extend(Some(part).filter(|part| part.is_message()));
+                    leaves.extend(nested.leaves());
+                }
                 _ => leaves.push(part),
             }
         }
@@ -222,6 +272,24 @@ impl Multipart {
                 Some(nested) if part.body.contains(&position) => nested.covers(position),
                 _ => part.headers.contains(&position) || part.body.contains(&position),
             })
+    }
+}
+
+// === impl MultipartDefect ===
+
+impl MultipartDefect {
+    /// Whether something was left out because there is too much of it.
+    pub const fn is_limit(self) -> bool {
+        matches!(self, Self::TooManyParts | Self::LongHeaders | Self::TooDeep)
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Whether it says that it is a mail message.
+    pub fn is_message(&self) -> bool {
+        self.content_type.as_deref().is_some_and(Multipart::is_message)
     }
 }
 
@@ -245,7 +313,11 @@ fn boundary_of(content_type: &str) -> (Option<String>, bool) {
 
 // === impl Reader ===
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(whole: &'a [u8], region: Range<usize>, boundary: &'a [u8]) -> Self {
+        Self { whole, region, boundary, out: Multipart::default(), crlf: None, doubts: Vec::new() }
+    }
+
     fn read(&mut self, left: &mut Left<'_>) {
         let end = self.region.end;
         let mut delimiters = self.delimiters(left.parts);
@@ -377,10 +449,15 @@ impl Reader<'_> {
         }
         if let Some(content_type) = &part.content_type
             && part.transfer_encoding == TransferEncoding::Identity
-            && Multipart::is_multipart(content_type)
         {
-            let nested = Multipart::read(content_type, self.whole, part.body.clone(), left);
-            part.nested = Some(Box::new(nested));
+            let nested = if Multipart::is_multipart(content_type) {
+                Some(Multipart::read(content_type, self.whole, part.body.clone(), left))
+            } else if Multipart::is_message(content_type) {
+                Some(Multipart::read_message(self.whole, part.body.clone(), left))
+            } else {
+                None
+            };
+            part.nested = nested.map(Box::new);
         }
         part
     }
