@@ -172,7 +172,7 @@ impl Builder<'_> {
     fn object(&mut self, object: Source) -> io::Result<()> {
         let codings = Codings::parse(&self.context.content_encoding);
         if codings.is_identity() {
-            return self.body(object);
+            return self.body(&object);
         }
         match self.decode(&object, &codings)? {
             Decoded::Complete { output, first_len, skipped } => {
@@ -184,7 +184,7 @@ impl Builder<'_> {
                     // Some readers stop after the first member.
                     self.push(first_part(&body, first_len));
                 }
-                self.body(body)
+                self.body(&body)
             }
             Decoded::Incomplete { output, defect, .. } => {
                 self.defect(defect);
@@ -192,11 +192,11 @@ impl Builder<'_> {
                     self.by_looks(&object)?;
                 }
                 if let Some(part) = output_source(output)? {
-                    self.body(part)?;
+                    self.body(&part)?;
                     self.push(object);
                     return Ok(());
                 }
-                self.body(object)
+                self.body(&object)
             }
         }
     }
@@ -255,7 +255,7 @@ impl Builder<'_> {
     }
 
     /// The body as a reader sees it.
-    fn body(&mut self, body: Source) -> io::Result<()> {
+    fn body(&mut self, body: &Source) -> io::Result<()> {
         let types = Types::of(&self.context.content_types);
         if types.differ {
             self.malformed();
@@ -267,7 +267,7 @@ impl Builder<'_> {
             max_depth: MAX_MULTIPART_DEPTH,
         };
         if types.forms.is_empty() {
-            let Some(bytes) = self.worth_reading(&body)? else { return Ok(()) };
+            let Some(bytes) = self.worth_reading(body)? else { return Ok(()) };
             if let Some(multipart) = Multipart::by_looks(&bytes, &limits) {
                 // Readers go by the label, so that it is no matter whether they would agree.
                 self.parts(&multipart, &bytes, false);

@@ -57,7 +57,9 @@ fn another_server_is_put_to_the_same_table() {
         let mut client = IcapClient::connect(address);
         let sent = client.try_send(row.message(&format!("/{service}")).bytes());
         let outcome = match client.try_read(row.kind()) {
-            Ok(response) if response.response_head.as_ref().is_some_and(|head| head.first_line.contains(" 403")) => {
+            Ok(response)
+                if response.response_head.as_ref().is_some_and(|head| head.first_line.contains(" 403")) =>
+            {
                 caught += 1;
                 "caught".to_owned()
             }

@@ -20,7 +20,10 @@ fn pieces_are_marked_by_default() {
     assert_eq!(icap.read_reqmod().status, 204, "who asks for a piece may have it");
     icap.send(respmod().response_head(PIECE).allow_204().body("0123456789").bytes());
     let response = icap.read_respmod();
-    assert_eq!((response.status, response.get("X-Icapstan-Reason")), (204, Some("non-scanned/partial-content")));
+    assert_eq!(
+        (response.status, response.get("X-Icapstan-Reason")),
+        (204, Some("non-scanned/partial-content"))
+    );
 }
 
 #[test]

@@ -28,10 +28,13 @@ pub fn embedded(data: &[u8]) {
     if data.len() < MIN_DIGITS || data.chunks(3).all(|group| data.starts_with(group)) {
         return;
     }
-    for digits in [base64(data), data.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })] {
+    for digits in [
+        base64(data),
+        data.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        }),
+    ] {
         let content = format!("\"{digits}\"");
         assert!(has_embedded(content.as_bytes()));
         // Digits of base64 that all are hexadecimal ones, too, are taken for those.

@@ -260,13 +260,14 @@ fn base64(data: &[u8]) -> String {
 
 /// Of no known type.
 fn noise(len: usize, seed: u8) -> Vec<u8> {
-    let bytes = (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed);
+    let bytes = (0..u32::MAX).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[1] ^ seed);
     [0xf1, seed, 0x02].into_iter().chain(bytes).take(len).collect()
 }
 
 #[test]
 fn what_stands_encoded_in_a_body_is_scanned_and_so_is_what_stands_in_that() {
-    let text = b"a text that is long enough to be an object of its own, and is one; it has a few more words.".to_vec();
+    let text = b"a text that is long enough to be an object of its own, and is one; it has a few more words."
+        .to_vec();
     let json = format!("{{\"a\": \"{}\"}}", base64(&text)).into_bytes();
     let twice = format!("<a>{}</a>", base64(&json)).into_bytes();
     let (sources, findings) = views(&twice, &context("", "text/xml"));
@@ -301,8 +302,12 @@ fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
 fn more_pieces_than_the_limit_are_told() {
     let mut context = context("", "");
     context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
-    let piece = |n| base64(format!("text number {n} that is long enough to be an object of its own, and so on.").as_bytes());
-    let body = |count: usize| (0..count).map(|n| format!("\"{}\"\n", piece(n))).collect::<String>();
+    let piece = |n| {
+        base64(
+            format!("text number {n} that is long enough to be an object of its own, and so on.").as_bytes(),
+        )
+    };
+    let body = |count: usize| (0..count).map(|n| format!("\"{}\"\n", piece(n))).collect::<Vec<_>>().concat();
     assert_eq!(views(body(3).as_bytes(), &context).1, CLEAN);
     let (sources, findings) = views(body(4).as_bytes(), &context);
     assert_eq!((sources.len(), findings), (4, vec![Verdict::NonScanned(NonScannedReason::Count)]));
@@ -311,13 +316,15 @@ fn more_pieces_than_the_limit_are_told() {
 #[test]
 fn mail_is_taken_apart_whatever_its_label_says() {
     let mail = b"X-Any: b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
-        the mail=27s text".to_vec();
+        the mail=27s text"
+        .to_vec();
     for label in ["message/rfc822", "Message/Global; x=y", "image/png", ""] {
         let (sources, findings) = views(&mail, &context("", label));
         assert_eq!(findings, CLEAN, "{label}");
         assert!(sources.contains(&b"the mail's text".to_vec()), "{label}");
     }
-    let inside = [b"--b\r\nContent-Type: message/rfc822\r\n\r\n".as_slice(), &mail, b"\r\n--b--\r\n"].concat();
+    let inside =
+        [b"--b\r\nContent-Type: message/rfc822\r\n\r\n".as_slice(), &mail, b"\r\n--b--\r\n"].concat();
     let (sources, findings) = views(&inside, &context("", "multipart/form-data; boundary=b"));
     assert_eq!(findings, CLEAN);
     assert!(sources.contains(&mail) && sources.contains(&b"the mail's text".to_vec()));

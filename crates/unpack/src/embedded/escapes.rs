@@ -45,9 +45,9 @@ fn undone(content: &[u8]) -> Cow<'_, [u8]> {
 fn backslash(text: &[u8]) -> (u8, usize) {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let code = |digits: &[u8]| {
-        let value = digits.iter().try_fold(0u32, |value, digit| {
-            char::from(*digit).to_digit(16).map(|digit| value << 4 | digit)
-        });
+        let value = digits
+            .iter()
+            .try_fold(0u32, |value, digit| char::from(*digit).to_digit(16).map(|digit| value << 4 | digit));
         value.and_then(ascii)
     };
     let found = match &text[slashes..] {

@@ -21,7 +21,8 @@ pub(super) fn of(body: &[u8], max: usize) -> Option<Looks<'_>> {
     let first = lines.next()?;
     if let Some(boundary) = first.strip_prefix(b"--") {
         let boundary = boundary.trim_ascii_end();
-        let is_boundary = (1..=MAX_BOUNDARY).contains(&boundary.len()) && boundary.iter().all(u8::is_ascii_graphic);
+        let is_boundary =
+            (1..=MAX_BOUNDARY).contains(&boundary.len()) && boundary.iter().all(u8::is_ascii_graphic);
         let second = lines.next()?;
         return (is_boundary && is_mime(second)).then_some(Looks::Multipart(boundary));
     }

@@ -392,7 +392,8 @@ proptest! {
 
 #[test]
 fn messages_are_found_in_parts_by_their_label_and_by_their_looks() {
-    let message = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nhello\r\n--i--\r\n";
+    let message =
+        b"Subject: x\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nhello\r\n--i--\r\n";
     let texts = |multipart: &Multipart, whole: &[u8]| -> Vec<String> {
         let leaves = multipart.leaves();
         leaves.iter().map(|part| String::from_utf8_lossy(&whole[part.body.clone()]).into_owned()).collect()
@@ -409,7 +410,9 @@ fn messages_are_found_in_parts_by_their_label_and_by_their_looks() {
     let form = b"--x\nContent-Disposition: form-data; name=a\n\nb\n--x--";
     let read = Multipart::by_looks(form, &limits).unwrap();
     assert_eq!((texts(&read, form), read.all_defects()), (vec!["b".to_owned()], vec![]));
-    for none in [&b"text"[..], b"", b"--", b"--x", b"a: b\r\n\r\nc", b"a: b\ncontent-type: x\nno field here\n\n"] {
+    for none in
+        [&b"text"[..], b"", b"--", b"--x", b"a: b\r\n\r\nc", b"a: b\ncontent-type: x\nno field here\n\n"]
+    {
         assert_eq!(Multipart::by_looks(none, &limits), None);
     }
 }

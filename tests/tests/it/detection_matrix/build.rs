@@ -21,7 +21,9 @@ pub(super) fn base64(data: &[u8]) -> String {
 pub(super) fn base32(data: &[u8]) -> String {
     let bits: Vec<u8> = data.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
     let digit = |bits: &[u8]| bits.iter().chain([0; 4].iter()).take(5).fold(0, |value, bit| value << 1 | bit);
-    bits.chunks(5).map(|bits| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(digit(bits))])).collect()
+    bits.chunks(5)
+        .map(|bits| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(digit(bits))]))
+        .collect()
 }
 
 /// Lines of that width, with that between them.
@@ -31,21 +33,28 @@ pub(super) fn wrapped(text: &str, width: usize, end: &str) -> String {
 }
 
 pub(super) fn percent(data: &[u8]) -> String {
-    data.iter().map(|byte| format!("%{byte:02X}")).collect()
+    each(data, |byte| format!("%{byte:02X}"))
+}
+
+/// What each byte is written as.
+pub(super) fn each(data: &[u8], written: impl Fn(u8) -> String) -> String {
+    data.iter().map(|byte| written(*byte)).collect::<Vec<_>>().concat()
 }
 
 pub(super) fn quoted_printable(data: &[u8]) -> String {
-    let coded: String = data.iter().map(|byte| format!("={byte:02X}")).collect();
+    let coded = each(data, |byte| format!("={byte:02X}"));
     wrapped(&coded, 60, "=\r\n")
 }
 
 pub(super) fn uuencoded(data: &[u8]) -> String {
     let mut text = String::from("begin 644 a.com\n");
-    let digit = |value: usize| char::from(if value == 0 { b'`' } else { 32 + u8::try_from(value).expect("6 bits") });
+    let digit =
+        |value: usize| char::from(if value == 0 { b'`' } else { 32 + u8::try_from(value).expect("6 bits") });
     for line in data.chunks(45) {
         text.push(digit(line.len()));
         for group in line.chunks(3) {
-            let bits = (0..3).fold(0usize, |bits, at| bits << 8 | group.get(at).map_or(0, |byte| usize::from(*byte)));
+            let bits = (0..3)
+                .fold(0usize, |bits, at| bits << 8 | group.get(at).map_or(0, |byte| usize::from(*byte)));
             text.extend((0..4).map(|index| digit(bits >> (18 - 6 * index) & 63)));
         }
         text.push('\n');
@@ -120,7 +129,8 @@ pub(super) fn tar(data: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn ar(data: &[u8]) -> Vec<u8> {
-    let header = format!("!<arch>\n{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "a.com/", 0, 0, 0, "100644", data.len());
+    let header =
+        format!("!<arch>\n{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "a.com/", 0, 0, 0, "100644", data.len());
     [header.as_bytes(), data].concat()
 }
 
@@ -139,13 +149,17 @@ pub(super) fn packed(program: &'static str, package: &str, data: &[u8]) -> Vec<u
     let dir = icapstan_testkit::tempdir();
     let path = dir.path().join("a.com");
     fs::write(&path, data).expect("the folder is writable");
-    let output = Command::new(need(program, package, package)).arg("-c").arg(&path).output().expect("it starts");
+    let output =
+        Command::new(need(program, package, package)).arg("-c").arg(&path).output().expect("it starts");
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
 fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 },
+        )
     })
 }

@@ -18,7 +18,8 @@ fn digits(len: usize, seed: u64) -> String {
 
 pub(super) fn rows() -> Vec<Row> {
     let text = clean_text(20_000);
-    let token = format!("{}.{}.{}", base64(&text[..40]), base64(&text[..300]), digits(256, 1)).replace('=', "");
+    let token =
+        format!("{}.{}.{}", base64(&text[..40]), base64(&text[..300]), digits(256, 1)).replace('=', "");
     let icons = lines(400, |n| {
         let icon = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &clean_bytes(400, n)].concat();
         format!(".i{n} {{ background: url(data:image/png;base64,{}) }}\n", base64(&icon))

@@ -27,14 +27,15 @@ pub(super) fn rows() -> Vec<Row> {
         download("gzip, gzip", gzip(&gzip(&bad()))).coding("gzip, gzip"),
         download("br, gzip", gzip(&brotli(&bad()))).coding("br, gzip"),
         download("gzip and br in two lines", brotli(&gzip(&bad()))).coding("gzip").coding("br"),
-        download("zstd, br, deflate, gzip", gzip(&deflate(&brotli(&zstd(&bad()))))).coding("zstd, br, deflate, gzip"),
+        download("zstd, br, deflate, gzip", gzip(&deflate(&brotli(&zstd(&bad())))))
+            .coding("zstd, br, deflate, gzip"),
         download("identity, gzip", gzip(&bad())).coding("identity, gzip"),
-        download("gzip seven times", seven)
-            .coding("gzip,gzip,gzip,gzip,gzip,gzip,gzip")
-            .not_scanned("depth"),
+        download("gzip seven times", seven).coding("gzip,gzip,gzip,gzip,gzip,gzip,gzip").not_scanned("depth"),
         download("gzip by the label only", bad()).coding("gzip"),
         download("br by the label only", bad()).coding("br"),
-        download("zstd labelled as gzip", zstd(&bad())).coding("gzip").not_scanned("malformed, non-scanned/unsupported"),
+        download("zstd labelled as gzip", zstd(&bad()))
+            .coding("gzip")
+            .not_scanned("malformed, non-scanned/unsupported"),
         download("gzip labelled as br", gzip(&bad())).coding("br"),
         download("gzip without a label", gzip(&bad())),
         download("zstd without a label", zstd(&bad())).not_scanned("unsupported"),
@@ -49,7 +50,9 @@ pub(super) fn rows() -> Vec<Row> {
         })
         .coding("gzip"),
         download("gzip with more behind it", [gzip(&bad()), clean_text(90)].concat()).coding("gzip"),
-        download("a piece", bad()).start("HTTP/1.1 206 Partial Content").field("Content-Range", "bytes 0-67/68"),
+        download("a piece", bad())
+            .start("HTTP/1.1 206 Partial Content")
+            .field("Content-Range", "bytes 0-67/68"),
         download("a piece of it", &eicar()[9..])
             .start("HTTP/1.1 206 Partial Content")
             .field("Content-Range", "bytes 9-67/68")

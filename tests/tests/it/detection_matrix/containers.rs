@@ -27,7 +27,8 @@ pub(super) fn rows() -> Vec<Row> {
         download("rar", [b"Rar!\x1a\x07\0\xcf\x90\x73\0\0\x0d\0\0\0\0\0\0\0".as_slice(), &eicar()].concat())
             .not_scanned("unsupported"),
         download("ar", ar(&eicar())).not_scanned("unsupported"),
-        download("gzip in base64 in gzip", gzip(super::build::base64(&gzip(&eicar())).as_bytes())).coding("gzip"),
+        download("gzip in base64 in gzip", gzip(super::build::base64(&gzip(&eicar())).as_bytes()))
+            .coding("gzip"),
         download("PDF with an attached file", pdf(&eicar())),
         download("encrypted by OpenSSL", [b"Salted__".as_slice(), &clean_bytes(90, 1)].concat())
             .not_scanned("encrypted"),

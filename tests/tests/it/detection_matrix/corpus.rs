@@ -22,7 +22,8 @@ fn files() -> Vec<PathBuf> {
             // The collection of files that are to be found has a test of its own.
             if path.ends_with("clamav-testfiles") {
                 continue;
-            } else if meta.is_dir() {
+            }
+            if meta.is_dir() {
                 folders.push_back(path);
             } else if meta.is_file() && (1..10 << 20).contains(&meta.len()) && fs::File::open(&path).is_ok() {
                 let kind = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();

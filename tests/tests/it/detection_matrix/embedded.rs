@@ -1,6 +1,6 @@
 //! Content that stands encoded in other content.
 
-use super::build::{base32, base64, percent, utf16, wrapped, zip};
+use super::build::{base32, base64, each, percent, utf16, wrapped, zip};
 use super::rows::{Row, download, upload};
 use icapstan_testkit::{clean_text, eicar, gzip, hex};
 
@@ -13,7 +13,7 @@ fn json(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("\\u{byte:04x}")).collect()
+    each(text.as_bytes(), |byte| format!("\\u{byte:04x}"))
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -31,7 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
         upload("JSON: base64, all of it escaped", JSON, json(&escaped(&bad))),
         upload("JSON: base64 for URLs, without padding", JSON, json(&url_safe)),
         upload("JSON: base64 in lines", JSON, json(&wrapped(&bad, 60, "\\n"))),
-        upload("JSON: base64 in JSON in a string", JSON, format!("{{\"a\": {:?}}}", in_json)),
+        upload("JSON: base64 in JSON in a string", JSON, format!("{{\"a\": {in_json:?}}}")),
         upload("JSON: base64 of gzip", JSON, json(&base64(&gzip(&eicar())))),
         upload("JSON: base64 of zip", JSON, json(&base64(&zip(&eicar())))),
         upload("JSON: base64 of base64", JSON, json(&base64(bad.as_bytes()))),
@@ -44,7 +44,11 @@ pub(super) fn rows() -> Vec<Row> {
         upload("XML: base64 in indented lines", "text/xml", {
             format!("<a>\n  <b>\n    {}\n  </b>\n</a>", wrapped(&bad, 64, "\n    "))
         }),
-        upload("XML: base64 in lines of Java's", "text/xml", format!("<a>{}</a>", wrapped(&bad, 76, "&#xD;\n"))),
+        upload(
+            "XML: base64 in lines of Java's",
+            "text/xml",
+            format!("<a>{}</a>", wrapped(&bad, 76, "&#xD;\n")),
+        ),
         upload("XML: base64 as CDATA", "text/xml", format!("<a><![CDATA[{bad}]]></a>")),
         upload("form field: base64", FORM, format!("a=b&file={}&c=d", percent(bad.as_bytes()))),
         upload("form field: base64 as it stands", FORM, format!("a=b&file={bad}&c=d")),
@@ -52,17 +56,19 @@ pub(super) fn rows() -> Vec<Row> {
             format!("file={}", percent(format!("data:image/png;base64,{bad}").as_bytes()))
         }),
         upload("form field: the content", FORM, format!("a=b&file={}", percent(&eicar()))),
-        download("HTML: data: URI of a picture", format!("<img src=\"data:image/png;base64,{bad}\">")).content_type(HTML),
+        download("HTML: data: URI of a picture", format!("<img src=\"data:image/png;base64,{bad}\">"))
+            .content_type(HTML),
         download("HTML: data: URI of a link, in percent codes", {
             format!("<a download=a.com href='data:application/x-foo,{}'>x</a>", percent(&eicar()))
         })
         .content_type(HTML),
-        download("HTML: data: URI without quotes", format!("<a href=data:;base64,{bad}>x</a>")).content_type(HTML),
+        download("HTML: data: URI without quotes", format!("<a href=data:;base64,{bad}>x</a>"))
+            .content_type(HTML),
         download("style: data: URI", format!("a {{ background: url(data:image/gif;base64,{bad}) }}"))
             .content_type("text/css"),
         download("script: base64", format!("var a = atob('{bad}');")).content_type("text/javascript"),
         download("script: base64 with x escapes", {
-            let escaped: String = bad.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+            let escaped = each(bad.as_bytes(), |byte| format!("\\x{byte:02x}"));
             format!("var a = atob(\"{escaped}\");")
         }),
         download("base64", bad.clone()),
@@ -70,7 +76,10 @@ pub(super) fn rows() -> Vec<Row> {
         download("base64 in lines of four", wrapped(&bad, 4, "\n")),
         download("hexadecimal digits in lines", wrapped(&hex(&eicar()), 32, "\n")),
         download("data: URI", format!("data:application/octet-stream;base64,{bad}")),
-        download("armour", format!("-----BEGIN THING-----\n\n{}\n-----END THING-----\n", wrapped(&bad, 64, "\n"))),
+        download(
+            "armour",
+            format!("-----BEGIN THING-----\n\n{}\n-----END THING-----\n", wrapped(&bad, 64, "\n")),
+        ),
         download("script: base64 in two strings with a plus between", {
             format!("var a = atob('{}' + '{}');", halves.0, halves.1)
         })
@@ -82,6 +91,10 @@ pub(super) fn rows() -> Vec<Row> {
         upload("XML in UTF-16: base64", "text/xml", utf16(&format!("<a>{bad}</a>"))),
         upload("JSON: base32", JSON, json(&base32(&eicar()))).clean(),
         download("gzip without a label: JSON with base64", gzip(json(&bad).as_bytes())).clean(),
-        upload("zip: a file of JSON with base64, not compressed", "application/zip", zip(json(&bad).as_bytes())),
+        upload(
+            "zip: a file of JSON with base64, not compressed",
+            "application/zip",
+            zip(json(&bad).as_bytes()),
+        ),
     ]
 }

@@ -36,7 +36,11 @@ pub(super) fn rows() -> Vec<Row> {
         upload("form, LF only", TYPE, lf(file())),
         upload("form in capitals", "MULTIPART/FORM-DATA; BOUNDARY=bnd", file()),
         upload("form, quoted boundary", "multipart/form-data; boundary=\"bnd\"", file()),
-        upload("form, other parameters first", "multipart/form-data; charset=utf-8; boundary=bnd; x=y", file()),
+        upload(
+            "form, other parameters first",
+            "multipart/form-data; charset=utf-8; boundary=bnd; x=y",
+            file(),
+        ),
         upload("form between text", TYPE, [b"before\r\n".as_slice(), &file(), b"behind"].concat()),
         upload("form that is not terminated", TYPE, unterminated),
         upload("form without a boundary", "multipart/form-data", file()),
@@ -58,7 +62,11 @@ pub(super) fn rows() -> Vec<Row> {
         upload("form, part in zip", TYPE, form(FILE, zip(&eicar()))),
         upload("form, part in base64", TYPE, encoded("base64", &base64(&eicar()))),
         upload("form, part in base64 with letters in capitals", TYPE, encoded("BASE64", &base64(&eicar()))),
-        upload("form, part in quoted-printable", TYPE, encoded("quoted-printable", &quoted_printable(&eicar()))),
+        upload(
+            "form, part in quoted-printable",
+            TYPE,
+            encoded("quoted-printable", &quoted_printable(&eicar())),
+        ),
         upload("form, part in uuencode", TYPE, encoded("x-uuencode", &uuencoded(&eicar()))),
         upload("form, part of JSON with base64", TYPE, {
             form("Content-Disposition: form-data; name=j", format!("{{\"f\":\"{}\"}}", base64(&eicar())))
