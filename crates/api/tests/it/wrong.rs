@@ -206,7 +206,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "policies: [{name: default, ranges: drop}]",
         "policies[0].ranges: ",
-        &["unknown variant `drop`", "mark", "strip", "block"],
+        &["unknown word \"drop\"", "block, mark, strip"],
     ),
     (
         "policies:\n- {name: default, scan: {heuristics: deep}}",
