@@ -59,6 +59,7 @@ pub struct EmbeddedPieces {
 /// Finds runs of digits.
 struct Runs<'a> {
     text: &'a [u8],
+    /// No digits begin before this and end behind it.
     at: usize,
 }
 
@@ -242,6 +243,26 @@ impl EmbeddedPieces {
 // === impl Runs ===
 
 impl Runs<'_> {
+    /// Where the next digits begin that are so many that they may go on in another line. No other ones
+    /// begin a run, and few bytes have to be looked at to find these.
+    fn line_start(&mut self) -> Option<usize> {
+        loop {
+            // Whatever of that length begins before this place reaches it.
+            let probe = self.at + MIN_LINE - 1;
+            if !is_digit(*self.text.get(probe)?) {
+                self.at = probe + 1;
+                continue;
+            }
+            let front = self.text[self.at..probe].iter().rev().take_while(|byte| is_digit(**byte)).count();
+            let start = probe - front;
+            let end = self.line_end(probe);
+            if end - start >= MIN_LINE {
+                return Some(start);
+            }
+            self.at = end;
+        }
+    }
+
     /// Where the digits from `at` on end.
     fn line_end(&self, at: usize) -> usize {
         let digits = self.text[at..].iter().take_while(|byte| is_digit(**byte));
@@ -274,8 +295,7 @@ impl Iterator for Runs<'_> {
 
     fn next(&mut self) -> Option<Range<usize>> {
         loop {
-            let skip = self.text[self.at..].iter().position(|byte| is_digit(*byte))?;
-            let start = self.at + skip;
+            let start = self.line_start()?;
             let mut end = self.line_end(start);
             let (mut line, mut digits) = (end - start, end - start);
             while line >= MIN_LINE
