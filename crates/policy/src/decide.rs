@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn pieces_pass_unless_they_are_to_be_blocked_and_rules_come_before_that() {
         let piece = || Verdict::NonScanned(NonScannedReason::PartialContent);
-        let compile = |ranges, rules| Policy::compile(&ScanPolicy { ranges, rules, ..ScanPolicy::new("default") });
+        let compile =
+            |ranges, rules| Policy::compile(&ScanPolicy { ranges, rules, ..ScanPolicy::new("default") });
         let [mark, strip, block] =
             [Ranges::Mark, Ranges::Strip, Ranges::Block].map(|ranges| compile(ranges, Vec::new()).unwrap());
         assert_eq!(action(&mark, piece()), Action::Pass);
@@ -125,7 +126,10 @@ mod tests {
         let size = Verdict::NonScanned(NonScannedReason::Size);
         assert_eq!(action(&block, size), Action::Pass, "other reasons are not meant");
         let hashes = [mark.hash(), strip.hash(), block.hash()];
-        assert!(hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2], "clients are told");
+        assert!(
+            hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2],
+            "clients are told"
+        );
         let log = rule(RuleMode::Any, RuleVerdict::NonScanned, RuleAction::Log);
         assert_eq!(action(&compile(Ranges::Block, vec![log]).unwrap(), piece()), Action::Pass);
     }
