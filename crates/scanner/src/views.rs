@@ -7,14 +7,14 @@
 //!     └─▶ the raw bytes, too
 //! ```
 
+mod forms;
 mod inside;
 
-use bytes::Bytes;
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_model::{Content, FailedReason, Findings, NonScannedReason, Object, ScanContext, Verdict};
 use icapstan_unpack::{
-    Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
-    Spill, TransferEncoding, Transferred, Urlencoded, decode, has_embedded, looks_like_gzip, sniff,
+    Budget, Codings, Decoded, Defect, Input, Multipart, MultipartLimits, Output, Spill, Urlencoded, decode,
+    has_embedded, looks_like_gzip, sniff,
 };
 use std::fs::File;
 use std::io;
@@ -43,14 +43,6 @@ const MAX_MULTIPART_DEPTH: usize = 5;
 /// For telling whether something looks like a multipart body.
 const MULTIPART_LOOKS: MultipartLimits =
     MultipartLimits { max_parts: 1, max_header_bytes: MAX_PART_HEADER, max_depth: 1 };
-
-/// Plain fields of a form up to this length are scanned together. Shorter than whatever is an object
-/// of its own: signatures of whole objects, EICAR's above all, do not hit in the midst of others.
-const SMALL_FIELD: usize = 63;
-/// Names and values of a form without parts. Most are small, and cost nothing.
-const MAX_TEXTS: usize = 20_000;
-/// As many of them as fit.
-const MAX_FIELDS: usize = 64 << 10;
 
 /// Forms that one body is read as. With more than one its type is in doubt anyway.
 const MAX_FORMS: usize = 4;
@@ -289,87 +281,11 @@ impl Builder<'_> {
             } else if Multipart::is_message(content_type) {
                 self.parts(&Multipart::message(&bytes, &limits), &bytes, false);
             } else {
-                self.form(Urlencoded::parse(&bytes, MAX_TEXTS));
+                self.form(&bytes);
                 self.inside(&bytes, 0);
             }
         }
         Ok(())
-    }
-
-    /// Whether it matters that readers disagree is for the caller to say.
-    fn parts(&mut self, multipart: &Multipart, bytes: &Bytes, must_agree: bool) {
-        for defect in multipart.all_defects() {
-            match defect {
-                _ if !must_agree && !defect.is_limit() => {}
-                MultipartDefect::TooManyParts => self.not_scanned(NonScannedReason::Count),
-                MultipartDefect::TooDeep => self.not_scanned(NonScannedReason::Depth),
-                // The last part counts all the same.
-                MultipartDefect::Unterminated => {}
-                MultipartDefect::NoBoundary
-                | MultipartDefect::BoundaryNotFound
-                | MultipartDefect::LongHeaders
-                | MultipartDefect::Ambiguous => self.malformed(),
-            }
-        }
-        if multipart.parts.is_empty() {
-            self.inside(bytes, 0);
-        }
-        let mut fields = Vec::new();
-        for part in multipart.leaves() {
-            let content = bytes.slice(part.body.clone());
-            if is_small_field(part, &content) {
-                if fields.len() + content.len() > MAX_FIELDS {
-                    self.push(Source::Memory(std::mem::take(&mut fields).into()));
-                }
-                fields.extend_from_slice(&content);
-                fields.push(b'\n');
-                continue;
-            }
-            match part.transfer_encoding {
-                // What it holds is in other parts.
-                TransferEncoding::Identity if part.is_message() && part.nested.is_some() => {}
-                TransferEncoding::Identity => self.inside(&content, 0),
-                TransferEncoding::Base64 => {
-                    self.transferred(icapstan_unpack::base64(&content, &self.budget), must_agree);
-                }
-                TransferEncoding::QuotedPrintable => {
-                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget), must_agree);
-                }
-                TransferEncoding::Unknown => self.not_scanned(NonScannedReason::Unsupported),
-            }
-            // Most web servers take an encoded part as it stands, and nobody who reads mail.
-            if must_agree || part.transfer_encoding == TransferEncoding::Identity {
-                self.push(Source::Memory(content));
-            }
-        }
-        self.push(Source::Memory(fields.into()));
-    }
-
-    fn form(&mut self, form: Urlencoded) {
-        let (small, large): (Vec<_>, Vec<_>) =
-            form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
-        let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
-        if form.truncated || large.len() > most {
-            self.not_scanned(NonScannedReason::Count);
-        }
-        for text in large.into_iter().take(most) {
-            let text = Bytes::from(text);
-            self.inside(&text, 0);
-            self.push(Source::Memory(text));
-        }
-        self.push(Source::Memory(small.join(&b'\n').into()));
-    }
-
-    fn transferred(&mut self, transferred: Transferred, must_agree: bool) {
-        if let Some(defect) = transferred.defect {
-            self.defect(defect);
-        }
-        if transferred.odd && must_agree {
-            self.malformed();
-        }
-        let output = Bytes::from(transferred.output);
-        self.push(Source::Memory(output.clone()));
-        self.inside(&output, 0);
     }
 
     fn push(&mut self, source: Source) {
@@ -422,19 +338,6 @@ fn first_part(body: &Source, len: u64) -> Source {
         // The same file, of which less counts.
         Source::File(file, whole) => Source::File(file.clone(), len.min(*whole)),
     }
-}
-
-/// A field of a form that a person typed.
-fn is_small_field(part: &Part, content: &[u8]) -> bool {
-    let is_text = part.content_type.as_deref().is_none_or(|value| {
-        value.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("text/plain"))
-    });
-    part.filename.is_none()
-        && is_text
-        && part.transfer_encoding == TransferEncoding::Identity
-        && content.len() <= SMALL_FIELD
-        && std::str::from_utf8(content)
-            .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n')))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod looks;
 mod tests;
 
 use header::Valued;
-use looks::Looks;
 use memchr::memmem::Finder;
 use std::ops::Range;
 
@@ -136,14 +135,6 @@ impl Multipart {
         value.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
     }
 
-    /// Whether a `Content-Type` value names a mail message (RFC 2046 section 5.2.1, RFC 6532).
-    pub fn is_message(content_type: &str) -> bool {
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        ["message/rfc822", "message/global", "message/news"]
-            .iter()
-            .any(|name| media_type.eq_ignore_ascii_case(name))
-    }
-
     /// Finds the parts of `body`.
     pub fn parse(content_type: &str, body: &[u8], limits: &MultipartLimits) -> Self {
         let mut left = Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
@@ -172,42 +163,6 @@ impl Multipart {
         reader.read(left);
         left.depth += 1;
         reader.out
-    }
-
-    /// Takes `body` for a mail message: its one part, which may have parts itself.
-    pub fn message(body: &[u8], limits: &MultipartLimits) -> Self {
-        let mut left = Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
-        Self::read_message(body, 0..body.len(), &mut left)
-    }
-
-    /// The parts of a body that looks like a mail message or like a multipart body, whatever its label says.
-    pub fn by_looks(body: &[u8], limits: &MultipartLimits) -> Option<Self> {
-        let looks = looks::of(body, limits.max_header_bytes)?;
-        Some(match looks {
-            Looks::Message => Self::message(body, limits),
-            Looks::Multipart(boundary) => {
-                let mut left =
-                    Left { limits, parts: limits.max_parts, depth: limits.max_depth.min(MAX_DEPTH) };
-                Self::read_parts(boundary, body, 0..body.len(), &mut left)
-            }
-        })
-    }
-
-    fn read_message(whole: &[u8], region: Range<usize>, left: &mut Left<'_>) -> Self {
-        if left.depth == 0 {
-            return Self::unread(region, MultipartDefect::TooDeep);
-        }
-        if left.parts == 0 {
-            return Self::unread(region, MultipartDefect::TooManyParts);
-        }
-        left.depth -= 1;
-        left.parts -= 1;
-        let mut reader = Reader::new(whole, region.clone(), b"");
-        let part = reader.part(region.clone(), left);
-        left.depth += 1;
-        let ends = [region.start..region.start, region.end..region.end];
-        let [preamble, epilogue] = ends;
-        Self { parts: vec![part], preamble, epilogue, ..reader.out }
     }
 
     /// All of it is preamble.
@@ -278,9 +233,9 @@ impl Multipart {
 // === impl MultipartDefect ===
 
 impl MultipartDefect {
-    /// Whether something was left out because there is too much of it.
+    /// Whether parts were left out because there are too many of them.
     pub const fn is_limit(self) -> bool {
-        matches!(self, Self::TooManyParts | Self::LongHeaders | Self::TooDeep)
+        matches!(self, Self::TooManyParts | Self::TooDeep)
     }
 }
 

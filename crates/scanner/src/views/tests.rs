@@ -1,6 +1,8 @@
 //! Which views objects have.
 
+use super::forms::SMALL_FIELD;
 use super::*;
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use icapstan_model::{Mode, ScanProfile};
@@ -328,6 +330,8 @@ fn mail_is_taken_apart_whatever_its_label_says() {
     let (sources, findings) = views(&inside, &context("", "multipart/form-data; boundary=b"));
     assert_eq!(findings, CLEAN);
     assert!(sources.contains(&mail) && sources.contains(&b"the mail's text".to_vec()));
+    let long = ["X-Long: y\r\n".repeat(9000).into_bytes(), mail.clone()].concat();
+    assert_eq!(views(&long, &context("", "message/rfc822")).1, CLEAN, "mail may have come a long way");
     let odd = b"Subject x\r\nnothing of this is a field\r\n".to_vec();
     assert_eq!(views(&odd, &context("", "message/rfc822")).1, CLEAN, "the engine reads mail, too");
 }
