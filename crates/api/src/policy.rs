@@ -1,6 +1,6 @@
 //! How objects are scanned and what follows from what was found.
 
-use crate::{ByteSize, PartialSettings, PolicyTest, Rule, SkipRule};
+use crate::{ByteSize, PartialSettings, PolicyTest, Ranges, Rule, SkipRule};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct ScanPolicy {
     /// What goes out before there is a verdict.
     #[serde(default)]
     pub partial: PartialSettings,
+    /// What becomes of pieces of objects.
+    #[serde(default)]
+    pub ranges: Ranges,
     /// What is not scanned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<SkipRule>,
@@ -96,6 +99,7 @@ impl ScanPolicy {
             fail_open: false,
             scan: ScanSettings::default(),
             partial: PartialSettings::default(),
+            ranges: Ranges::default(),
             skip: Vec::new(),
             rules: Vec::new(),
             tests: Vec::new(),

@@ -38,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("codings", codings),
     ("config", config),
     ("decoder", decoder),
+    ("embedded", embedded),
     ("gateway", gateway),
     ("hash_import", hash_import),
     ("http_head", http_head),

@@ -58,6 +58,11 @@ impl Added {
         }
     }
 
+    /// Takes HTTP fields away, whatever their values.
+    pub(crate) fn without(&mut self, names: &[&str]) {
+        self.http.extend(names.iter().map(|name| ((*name).to_owned(), String::new())));
+    }
+
     /// The ICAP fields that have a value.
     pub(crate) fn icap(&self) -> impl Iterator<Item = (&str, &str)> {
         self.icap.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (&**name, &**value))

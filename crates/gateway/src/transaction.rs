@@ -139,6 +139,7 @@ impl<'a> Transaction<'a> {
             self.epoch = None;
             let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
             self.decided(&skipped, false);
+            self.ask_for_all();
             return pass(self, exchange, &skipped, None, &[]).await;
         }
         // Only what this policy blocks for is a reason not to look again: what another service, or a rule
@@ -147,6 +148,9 @@ impl<'a> Transaction<'a> {
             self.known_verdict().filter(|verdict| self.blocks(exchange.peer(), &verdict.clone().into()))
         {
             return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
+        }
+        if let Some(piece) = self.blocked_piece(exchange.peer()) {
+            return self.conclude(exchange, &ScanReport::unscanned(piece), None, &[]).await;
         }
         let mut of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
         reputation::consult(self, &mut of_url).await;
@@ -360,6 +364,7 @@ impl<'a> Transaction<'a> {
         let met = service.policy.met(self.mode, findings, &message, &decision);
         drop(message);
         self.added = Added::new(self, &met);
+        self.ask_for_all();
         let outcome = Outcome::of(&decision);
         self.decided(findings, matches!(outcome, Outcome::Block(_)));
         let (BodySize::Whole(here) | BodySize::AtLeast(here)) = size;

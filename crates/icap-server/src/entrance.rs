@@ -45,9 +45,9 @@ impl Entrance {
         mut stream: TcpStream,
         peer: SocketAddr,
         mut room: Room,
+        mut guest: Option<Guest>,
     ) {
         if self.proxies.is_none() && self.tls.is_none() {
-            let Ok(guest) = shared.enter(peer) else { return };
             return enter(shared, stream, Caller::at(peer), room, guest).await;
         }
         let deadline = Instant::now() + shared.config.timeouts.handshake;
@@ -57,9 +57,9 @@ impl Entrance {
             let client = Box::pin(proxy::client(shared, &mut stream, peer, trusted, deadline));
             let Some(client) = unless_needed(shared, &mut room, client).await.flatten() else { return };
             peer = client;
+            let Ok(known) = shared.enter(peer) else { return };
+            guest = known;
         }
-        // Before the handshake, which is work.
-        let Ok(guest) = shared.enter(peer) else { return };
         let Some(acceptor) = &self.tls else {
             return enter(shared, stream, Caller::at(peer), room, guest).await;
         };

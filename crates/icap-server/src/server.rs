@@ -156,12 +156,15 @@ async fn accept<S: Service>(
             debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
             continue;
         };
+        // Who is behind a PROXY header is known later. Here they come in the order of their connections.
+        let is_known = entrance.proxies.is_none();
+        let Ok(guest) = (if is_known { shared.enter(peer) } else { Ok(None) }) else { continue };
         prepare(&stream);
         let room = Room { seat: Some(seat), slot: shared.take_slot() };
         let (shared, entrance) = (Arc::clone(shared), Arc::clone(entrance));
         tracker.spawn(async move {
             let _guard = SessionGuard::new(&shared.metrics);
-            entrance.serve(&shared, stream, peer, room).await;
+            entrance.serve(&shared, stream, peer, room, guest).await;
         });
     }
 }

@@ -5,7 +5,7 @@ use crate::facts::NoFacts;
 use crate::met;
 use crate::types;
 use icapstan_api::{
-    Config, Facts, HeaderTarget, Heuristics, PartialSettings, Problem, Rule, RuleText, RuleVariable,
+    Config, Facts, HeaderTarget, Heuristics, PartialSettings, Problem, Ranges, Rule, RuleText, RuleVariable,
     ScanPolicy, ScanSettings, SkipRule, UnpackKind,
 };
 use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
@@ -32,6 +32,7 @@ pub struct Policy {
     name: Box<str>,
     asks_for_types: bool,
     partial: PartialSettings,
+    pub(crate) ranges: Ranges,
     profile: Arc<ScanProfile>,
     hash: [u8; 32],
 }
@@ -65,6 +66,7 @@ impl Policy {
             asks_for_types: types::is_asked_for(source),
             does_more: source.rules.iter().any(met::does_more),
             partial: source.partial.clone(),
+            ranges: source.ranges,
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
         };
@@ -127,6 +129,11 @@ impl Policy {
     /// What goes out before there is a verdict. Decides nothing.
     pub fn partial(&self) -> &PartialSettings {
         &self.partial
+    }
+
+    /// What becomes of pieces of objects.
+    pub const fn ranges(&self) -> Ranges {
+        self.ranges
     }
 
     /// How objects are scanned.
@@ -241,6 +248,10 @@ fn hash(policy: &Policy) -> [u8; 32] {
             let nameless = Rule { name, hooks: Vec::new(), ..rule.clone() };
             add(&serde_json::to_vec(&nameless).expect("rules can be written"));
         }
+    }
+    // What blocks is among the cases above.
+    if policy.ranges == Ranges::Strip {
+        add(b"ranges: strip");
     }
     if !policy.skips.is_empty() {
         add(b"skip");

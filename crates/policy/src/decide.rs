@@ -1,8 +1,8 @@
 //! From findings to an answer.
 
 use crate::{Policy, TemplateId};
-use icapstan_api::{Facts, RedirectUrl, RuleAction};
-use icapstan_model::{Findings, Mode, Verdict};
+use icapstan_api::{Facts, Ranges, RedirectUrl, RuleAction};
+use icapstan_model::{Findings, Mode, NonScannedReason, Verdict};
 
 /// What is to be done with an object, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,9 @@ impl Policy {
             Verdict::Infected(_) => Action::Block(TemplateId::Detected),
             Verdict::Phishing(_) => Action::Block(TemplateId::Phishing),
             Verdict::Failed(_) if !self.fail_open => Action::Block(TemplateId::Failed),
+            Verdict::NonScanned(NonScannedReason::PartialContent) if self.ranges == Ranges::Block => {
+                Action::Block(TemplateId::NotScanned)
+            }
             Verdict::NonScanned(reason) if reason.is_evasive() => Action::Block(TemplateId::NotScanned),
             Verdict::Failed(_) | Verdict::NonScanned(_) | Verdict::Macro(_) | Verdict::Clean => Action::Pass,
         }
@@ -103,11 +106,32 @@ mod tests {
     use super::*;
     use crate::facts::NoFacts;
     use icapstan_api::{ByteSize, ReasonWord, Rule, RuleMode, RuleVerdict, ScanPolicy, SizeRange, When};
-    use icapstan_model::{FailedReason, NonScannedReason, Reason, VerdictKind};
+    use icapstan_model::{FailedReason, Reason, VerdictKind};
     use proptest::prelude::*;
 
     fn policy(rules: Vec<Rule>) -> Policy {
         Policy::compile(&ScanPolicy { rules, ..ScanPolicy::new("default") }).unwrap()
+    }
+
+    #[test]
+    fn pieces_pass_unless_they_are_to_be_blocked_and_rules_come_before_that() {
+        let piece = || Verdict::NonScanned(NonScannedReason::PartialContent);
+        let compile =
+            |ranges, rules| Policy::compile(&ScanPolicy { ranges, rules, ..ScanPolicy::new("default") });
+        let [mark, strip, block] =
+            [Ranges::Mark, Ranges::Strip, Ranges::Block].map(|ranges| compile(ranges, Vec::new()).unwrap());
+        assert_eq!(action(&mark, piece()), Action::Pass);
+        assert_eq!(action(&strip, piece()), Action::Pass);
+        assert_eq!(action(&block, piece()), Action::Block(TemplateId::NotScanned));
+        let size = Verdict::NonScanned(NonScannedReason::Size);
+        assert_eq!(action(&block, size), Action::Pass, "other reasons are not meant");
+        let hashes = [mark.hash(), strip.hash(), block.hash()];
+        assert!(
+            hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2],
+            "clients are told"
+        );
+        let log = rule(RuleMode::Any, RuleVerdict::NonScanned, RuleAction::Log);
+        assert_eq!(action(&compile(Ranges::Block, vec![log]).unwrap(), piece()), Action::Pass);
     }
 
     fn rule(mode: RuleMode, verdict: RuleVerdict, action: RuleAction) -> Rule {

@@ -86,9 +86,10 @@ pub(crate) async fn scan(
     deadline: Instant,
 ) -> Result<ScanReport, Refusal> {
     let handed_over = Instant::now();
-    let mut lane = lane(&object, Views::are_plain(&context));
+    let plain = Views::are_plain(&object, &context);
+    let mut lane = lane(&object, plain);
     loop {
-        match attempt(crew, pool, lists, (&object, &context), lane, (handed_over, deadline)).await {
+        match attempt(crew, pool, lists, (&object, &context, plain), lane, (handed_over, deadline)).await {
             Ok(report) => return Ok(report),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
@@ -103,7 +104,7 @@ async fn attempt(
     crew: &Crew,
     pool: &Arc<Pool>,
     lists: &Arc<Lists>,
-    (object, context): (&Object, &ScanContext),
+    (object, context, plain): (&Object, &ScanContext, bool),
     lane: Lane,
     (handed_over, deadline): (Instant, Instant),
 ) -> Result<ScanReport, Halt> {
@@ -111,7 +112,6 @@ async fn attempt(
     if context.partial {
         findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
     }
-    let plain = Views::are_plain(context);
     let harmless = object.len <= HARMLESS_LEN && plain;
     let too_large = object.len > context.profile.max_object_size;
     if too_large {
@@ -145,15 +145,22 @@ async fn attempt(
     };
     match views {
         Ok(views) => {
-            let listed = listed(crew, Question::new(lists, object, context, &views, deadline), &ticket).await;
+            // Time that finding the views took is time that the scan took.
+            let is_over = views.findings.iter().any(is_late);
+            let question = Question::new(lists, object, context, &views, deadline).filter(|_| !is_over);
+            let listed = listed(crew, question, &ticket).await;
             findings.merge(views.findings);
-            let views = listed.map_or(views.sources, |known| {
-                findings.merge(known);
-                Vec::new()
-            });
+            let views = match listed {
+                Some(known) => {
+                    findings.merge(known);
+                    Vec::new()
+                }
+                None if is_over => Vec::new(),
+                None => views.sources,
+            };
             for view in views {
                 let found = session.view(view).await?;
-                let out_of_time = found.iter().any(|verdict| *verdict == Verdict::Failed(FailedReason::Time));
+                let out_of_time = found.iter().any(is_late);
                 findings.merge(found);
                 if out_of_time {
                     break;

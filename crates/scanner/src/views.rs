@@ -2,17 +2,19 @@
 //!
 //! ```text
 //!  object ─▶ content codings undone ─▶ body ─┬─▶ the body itself
-//!     │ label and bytes disagree,            └─▶ forms: each part, encoded and decoded
-//!     │ or a coding passes over some
+//!     │ label and bytes disagree,            └─▶ forms and mail: each part, encoded and decoded
+//!     │ or a coding passes over some         each of these ─▶ base64 and data: URIs in it, decoded
 //!     └─▶ the raw bytes, too
 //! ```
 
-use bytes::Bytes;
+mod forms;
+mod inside;
+
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanContext, Verdict};
+use icapstan_model::{Content, FailedReason, Findings, NonScannedReason, Object, ScanContext, Verdict};
 use icapstan_unpack::{
-    Budget, Codings, Decoded, Defect, Input, Multipart, MultipartDefect, MultipartLimits, Output, Part,
-    Spill, TransferEncoding, Transferred, Urlencoded, decode, looks_like_gzip, sniff,
+    Budget, Codings, Decoded, Defect, Input, Multipart, MultipartLimits, Output, Spill, Urlencoded, decode,
+    has_embedded, looks_like_gzip, sniff,
 };
 use std::fs::File;
 use std::io;
@@ -32,16 +34,15 @@ const SPILL: usize = 1 << 20;
 /// Codings over each other. Nobody has a use for more than two.
 const MAX_CODINGS: usize = 5;
 
+/// Larger objects are looked into where it holds up nobody.
+const INLINE_LOOK: usize = 64 << 10;
+
 const MAX_PART_HEADER: usize = 16 << 10;
 const MAX_MULTIPART_DEPTH: usize = 5;
 
-/// Plain fields of a form up to this length are scanned together. Shorter than whatever is an object
-/// of its own: signatures of whole objects, EICAR's above all, do not hit in the midst of others.
-const SMALL_FIELD: usize = 63;
-/// Names and values of a form without parts. Most are small, and cost nothing.
-const MAX_TEXTS: usize = 20_000;
-/// As many of them as fit.
-const MAX_FIELDS: usize = 64 << 10;
+/// For telling whether something looks like a multipart body.
+const MULTIPART_LOOKS: MultipartLimits =
+    MultipartLimits { max_parts: 1, max_header_bytes: MAX_PART_HEADER, max_depth: 1 };
 
 /// Forms that one body is read as. With more than one its type is in doubt anyway.
 const MAX_FORMS: usize = 4;
@@ -75,15 +76,23 @@ struct Builder<'a> {
     context: &'a ScanContext,
     budget: Budget,
     views: Views,
+    /// How many pieces may still be found inside of others.
+    pieces_left: usize,
 }
 
 // === impl Views ===
 
 impl Views {
-    /// Whether finding the views is a matter of looking at labels.
-    pub(crate) fn are_plain(context: &ScanContext) -> bool {
+    /// Whether the object itself is all that there is to scan. Of large objects that is found out later.
+    pub(crate) fn are_plain(object: &Object, context: &ScanContext) -> bool {
+        let Content::Memory(bytes) = &object.content else { return false };
         let types = Types::of(&context.content_types);
-        Codings::parse(&context.content_encoding).is_identity() && types.forms.is_empty() && !types.differ
+        Codings::parse(&context.content_encoding).is_identity()
+            && types.forms.is_empty()
+            && !types.differ
+            && bytes.len() <= INLINE_LOOK
+            && !has_embedded(bytes)
+            && Multipart::by_looks(bytes, &MULTIPART_LOOKS).is_none()
     }
 
     /// Decodes and splits. Takes time, up to the deadline or until `cancelled` is set, so it is not for
@@ -104,6 +113,7 @@ impl Views {
                 cancelled,
             },
             views: Self { sources: Vec::new(), findings: Findings::clean() },
+            pieces_left: usize::try_from(context.profile.max_files).unwrap_or(usize::MAX),
         };
         builder.object(object)?;
         Ok(builder.views)
@@ -138,7 +148,9 @@ impl<'a> Types<'a> {
 
     /// Takes note of a form. Whether it is one.
     fn add(&mut self, content_type: &'a str) -> bool {
-        let is_form = Multipart::is_multipart(content_type) || Urlencoded::is_urlencoded(content_type);
+        let is_form = Multipart::is_multipart(content_type)
+            || Multipart::is_message(content_type)
+            || Urlencoded::is_urlencoded(content_type);
         if is_form && !self.forms.contains(&content_type) && self.forms.len() < MAX_FORMS {
             self.forms.push(content_type);
         }
@@ -152,7 +164,7 @@ impl Builder<'_> {
     fn object(&mut self, object: Source) -> io::Result<()> {
         let codings = Codings::parse(&self.context.content_encoding);
         if codings.is_identity() {
-            return self.body(object);
+            return self.body(&object);
         }
         match self.decode(&object, &codings)? {
             Decoded::Complete { output, first_len, skipped } => {
@@ -164,7 +176,7 @@ impl Builder<'_> {
                     // Some readers stop after the first member.
                     self.push(first_part(&body, first_len));
                 }
-                self.body(body)
+                self.body(&body)
             }
             Decoded::Incomplete { output, defect, .. } => {
                 self.defect(defect);
@@ -172,11 +184,11 @@ impl Builder<'_> {
                     self.by_looks(&object)?;
                 }
                 if let Some(part) = output_source(output)? {
-                    self.body(part)?;
+                    self.body(&part)?;
                     self.push(object);
                     return Ok(());
                 }
-                self.body(object)
+                self.body(&object)
             }
         }
     }
@@ -235,93 +247,45 @@ impl Builder<'_> {
     }
 
     /// The body as a reader sees it.
-    fn body(&mut self, body: Source) -> io::Result<()> {
+    fn body(&mut self, body: &Source) -> io::Result<()> {
         let types = Types::of(&self.context.content_types);
         if types.differ {
             self.malformed();
         }
+        self.push(body.clone());
+        let limits = MultipartLimits {
+            max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
+            max_header_bytes: MAX_PART_HEADER,
+            max_depth: MAX_MULTIPART_DEPTH,
+        };
         if types.forms.is_empty() {
-            self.push(body);
+            let Some(bytes) = self.worth_reading(body)? else { return Ok(()) };
+            if let Some(multipart) = Multipart::by_looks(&bytes, &limits) {
+                // Readers go by the label, so that it is no matter whether they would agree.
+                self.parts(&multipart, &bytes, false);
+            }
+            self.inside(&bytes, 0);
             return Ok(());
         }
         let bytes = body.read()?;
-        self.push(body);
         for content_type in types.forms {
             if Multipart::is_multipart(content_type) {
-                let limits = MultipartLimits {
-                    max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
-                    max_header_bytes: MAX_PART_HEADER,
-                    max_depth: MAX_MULTIPART_DEPTH,
-                };
-                self.multipart(&Multipart::parse(content_type, &bytes, &limits), &bytes);
+                let multipart = Multipart::parse(content_type, &bytes, &limits);
+                self.parts(&multipart, &bytes, true);
+                // Readers may guess the boundary, or take it from a parameter that others do not know.
+                if multipart.parts.is_empty()
+                    && let Some(multipart) = Multipart::by_looks(&bytes, &limits)
+                {
+                    self.parts(&multipart, &bytes, false);
+                }
+            } else if Multipart::is_message(content_type) {
+                self.parts(&Multipart::message(&bytes, &limits), &bytes, false);
             } else {
-                self.form(Urlencoded::parse(&bytes, MAX_TEXTS));
+                self.form(&bytes);
+                self.inside(&bytes, 0);
             }
         }
         Ok(())
-    }
-
-    fn multipart(&mut self, multipart: &Multipart, bytes: &Bytes) {
-        for defect in multipart.all_defects() {
-            match defect {
-                MultipartDefect::TooManyParts => self.not_scanned(NonScannedReason::Count),
-                MultipartDefect::TooDeep => self.not_scanned(NonScannedReason::Depth),
-                // The last part counts all the same.
-                MultipartDefect::Unterminated => {}
-                MultipartDefect::NoBoundary
-                | MultipartDefect::BoundaryNotFound
-                | MultipartDefect::LongHeaders
-                | MultipartDefect::Ambiguous => self.malformed(),
-            }
-        }
-        let mut fields = Vec::new();
-        for part in multipart.leaves() {
-            let content = bytes.slice(part.body.clone());
-            if is_small_field(part, &content) {
-                if fields.len() + content.len() > MAX_FIELDS {
-                    self.push(Source::Memory(std::mem::take(&mut fields).into()));
-                }
-                fields.extend_from_slice(&content);
-                fields.push(b'\n');
-                continue;
-            }
-            match part.transfer_encoding {
-                TransferEncoding::Identity => {}
-                TransferEncoding::Base64 => {
-                    self.transferred(icapstan_unpack::base64(&content, &self.budget));
-                }
-                TransferEncoding::QuotedPrintable => {
-                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget));
-                }
-                TransferEncoding::Unknown => self.not_scanned(NonScannedReason::Unsupported),
-            }
-            // Most web servers take an encoded part as it stands, so that is scanned in any case.
-            self.push(Source::Memory(content));
-        }
-        self.push(Source::Memory(fields.into()));
-    }
-
-    fn form(&mut self, form: Urlencoded) {
-        let (small, large): (Vec<_>, Vec<_>) =
-            form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
-        let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
-        if form.truncated || large.len() > most {
-            self.not_scanned(NonScannedReason::Count);
-        }
-        for text in large.into_iter().take(most) {
-            self.push(Source::Memory(text.into()));
-        }
-        self.push(Source::Memory(small.join(&b'\n').into()));
-    }
-
-    fn transferred(&mut self, transferred: Transferred) {
-        if let Some(defect) = transferred.defect {
-            self.defect(defect);
-        }
-        if transferred.odd {
-            self.malformed();
-        }
-        self.push(Source::Memory(transferred.output.into()));
     }
 
     fn push(&mut self, source: Source) {
@@ -374,19 +338,6 @@ fn first_part(body: &Source, len: u64) -> Source {
         // The same file, of which less counts.
         Source::File(file, whole) => Source::File(file.clone(), len.min(*whole)),
     }
-}
-
-/// A field of a form that a person typed.
-fn is_small_field(part: &Part, content: &[u8]) -> bool {
-    let is_text = part.content_type.as_deref().is_none_or(|value| {
-        value.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("text/plain"))
-    });
-    part.filename.is_none()
-        && is_text
-        && part.transfer_encoding == TransferEncoding::Identity
-        && content.len() <= SMALL_FIELD
-        && std::str::from_utf8(content)
-            .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n')))
 }
 
 #[cfg(test)]

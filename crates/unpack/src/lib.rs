@@ -1,10 +1,11 @@
-//! Content codings, multipart bodies and transfer encodings, undone under budgets, so that engines
+//! Content codings, multipart bodies, transfer encodings and what is embedded, undone under budgets, so that engines
 //! see what a reader would see.
 //!
 //! ```text
 //!  Content-Encoding ──Codings::parse──┐
 //!  Input (memory, file) ──────────────┴─decode─▶ Decoded { Complete, Incomplete } + Output
 //!  Content-Type + bytes ──Multipart::parse──▶ parts ──base64, quoted_printable──▶ bytes
+//!  bytes ──embedded──▶ base64 and data: URIs in them, decoded
 //! ```
 //!
 //! Refuses to do: archives, documents and mail as a whole (the engine opens those); `compress`; brotli
@@ -56,6 +57,7 @@
 mod budget;
 mod codings;
 mod data;
+mod embedded;
 mod multipart;
 mod transfer;
 mod urlencoded;
@@ -65,6 +67,7 @@ pub use codings::{
     Coding, Codings, Decoded, decode, looks_like_gzip, looks_like_zlib, looks_like_zstd, sniff,
 };
 pub use data::{Input, Output, Spill};
+pub use embedded::{Embedded, EmbeddedPieces, MIN_DIGITS, embedded, has_embedded};
 pub use multipart::{Multipart, MultipartDefect, MultipartLimits, Part, TransferEncoding};
 pub use transfer::{Transferred, base64, quoted_printable};
 pub use urlencoded::Urlencoded;

@@ -5,6 +5,7 @@
 //! see others, the body is [`MultipartDefect::Ambiguous`].
 
 mod header;
+mod looks;
 #[cfg(test)]
 mod tests;
 
@@ -61,7 +62,7 @@ pub struct Part {
     pub headers: Range<usize>,
     /// The content.
     pub body: Range<usize>,
-    /// The content's own parts, if it is a multipart body itself that is not encoded.
+    /// The content's own parts, if it is a multipart body or a mail message itself that is not encoded.
     pub nested: Option<Box<Multipart>>,
 }
 
@@ -148,20 +149,19 @@ impl Multipart {
         let Some(boundary) = boundary else {
             return Self::unread(region, MultipartDefect::NoBoundary);
         };
-        left.depth -= 1;
-        let mut reader = Reader {
-            whole,
-            region,
-            boundary: boundary.as_bytes(),
-            out: Self::default(),
-            crlf: None,
-            doubts: Vec::new(),
-        };
+        let mut out = Self::read_parts(boundary.as_bytes(), whole, region, left);
+        if doubtful {
+            out.add(MultipartDefect::Ambiguous);
+        }
+        out
+    }
+
+    /// `left.depth` is one at least.
+    fn read_parts(boundary: &[u8], whole: &[u8], region: Range<usize>, left: &mut Left<'_>) -> Self {
+        left.depth = left.depth.saturating_sub(1);
+        let mut reader = Reader::new(whole, region, boundary);
         reader.read(left);
         left.depth += 1;
-        if doubtful {
-            reader.out.add(MultipartDefect::Ambiguous);
-        }
         reader.out
     }
 
@@ -184,16 +184,17 @@ impl Multipart {
     /// Whether all readers see these parts, and all of them are here, on every level. A missing last
     /// boundary does not count.
     pub fn is_sound(&self) -> bool {
-        self.defects.iter().all(|&defect| defect == MultipartDefect::Unterminated)
-            && self.parts.iter().filter_map(|part| part.nested.as_ref()).all(|nested| nested.is_sound())
+        self.all_defects().iter().all(|&defect| defect == MultipartDefect::Unterminated)
     }
 
-    /// What is wrong, on every level, each kind once.
+    /// What is wrong, on every level, each kind once. Of messages inside only limits count: what writes mail
+    /// writes it in all ways, and the engine reads it, too.
     pub fn all_defects(&self) -> Vec<MultipartDefect> {
         let mut all = self.defects.clone();
-        for nested in self.parts.iter().filter_map(|part| part.nested.as_ref()) {
+        for part in &self.parts {
+            let Some(nested) = &part.nested else { continue };
             for defect in nested.all_defects() {
-                if !all.contains(&defect) {
+                if !all.contains(&defect) && (defect.is_limit() || !part.is_message()) {
                     all.push(defect);
                 }
             }
@@ -201,13 +202,17 @@ impl Multipart {
         all
     }
 
-    /// The parts that hold no parts themselves, on every level, in the order in which they stand. What
-    /// stands before and behind the parts is in none of them; only a scan of the whole body sees it.
+    /// The parts that hold no parts themselves, on every level, in the order in which they stand, and mail
+    /// messages before what they hold: readers save those as files. What stands before and behind the parts is
+    /// in none of them; only a scan of the whole body sees it.
     pub fn leaves(&self) -> Vec<&Part> {
         let mut leaves = Vec::new();
         for part in &self.parts {
             match &part.nested {
-                Some(nested) if !nested.parts.is_empty() => leaves.extend(nested.leaves()),
+                Some(nested) if !nested.parts.is_empty() => {
+                    leaves.extend(Some(part).filter(|part| part.is_message()));
+                    leaves.extend(nested.leaves());
+                }
                 _ => leaves.push(part),
             }
         }
@@ -222,6 +227,24 @@ impl Multipart {
                 Some(nested) if part.body.contains(&position) => nested.covers(position),
                 _ => part.headers.contains(&position) || part.body.contains(&position),
             })
+    }
+}
+
+// === impl MultipartDefect ===
+
+impl MultipartDefect {
+    /// Whether parts were left out because there are too many of them.
+    pub const fn is_limit(self) -> bool {
+        matches!(self, Self::TooManyParts | Self::TooDeep)
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Whether it says that it is a mail message.
+    pub fn is_message(&self) -> bool {
+        self.content_type.as_deref().is_some_and(Multipart::is_message)
     }
 }
 
@@ -245,7 +268,11 @@ fn boundary_of(content_type: &str) -> (Option<String>, bool) {
 
 // === impl Reader ===
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(whole: &'a [u8], region: Range<usize>, boundary: &'a [u8]) -> Self {
+        Self { whole, region, boundary, out: Multipart::default(), crlf: None, doubts: Vec::new() }
+    }
+
     fn read(&mut self, left: &mut Left<'_>) {
         let end = self.region.end;
         let mut delimiters = self.delimiters(left.parts);
@@ -377,10 +404,15 @@ impl Reader<'_> {
         }
         if let Some(content_type) = &part.content_type
             && part.transfer_encoding == TransferEncoding::Identity
-            && Multipart::is_multipart(content_type)
         {
-            let nested = Multipart::read(content_type, self.whole, part.body.clone(), left);
-            part.nested = Some(Box::new(nested));
+            let nested = if Multipart::is_multipart(content_type) {
+                Some(Multipart::read(content_type, self.whole, part.body.clone(), left))
+            } else if Multipart::is_message(content_type) {
+                Some(Multipart::read_message(self.whole, part.body.clone(), left))
+            } else {
+                None
+            };
+            part.nested = nested.map(Box::new);
         }
         part
     }

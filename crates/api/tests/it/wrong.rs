@@ -214,6 +214,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["unknown word \"zip\"", "archives, mail, mailDatabases, packed"],
     ),
     (
+        "policies: [{name: default, ranges: drop}]",
+        "policies[0].ranges: ",
+        &["unknown word \"drop\"", "block, mark, strip"],
+    ),
+    (
         "policies:\n- {name: default, scan: {heuristics: deep}}",
         "policies[0].scan.heuristics: ",
         &["detail, medium, off, shallow"],

@@ -1,6 +1,8 @@
 //! Which views objects have.
 
+use super::forms::SMALL_FIELD;
 use super::*;
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use icapstan_model::{Mode, ScanProfile};
@@ -194,16 +196,20 @@ fn a_form_is_split_whichever_content_type_line_names_it_and_lines_that_differ_ar
     assert_eq!(findings, MALFORMED);
     assert!(sources.contains(&b"the file".to_vec()) && sources.len() == 5, "the views of each: {sources:?}");
 
+    let are_plain = |context: &ScanContext| {
+        let object = Object { content: Content::Memory(Bytes::from_static(body)), len: body.len() as u64 };
+        Views::are_plain(&object, context)
+    };
     let same = several(&[multipart, " Multipart/Form-Data; boundary=B "]);
-    assert!(!Views::are_plain(&same));
+    assert!(!are_plain(&same));
     assert_eq!(views(body, &several(&[multipart, multipart])).1, CLEAN, "lines that agree");
     for lines in [&["text/plain", "text/html"][..], &["", "text/plain"], &[";text/plain"]] {
-        assert!(!Views::are_plain(&several(lines)));
+        assert!(!are_plain(&several(lines)));
         assert_eq!(views(body, &several(lines)), (vec![body.to_vec()], MALFORMED.to_vec()), "{lines:?}");
     }
     for lines in [&[][..], &[""], &["text/plain"], &["text/plain", " TEXT/plain "], &["text/html, text/html"]]
     {
-        assert!(Views::are_plain(&several(lines)), "{lines:?}");
+        assert!(are_plain(&several(lines)), "{lines:?}");
     }
 }
 
@@ -241,4 +247,91 @@ fn what_a_coding_passes_over_is_scanned_as_it_came() {
         [covered(&twice), twice, covered(&named), named, content],
         "readers may undo one coding only"
     );
+}
+
+fn base64(data: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in data.chunks(3) {
+        let bits = group.iter().fold(0usize, |bits, &byte| bits << 8 | usize::from(byte));
+        let bits = bits << (8 * (3 - group.len()));
+        (0..=group.len()).for_each(|index| text.push(char::from(ALPHABET[bits >> (18 - 6 * index) & 63])));
+    }
+    text
+}
+
+/// Of no known type.
+fn noise(len: usize, seed: u8) -> Vec<u8> {
+    let bytes = (0..u32::MAX).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[1] ^ seed);
+    [0xf1, seed, 0x02].into_iter().chain(bytes).take(len).collect()
+}
+
+#[test]
+fn what_stands_encoded_in_a_body_is_scanned_and_so_is_what_stands_in_that() {
+    let text = b"a text that is long enough to be an object of its own, and is one; it has a few more words."
+        .to_vec();
+    let json = format!("{{\"a\": \"{}\"}}", base64(&text)).into_bytes();
+    let twice = format!("<a>{}</a>", base64(&json)).into_bytes();
+    let (sources, findings) = views(&twice, &context("", "text/xml"));
+    assert_eq!((sources, findings), (vec![twice.clone(), json.clone(), text.clone()], CLEAN.to_vec()));
+    let mut flat = context("", "text/xml");
+    flat.profile = Arc::new(ScanProfile { max_depth: 1, ..ScanProfile::default() });
+    let (sources, findings) = views(&twice, &flat);
+    assert_eq!(sources, [twice.clone(), json]);
+    assert_eq!(findings, [Verdict::NonScanned(NonScannedReason::Depth)]);
+
+    let mut file = sealed::create().unwrap();
+    let padding = b"some words of text\n".repeat(120_000);
+    file.write_all(&[&padding[..], &twice].concat()).unwrap();
+    let source = Source::File(Arc::new(file), (padding.len() + twice.len()) as u64);
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let views = Views::of(source, &context("", ""), deadline, Arc::default()).unwrap();
+    let last = views.sources.last().unwrap().read().unwrap();
+    assert_eq!((views.sources.len(), &last[..]), (3, &text[..]), "far behind in a file");
+}
+
+#[test]
+fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
+    let small = [noise(90, 1), noise(90, 2)];
+    let large = noise(4000, 3);
+    let body = format!("\"{}\",\"{}\",\"{}\"", base64(&small[0]), base64(&large), base64(&small[1]));
+    let together = [b"\n".as_slice(), &small[0], b"\n", &small[1], b"\n"].concat();
+    let (sources, findings) = views(body.as_bytes(), &context("", ""));
+    assert_eq!((sources, findings), (vec![body.into_bytes(), large, together], CLEAN.to_vec()));
+}
+
+#[test]
+fn more_pieces_than_the_limit_are_told() {
+    let mut context = context("", "");
+    context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
+    let piece = |n| {
+        base64(
+            format!("text number {n} that is long enough to be an object of its own, and so on.").as_bytes(),
+        )
+    };
+    let body = |count: usize| (0..count).map(|n| format!("\"{}\"\n", piece(n))).collect::<Vec<_>>().concat();
+    assert_eq!(views(body(3).as_bytes(), &context).1, CLEAN);
+    let (sources, findings) = views(body(4).as_bytes(), &context);
+    assert_eq!((sources.len(), findings), (4, vec![Verdict::NonScanned(NonScannedReason::Count)]));
+}
+
+#[test]
+fn mail_is_taken_apart_whatever_its_label_says() {
+    let mail = b"X-Any: b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        the mail=27s text"
+        .to_vec();
+    for label in ["message/rfc822", "Message/Global; x=y", "image/png", ""] {
+        let (sources, findings) = views(&mail, &context("", label));
+        assert_eq!(findings, CLEAN, "{label}");
+        assert!(sources.contains(&b"the mail's text".to_vec()), "{label}");
+    }
+    let inside =
+        [b"--b\r\nContent-Type: message/rfc822\r\n\r\n".as_slice(), &mail, b"\r\n--b--\r\n"].concat();
+    let (sources, findings) = views(&inside, &context("", "multipart/form-data; boundary=b"));
+    assert_eq!(findings, CLEAN);
+    assert!(sources.contains(&mail) && sources.contains(&b"the mail's text".to_vec()));
+    let long = ["X-Long: y\r\n".repeat(9000).into_bytes(), mail.clone()].concat();
+    assert_eq!(views(&long, &context("", "message/rfc822")).1, CLEAN, "mail may have come a long way");
+    let odd = b"Subject x\r\nnothing of this is a field\r\n".to_vec();
+    assert_eq!(views(&odd, &context("", "message/rfc822")).1, CLEAN, "the engine reads mail, too");
 }

@@ -389,3 +389,41 @@ proptest! {
         let _ = parse(&format!("multipart/x; boundary={content_type}"), &body);
     }
 }
+
+#[test]
+fn messages_are_found_in_parts_by_their_label_and_by_their_looks() {
+    let message =
+        b"Subject: x\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nhello\r\n--i--\r\n";
+    let texts = |multipart: &Multipart, whole: &[u8]| -> Vec<String> {
+        let leaves = multipart.leaves();
+        leaves.iter().map(|part| String::from_utf8_lossy(&whole[part.body.clone()]).into_owned()).collect()
+    };
+    let limits = MultipartLimits { max_parts: 9, max_header_bytes: 1000, max_depth: 5 };
+    let read = Multipart::message(message, &limits);
+    assert_eq!((texts(&read, message), read.all_defects()), (vec!["hello".to_owned()], vec![]));
+    assert_eq!(Multipart::by_looks(message, &limits), Some(read));
+    let outer = [b"--b\r\nContent-Type: message/rfc822\r\n\r\n".as_slice(), message, b"\r\n--b--"].concat();
+    let read = Multipart::parse("multipart/mixed; boundary=b", &outer, &limits);
+    assert_eq!(texts(&read, &outer), [String::from_utf8_lossy(message).into_owned(), "hello".to_owned()]);
+    let form = b"--x y\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x y--";
+    assert_eq!(Multipart::by_looks(form, &limits), None, "no boundary has a blank");
+    let form = b"--x\nContent-Disposition: form-data; name=a\n\nb\n--x--";
+    let read = Multipart::by_looks(form, &limits).unwrap();
+    assert_eq!((texts(&read, form), read.all_defects()), (vec!["b".to_owned()], vec![]));
+    for none in
+        [&b"text"[..], b"", b"--", b"--x", b"a: b\r\n\r\nc", b"a: b\ncontent-type: x\nno field here\n\n"]
+    {
+        assert_eq!(Multipart::by_looks(none, &limits), None);
+    }
+}
+
+#[test]
+fn messages_in_messages_keep_the_limits() {
+    let message = "Content-Type: message/rfc822\r\n\r\n".repeat(100);
+    let limits = MultipartLimits { max_parts: 50, max_header_bytes: 1000, max_depth: 5 };
+    let read = Multipart::message(message.as_bytes(), &limits);
+    assert!(read.all_defects().contains(&MultipartDefect::TooDeep));
+    let read = Multipart::message(message.as_bytes(), &MultipartLimits { max_parts: 3, ..limits });
+    assert!(read.all_defects().contains(&MultipartDefect::TooManyParts));
+    assert!(read.leaves().len() <= 3);
+}

@@ -1,0 +1,110 @@
+//! Forms and mail: what is scanned of them.
+
+use super::Builder;
+use crate::sealed::Source;
+use bytes::Bytes;
+use icapstan_model::NonScannedReason;
+use icapstan_unpack::{Multipart, MultipartDefect, Part, TransferEncoding, Transferred, Urlencoded};
+
+/// Plain fields of a form up to this length are scanned together. Shorter than whatever is an object
+/// of its own: signatures of whole objects, EICAR's above all, do not hit in the midst of others.
+pub(super) const SMALL_FIELD: usize = 63;
+/// Names and values of a form without parts. Most are small, and cost nothing.
+const MAX_TEXTS: usize = 20_000;
+/// As many of them as fit.
+const MAX_FIELDS: usize = 64 << 10;
+
+// === impl Builder ===
+
+impl Builder<'_> {
+    /// Whether it matters that readers disagree is for the caller to say.
+    pub(super) fn parts(&mut self, multipart: &Multipart, bytes: &Bytes, must_agree: bool) {
+        for defect in multipart.all_defects() {
+            match defect {
+                _ if !must_agree && !defect.is_limit() => {}
+                MultipartDefect::TooManyParts => self.not_scanned(NonScannedReason::Count),
+                MultipartDefect::TooDeep => self.not_scanned(NonScannedReason::Depth),
+                // The last part counts all the same.
+                MultipartDefect::Unterminated => {}
+                MultipartDefect::NoBoundary
+                | MultipartDefect::BoundaryNotFound
+                | MultipartDefect::LongHeaders
+                | MultipartDefect::Ambiguous => self.malformed(),
+            }
+        }
+        if multipart.parts.is_empty() {
+            self.inside(bytes, 0);
+        }
+        let mut fields = Vec::new();
+        for part in multipart.leaves() {
+            let content = bytes.slice(part.body.clone());
+            if is_small_field(part, &content) {
+                if fields.len() + content.len() > MAX_FIELDS {
+                    self.push(Source::Memory(std::mem::take(&mut fields).into()));
+                }
+                fields.extend_from_slice(&content);
+                fields.push(b'\n');
+                continue;
+            }
+            match part.transfer_encoding {
+                // What it holds is in other parts.
+                TransferEncoding::Identity if part.is_message() && part.nested.is_some() => {}
+                TransferEncoding::Identity => self.inside(&content, 0),
+                TransferEncoding::Base64 => {
+                    self.transferred(icapstan_unpack::base64(&content, &self.budget), must_agree);
+                }
+                TransferEncoding::QuotedPrintable => {
+                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget), must_agree);
+                }
+                TransferEncoding::Unknown => self.not_scanned(NonScannedReason::Unsupported),
+            }
+            // Most web servers take an encoded part as it stands, and nobody who reads mail.
+            if must_agree || part.transfer_encoding == TransferEncoding::Identity {
+                self.push(Source::Memory(content));
+            }
+        }
+        self.push(Source::Memory(fields.into()));
+    }
+
+    /// The names and values, and what stands in them.
+    pub(super) fn form(&mut self, bytes: &Bytes) {
+        let form = Urlencoded::parse(bytes, MAX_TEXTS);
+        let (small, large): (Vec<_>, Vec<_>) =
+            form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
+        let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
+        if form.truncated || large.len() > most {
+            self.not_scanned(NonScannedReason::Count);
+        }
+        for text in large.into_iter().take(most) {
+            let text = Bytes::from(text);
+            self.inside(&text, 0);
+            self.push(Source::Memory(text));
+        }
+        self.push(Source::Memory(small.join(&b'\n').into()));
+    }
+
+    fn transferred(&mut self, transferred: Transferred, must_agree: bool) {
+        if let Some(defect) = transferred.defect {
+            self.defect(defect);
+        }
+        if transferred.odd && must_agree {
+            self.malformed();
+        }
+        let output = Bytes::from(transferred.output);
+        self.push(Source::Memory(output.clone()));
+        self.inside(&output, 0);
+    }
+}
+
+/// A field of a form that a person typed.
+fn is_small_field(part: &Part, content: &[u8]) -> bool {
+    let is_text = part.content_type.as_deref().is_none_or(|value| {
+        value.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("text/plain"))
+    });
+    part.filename.is_none()
+        && is_text
+        && part.transfer_encoding == TransferEncoding::Identity
+        && content.len() <= SMALL_FIELD
+        && std::str::from_utf8(content)
+            .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\r' | '\n')))
+}

@@ -1,0 +1,107 @@
+//! Pieces that stand encoded in a view: what is scanned of them, and how.
+
+use super::{Builder, MAX_PART_HEADER, MULTIPART_LOOKS};
+use crate::sealed::Source;
+use bytes::Bytes;
+use icapstan_model::{FailedReason, NonScannedReason, Verdict};
+use icapstan_unpack::{Defect, Embedded, Multipart, embedded, has_embedded};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Smaller pieces of no known type, pictures among them, are scanned together: pages have hundreds of icons and
+/// keys, and each call of the engine has its price.
+const LARGE: usize = 3 << 10;
+
+/// Files are looked through in pieces of this size...
+const WINDOW: usize = 1 << 20;
+/// ... each of which begins so far before the end of the one before it.
+const OVERLAP: usize = 16 << 10;
+
+// === impl Builder ===
+
+impl Builder<'_> {
+    /// The body, unless there is certainly nothing in it that [`Builder::inside`] would find.
+    pub(super) fn worth_reading(&mut self, body: &Source) -> io::Result<Option<Bytes>> {
+        let Source::File(file, len) = body else { return body.read().map(Some) };
+        if Multipart::by_looks(&body.head(MAX_PART_HEADER)?, &MULTIPART_LOOKS).is_some() {
+            return body.read().map(Some);
+        }
+        let mut window = vec![0; WINDOW];
+        let mut from = 0;
+        while from < *len {
+            if Instant::now() >= self.budget.deadline || self.budget.cancelled.load(Ordering::Relaxed) {
+                self.views.findings.add(Verdict::Failed(FailedReason::Time));
+                return Ok(None);
+            }
+            let most = usize::try_from(*len - from).unwrap_or(WINDOW).min(WINDOW);
+            file.read_exact_at(&mut window[..most], from)?;
+            if has_embedded(&window[..most]) {
+                return body.read().map(Some);
+            }
+            if most < WINDOW {
+                break;
+            }
+            from += (WINDOW - OVERLAP) as u64;
+        }
+        Ok(None)
+    }
+
+    /// Adds what stands encoded in `content`, which is itself inside of `depth` others.
+    pub(super) fn inside(&mut self, content: &Bytes, depth: u32) {
+        if depth >= self.context.profile.max_depth {
+            if has_embedded(content) {
+                self.not_scanned(NonScannedReason::Depth);
+            }
+            return;
+        }
+        let found = embedded(content, &self.budget);
+        if let Some(defect) = found.defect {
+            self.defect(defect);
+        }
+        // Not as the beginning of any format.
+        let mut together = vec![b'\n'];
+        for piece in found.pieces {
+            if !is_object(&piece) {
+                together.extend_from_slice(&piece.bytes);
+                together.push(b'\n');
+                continue;
+            }
+            let bytes = Bytes::from(piece.bytes);
+            if self.is_known(&bytes) {
+                continue;
+            }
+            let Some(left) = self.pieces_left.checked_sub(1) else {
+                self.not_scanned(NonScannedReason::Count);
+                break;
+            };
+            self.pieces_left = left;
+            self.push(Source::Memory(bytes.clone()));
+            self.inside(&bytes, depth + 1);
+            if found.defect == Some(Defect::Deadline) {
+                break;
+            }
+        }
+        if together.len() > 1 {
+            self.push(Source::Memory(together.into()));
+        }
+    }
+
+    /// Whether it is there already: the parts of a mail are found in more than one way.
+    fn is_known(&self, bytes: &Bytes) -> bool {
+        let is_same = |source: &Source| matches!(source, Source::Memory(other) if other == bytes);
+        self.views.sources.iter().any(is_same)
+    }
+}
+
+/// Whether it is scanned by itself.
+fn is_object(piece: &Embedded) -> bool {
+    if piece.bytes.len() >= LARGE {
+        return true;
+    }
+    let media_type = icapstan_sniff::media_type(&piece.bytes);
+    let is_media = ["image/", "font/", "audio/", "video/"].iter().any(|kind| media_type.starts_with(kind));
+    let is_script = media_type == "image/svg+xml";
+    media_type != icapstan_sniff::UNKNOWN && (!is_media || is_script)
+}

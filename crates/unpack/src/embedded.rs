@@ -1,0 +1,317 @@
+//! Content that stands encoded in other content: base64 in JSON, XML, scripts and forms, and `data:` URIs
+//! (RFC 2397).
+//!
+//! Nothing says where it is, so that it is told by its looks: a run of base64 digits that is too long for a
+//! word, or what stands behind `data:` and a comma. Both alphabets of RFC 4648 count, padding may be
+//! missing, lines may end within. Runs of hexadecimal digits alone are taken for those. Before the search the escapes of JSON, scripts and XML are undone, since
+//! writers of JSON escape `/` and `+`, and writers of XML carriage returns.
+//!
+//! What is found may be no encoded content at all: a path, a key, a hash. It is for the caller to tell
+//! by what was decoded.
+
+mod data_uri;
+mod escapes;
+#[cfg(test)]
+mod tests;
+
+use crate::{Budget, Defect};
+use data_uri::DataUris;
+use std::ops::Range;
+
+/// Fewer digits are not looked at. Those of the shortest thing that is known by all of its bytes, EICAR's 68,
+/// are 91; those of a SHA-512, which package lists are full of, 86.
+pub const MIN_DIGITS: usize = 88;
+
+/// The same, of decoded bytes.
+const MIN_BYTES: usize = MIN_DIGITS / 4 * 3;
+
+/// A line goes on in the next one if it has so many digits. Those that programs write have 60 and more,
+/// words of a list fewer.
+const MIN_LINE: usize = 20;
+
+/// How many bytes of input lie between two looks at the clock.
+const CHUNK: usize = 64 * 1024;
+
+/// Digits of both alphabets, and what else a byte may be.
+const DIGITS: [u8; 256] = digits();
+const SPACE: u8 = 64;
+const PAD: u8 = 65;
+const OTHER: u8 = 66;
+
+/// One piece of content, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embedded {
+    /// What was decoded.
+    pub bytes: Vec<u8>,
+    /// It stood in a `data:` URI, so that there is no doubt that it is content.
+    pub labelled: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddedPieces {
+    /// `data:` URIs first, then runs, each in the order in which they stand.
+    pub pieces: Vec<Embedded>,
+    /// Why the search ended before the end of the content: the deadline, or nothing.
+    pub defect: Option<Defect>,
+}
+
+/// Finds runs of digits.
+struct Runs<'a> {
+    text: &'a [u8],
+    /// No digits begin before this and end behind it.
+    at: usize,
+}
+
+/// Whether [`embedded`] may find anything.
+pub fn has_embedded(content: &[u8]) -> bool {
+    escapes::readings(content).any(|text| {
+        is_all_digits(&text)
+            || DataUris::new(&text).next().is_some()
+            || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
+    })
+}
+
+/// Finds and decodes all pieces. Those together are never longer than three times the content.
+pub fn embedded(content: &[u8], budget: &Budget) -> EmbeddedPieces {
+    let mut found = EmbeddedPieces::default();
+    for text in escapes::readings(content) {
+        found.search(&text, budget);
+    }
+    found
+}
+
+/// Decodes what is nothing but digits and white space. `None`: no time is left.
+fn run(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
+    let is_hex = text.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
+    if is_hex { hexadecimal(text, budget) } else { base64(text, budget) }
+}
+
+fn hexadecimal(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
+    let mut output = Vec::with_capacity(text.len() / 2 + 1);
+    let mut high = None;
+    for chunk in text.chunks(CHUNK) {
+        if budget.is_over() {
+            return None;
+        }
+        for value in chunk.iter().filter_map(|byte| char::from(*byte).to_digit(16)) {
+            let value = u8::try_from(value).unwrap_or_default();
+            match high.take() {
+                Some(high) => output.push(high << 4 | value),
+                None => high = Some(value),
+            }
+        }
+    }
+    Some(output)
+}
+
+/// Decodes up to the end of the digits. `None`: no time is left.
+fn base64(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
+    let mut output = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    let (mut group, mut count) = (0u32, 0u8);
+    'end: for chunk in text.chunks(CHUNK) {
+        if budget.is_over() {
+            return None;
+        }
+        for &byte in chunk {
+            match DIGITS[usize::from(byte)] {
+                SPACE => {}
+                PAD | OTHER => break 'end,
+                digit => {
+                    group = (group << 6) | u32::from(digit);
+                    count += 1;
+                    if count == 4 {
+                        let [_, bytes @ ..] = group.to_be_bytes();
+                        output.extend_from_slice(&bytes);
+                        (group, count) = (0, 0);
+                    }
+                }
+            }
+        }
+    }
+    match count {
+        2 => output.extend_from_slice(&(group >> 4).to_be_bytes()[3..]),
+        3 => output.extend_from_slice(&(group >> 2).to_be_bytes()[2..]),
+        _ => {}
+    }
+    Some(output)
+}
+
+/// Whether there is nothing but digits, however they are broken into lines. Words in a line are none.
+fn is_all_digits(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let padding = memchr::memchr(b'=', text).unwrap_or(text.len());
+    let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    text.len() >= MIN_DIGITS
+        && text[..padding].iter().all(|byte| is_digit(*byte) || is_line_end(byte))
+        && text[padding..].iter().all(|byte| *byte == b'=' || is_line_end(byte))
+        && text.iter().filter(|byte| is_digit(**byte)).take(MIN_DIGITS).count() == MIN_DIGITS
+        && !is_monotonous(text)
+}
+
+/// How many digits at the front are none: a line that is drawn, or the name of a hash (Subresource Integrity).
+fn front(run: &[u8]) -> usize {
+    const HASHES: [&[u8]; 3] = [b"sha256-", b"sha384-", b"sha512-"];
+    let hash = HASHES.iter().find(|name| run.starts_with(name)).map_or(0, |name| name.len());
+    if hash > 0 { hash } else { drawn(run.iter()) }
+}
+
+/// How many hyphens there are, if there are several.
+fn drawn<'a>(run: impl Iterator<Item = &'a u8>) -> usize {
+    let hyphens = run.take_while(|byte| **byte == b'-').count();
+    if hyphens > 1 { hyphens } else { 0 }
+}
+
+/// A line that somebody drew.
+fn is_monotonous(run: &[u8]) -> bool {
+    let mut digits = run.iter().filter(|byte| is_digit(**byte));
+    let first = digits.next();
+    digits.all(|byte| Some(byte) == first)
+}
+
+const fn is_digit(byte: u8) -> bool {
+    DIGITS[byte as usize] < SPACE
+}
+
+const fn digits() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [OTHER; 256];
+    let mut value = 0u8;
+    while value < 64 {
+        table[alphabet[value as usize] as usize] = value;
+        value += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table[b' ' as usize] = SPACE;
+    table[b'\t' as usize] = SPACE;
+    table[b'\r' as usize] = SPACE;
+    table[b'\n' as usize] = SPACE;
+    table[0x0c] = SPACE;
+    table[b'=' as usize] = PAD;
+    table
+}
+
+// === impl EmbeddedPieces ===
+
+impl EmbeddedPieces {
+    fn search(&mut self, text: &[u8], budget: &Budget) {
+        if is_all_digits(text) {
+            self.add(run(text, budget), false);
+            return;
+        }
+        let mut taken: Vec<Range<usize>> = Vec::new();
+        for uri in DataUris::new(text) {
+            let plain = data_uri::percent_decoded(&text[uri.payload.clone()]);
+            let decoded = if uri.base64 { base64(&plain, budget) } else { Some(plain.into_owned()) };
+            self.add(decoded, true);
+            taken.push(uri.payload);
+            if self.is_over(budget) {
+                return;
+            }
+        }
+        let mut taken = taken.into_iter().peekable();
+        for place in (Runs { text, at: 0 }) {
+            while taken.next_if(|payload| payload.end <= place.start).is_some() {}
+            let is_taken = taken.peek().is_some_and(|payload| payload.contains(&place.start));
+            if is_taken || is_monotonous(&text[place.clone()]) {
+                continue;
+            }
+            self.add(run(&text[place], budget), false);
+            if self.is_over(budget) {
+                return;
+            }
+        }
+    }
+
+    fn is_over(&mut self, budget: &Budget) -> bool {
+        if budget.is_over() {
+            self.defect = Some(Defect::Deadline);
+        }
+        self.defect.is_some()
+    }
+
+    fn add(&mut self, decoded: Option<Vec<u8>>, labelled: bool) {
+        match decoded {
+            None => self.defect = Some(Defect::Deadline),
+            Some(bytes) if bytes.len() < MIN_BYTES => {}
+            Some(bytes) => self.pieces.push(Embedded { bytes, labelled }),
+        }
+    }
+}
+
+// === impl Runs ===
+
+impl Runs<'_> {
+    /// Where the next digits begin that are so many that they may go on in another line. No other ones
+    /// begin a run, and few bytes have to be looked at to find these.
+    fn line_start(&mut self) -> Option<usize> {
+        loop {
+            // Whatever of that length begins before this place reaches it.
+            let probe = self.at + MIN_LINE - 1;
+            if !is_digit(*self.text.get(probe)?) {
+                self.at = probe + 1;
+                continue;
+            }
+            let front = self.text[self.at..probe].iter().rev().take_while(|byte| is_digit(**byte)).count();
+            let start = probe - front;
+            let end = self.line_end(probe);
+            if end - start >= MIN_LINE {
+                return Some(start);
+            }
+            self.at = end;
+        }
+    }
+
+    /// Where the digits from `at` on end.
+    fn line_end(&self, at: usize) -> usize {
+        let digits = self.text[at..].iter().take_while(|byte| is_digit(**byte));
+        at + digits.count()
+    }
+
+    /// Where the next line begins, if the line that ends at `end` goes on there.
+    fn next_line(&self, end: usize) -> Option<usize> {
+        let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
+        let rest = &self.text[end..];
+        let trailing = rest.iter().take_while(blank).count();
+        let rest = &rest[trailing..];
+        let line_end = match rest {
+            [b'\r', b'\r', b'\n', ..] => 3,
+            [b'\r', b'\n', ..] => 2,
+            [b'\r' | b'\n', ..] => 1,
+            _ => return None,
+        };
+        let rest = &rest[line_end..];
+        let indent = rest.iter().take_while(blank).count();
+        let rest = &rest[indent..];
+        // A boundary, or the end of an armour.
+        let goes_on = rest.first().is_some_and(|byte| is_digit(*byte)) && !rest.starts_with(b"--");
+        goes_on.then_some(end + trailing + line_end + indent)
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        loop {
+            let start = self.line_start()?;
+            let mut end = self.line_end(start);
+            let (mut line, mut digits) = (end - start, end - start);
+            while line >= MIN_LINE
+                && let Some(next) = self.next_line(end)
+            {
+                end = self.line_end(next);
+                line = end - next;
+                digits += line;
+            }
+            self.at = end;
+            let run = &self.text[start..end];
+            let front = front(run);
+            let behind = drawn(run.iter().rev());
+            if digits >= MIN_DIGITS + front + behind {
+                return Some(start + front..end - behind);
+            }
+        }
+    }
+}

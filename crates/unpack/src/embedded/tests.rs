@@ -1,0 +1,191 @@
+//! What is found inside of other content, and what is not.
+
+use super::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn budget() -> Budget {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    Budget { max_output: 1 << 30, max_ratio: 1, deadline, max_codings: 0, cancelled: Arc::default() }
+}
+
+/// Longer than EICAR, and no multiple of three.
+fn payload() -> Vec<u8> {
+    (0..70u8).map(|byte| byte.wrapping_mul(37)).collect()
+}
+
+fn encode(data: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in data.chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, &byte| (bits << 8) | u32::from(byte));
+        let bits = bits << (8 * (3 - group.len()));
+        for index in 0..4 {
+            let digit = (bits >> (18 - 6 * index)) & 63;
+            out.push(if index > group.len() { '=' } else { char::from(alphabet[digit as usize]) });
+        }
+    }
+    out
+}
+
+fn hex(data: &[u8]) -> String {
+    data.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+fn lines(text: &str, width: usize, end: &str) -> String {
+    let lines: Vec<_> = text.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line)).collect();
+    lines.join(end)
+}
+
+fn found(content: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
+    let content = content.as_ref();
+    let pieces = embedded(content, &budget());
+    assert_eq!(pieces.defect, None);
+    assert!(has_embedded(content) || pieces.pieces.is_empty());
+    pieces.pieces.into_iter().map(|piece| piece.bytes).collect()
+}
+
+#[test]
+fn base64_is_found_wherever_programs_write_it() {
+    let (payload, text) = (payload(), encode(&payload()));
+    let escaped = |from: &str, to: &str| text.replace(from, to);
+    let url_safe = text.replace('+', "-").replace('/', "_").replace('=', "");
+    for content in [
+        text.clone(),
+        format!("{{\"file\": \"{text}\"}}"),
+        format!("{{\"file\":\"{}\"}}", escaped("/", "\\/")),
+        format!("{{\"file\":\"{}\"}}", escaped("+", "\\u002b").replace('=', "\\u003D")),
+        format!("{{\"file\":\"{}\"}}", lines(&text, 60, "\\n")),
+        format!("{{\"file\":\"{}\"}}", lines(&text, 76, "\\r\\n")),
+        format!("{{\"json\":\"{{\\\"file\\\":\\\"{}\\\"}}\"}}", escaped("/", "\\\\\\/")),
+        format!("<file>{text}</file>"),
+        format!("<file>\n    {}\n  </file>", lines(&text, 64, "\n    ")),
+        format!("<file>{}</file>", lines(&text, 76, "&#xD;\n")),
+        format!("<file>{}</file>", escaped("+", "&#43;")),
+        format!("var file = '{url_safe}';"),
+        format!("atob(`{text}`)"),
+        format!("name=file&data={text}"),
+        format!("data={text}"),
+        lines(&text, 76, "\r\n") + "\r\n",
+        // Nothing else is there, so that lines may be of any length.
+        lines(&text, 3, "\n"),
+        format!("-----BEGIN THING-----\n{}\n-----END THING-----\n", lines(&text, 64, "\n")),
+    ] {
+        assert_eq!(found(&content), std::slice::from_ref(&payload), "{content}");
+    }
+}
+
+#[test]
+fn utf16_is_read_as_what_it_says() {
+    let content = format!("<a>{}</a>", encode(&payload()));
+    for mark in [&[][..], &[0xfeff]] {
+        let units = mark.iter().copied().chain(content.encode_utf16());
+        let (little, big): (Vec<_>, Vec<_>) =
+            units.map(|unit| (unit.to_le_bytes(), unit.to_be_bytes())).unzip();
+        assert_eq!(found(little.concat()), [payload()]);
+        assert_eq!(found(big.concat()), [payload()]);
+    }
+}
+
+#[test]
+fn data_uris_are_found_in_base64_and_as_text() {
+    let (payload, text) = (payload(), encode(&payload()));
+    let percent = payload.iter().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+    for content in [
+        format!("data:image/png;base64,{text}"),
+        format!("<img src=\"data:image/png;base64,{text}\">"),
+        format!("<img src=DATA:image/png;charset=x;BASE64,{text}>"),
+        format!("url(data:font/woff2;base64,{text})"),
+        format!("<img src='data:;base64,{}'>", lines(&text, 10, "\n ")),
+        format!("\"data:a/b;base64,{}\"", text.replace('+', "%2B").replace('/', "%2f")),
+        format!("data:,{percent}"),
+        format!("href=\"data:text/html;charset=utf-8,{percent}\""),
+        // Unclosed, and one behind it.
+        format!("\"data:a/b, x url(data:a/b;base64,{text}"),
+    ] {
+        assert!(found(&content).contains(&payload), "{content}");
+    }
+    let labelled = embedded(format!("(data:a/b;base64,{text})").as_bytes(), &budget());
+    assert_eq!(labelled.pieces, [Embedded { bytes: payload, labelled: true }], "and not once more");
+}
+
+#[test]
+fn hexadecimal_digits_are_those_of_bytes() {
+    let payload = payload();
+    for text in [hex(&payload), hex(&payload).to_uppercase(), lines(&hex(&payload), 64, "\n")] {
+        assert_eq!(found(format!("\"{text}\"")), std::slice::from_ref(&payload));
+    }
+}
+
+#[test]
+fn words_hashes_and_lines_are_nothing() {
+    let sha512 = encode(&[0x5a; 64]);
+    for content in [
+        "It is a long established fact that a reader will be distracted by the readable content.".repeat(9),
+        "/usr/share/doc/something/with/a/long/name.d/and.a.file".repeat(9),
+        format!("\"integrity\": \"sha512-{sha512}\","),
+        format!("{}  a file\n", hex(&[0xa5; 64])).repeat(9),
+        "-".repeat(200),
+        format!("/{}/\n", "*".repeat(200)),
+        "=".repeat(500),
+        "////////////////////////////////////////".repeat(9),
+        "data: no comma, and no type; data:{a,b} 'data:x'".repeat(9),
+        "word\n".repeat(300) + "!",
+    ] {
+        assert_eq!(found(&content), Vec::<Vec<u8>>::new(), "{content}");
+    }
+    assert!(!has_embedded(b"") && !has_embedded(&[0xff; 500]));
+}
+
+#[test]
+fn the_deadline_ends_the_search() {
+    let content = format!("\"{0}\",\"{0}\"", encode(&payload()));
+    let over = embedded(content.as_bytes(), &Budget { deadline: Instant::now(), ..budget() });
+    assert_eq!((over.pieces.len(), over.defect), (0, Some(Defect::Deadline)));
+}
+
+#[test]
+fn hostile_repetition_takes_linear_time() {
+    for unit in
+        ["(data:a/b,", "'data:a/b,", "data:", "\\", "&#", "&#x", "A=", "AAAAAAAAAAAAAAAAAAAAA\n", "%", "--A"]
+    {
+        let content = unit.repeat((4 << 20) / unit.len());
+        let begun = Instant::now();
+        let pieces = embedded(content.as_bytes(), &budget());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{unit:?}: {:?}", begun.elapsed());
+        let total: usize = pieces.pieces.iter().map(|piece| piece.bytes.len()).sum();
+        assert!(total <= 3 * content.len(), "{unit:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_encoded_is_found(
+        data in proptest::collection::vec(any::<u8>(), MIN_BYTES..400),
+        width in MIN_LINE..100usize,
+    ) {
+        prop_assume!(data.iter().any(|byte| *byte != data[0]));
+        for content in [format!("<a>{}</a>", encode(&data)), format!("\"{}\"", lines(&encode(&data), width, "\n"))] {
+            // What looks like hexadecimal digits is taken for those.
+            prop_assert!(found(&content).contains(&data), "{}", content);
+        }
+        let escaped = encode(&data).bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
+        let escaped = format!("\"{escaped}\"");
+        prop_assert!(found(escaped).contains(&data));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let pieces = embedded(&data, &budget());
+        prop_assert!(pieces.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>() <= 3 * data.len());
+        prop_assert!(pieces.pieces.is_empty() || has_embedded(&data));
+    }
+
+    #[test]
+    fn no_text_of_such_marks_makes_it_panic(text in "([dD]ata:|;base64|,|[A-Za-z0-9+/=]{10,40}|\\\\u00|\\\\|&#x?|%|\n|[\"'()<> -]){0,80}") {
+        let pieces = embedded(text.as_bytes(), &budget());
+        prop_assert!(pieces.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>() <= 3 * text.len());
+        prop_assert!(pieces.pieces.is_empty() || has_embedded(text.as_bytes()));
+    }
+}

@@ -1,0 +1,100 @@
+//! Content that stands encoded in other content.
+
+use super::build::{base32, base64, each, percent, utf16, wrapped, zip};
+use super::rows::{Row, download, upload};
+use icapstan_testkit::{clean_text, eicar, gzip, hex};
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const HTML: &str = "text/html";
+
+fn json(text: &str) -> String {
+    format!("{{\"name\": \"a.com\", \"content\": \"{text}\", \"size\": 68}}")
+}
+
+fn escaped(text: &str) -> String {
+    each(text.as_bytes(), |byte| format!("\\u{byte:04x}"))
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    let bad = base64(&eicar());
+    let in_json = json(&bad.replace('/', "\\/"));
+    let url_safe = bad.replace('+', "-").replace('/', "_").replace('=', "");
+    let halves = bad.split_at(40);
+    vec![
+        upload("JSON: base64", JSON, json(&bad)),
+        upload("JSON: base64, chunks of nine bytes", JSON, json(&bad)).chunks_of(9),
+        upload("JSON: base64, slashes escaped", JSON, json(&bad.replace('/', "\\/"))),
+        upload("JSON: base64, plus and equals escaped", JSON, {
+            json(&bad.replace('+', "\\u002B").replace('=', "\\u003d"))
+        }),
+        upload("JSON: base64, all of it escaped", JSON, json(&escaped(&bad))),
+        upload("JSON: base64 for URLs, without padding", JSON, json(&url_safe)),
+        upload("JSON: base64 in lines", JSON, json(&wrapped(&bad, 60, "\\n"))),
+        upload("JSON: base64 in JSON in a string", JSON, format!("{{\"a\": {in_json:?}}}")),
+        upload("JSON: base64 of gzip", JSON, json(&base64(&gzip(&eicar())))),
+        upload("JSON: base64 of zip", JSON, json(&base64(&zip(&eicar())))),
+        upload("JSON: base64 of base64", JSON, json(&base64(bad.as_bytes()))),
+        upload("JSON: base64 of JSON with base64", JSON, json(&base64(in_json.as_bytes()))),
+        upload("JSON: data: URI", JSON, json(&format!("data:application/x-foo;base64,{bad}"))),
+        upload("JSON: hexadecimal digits", JSON, json(&hex(&eicar()))),
+        upload("JSON behind 2 MB of text", JSON, [clean_text(2 << 20), json(&bad).into_bytes()].concat()),
+        download("JSON in gzip", gzip(json(&bad).as_bytes())).coding("gzip"),
+        upload("XML: base64", "text/xml", format!("<?xml version=\"1.0\"?><a><b>{bad}</b></a>")),
+        upload("XML: base64 in indented lines", "text/xml", {
+            format!("<a>\n  <b>\n    {}\n  </b>\n</a>", wrapped(&bad, 64, "\n    "))
+        }),
+        upload(
+            "XML: base64 in lines of Java's",
+            "text/xml",
+            format!("<a>{}</a>", wrapped(&bad, 76, "&#xD;\n")),
+        ),
+        upload("XML: base64 as CDATA", "text/xml", format!("<a><![CDATA[{bad}]]></a>")),
+        upload("form field: base64", FORM, format!("a=b&file={}&c=d", percent(bad.as_bytes()))),
+        upload("form field: base64 as it stands", FORM, format!("a=b&file={bad}&c=d")),
+        upload("form field: data: URI", FORM, {
+            format!("file={}", percent(format!("data:image/png;base64,{bad}").as_bytes()))
+        }),
+        upload("form field: the content", FORM, format!("a=b&file={}", percent(&eicar()))),
+        download("HTML: data: URI of a picture", format!("<img src=\"data:image/png;base64,{bad}\">"))
+            .content_type(HTML),
+        download("HTML: data: URI of a link, in percent codes", {
+            format!("<a download=a.com href='data:application/x-foo,{}'>x</a>", percent(&eicar()))
+        })
+        .content_type(HTML),
+        download("HTML: data: URI without quotes", format!("<a href=data:;base64,{bad}>x</a>"))
+            .content_type(HTML),
+        download("style: data: URI", format!("a {{ background: url(data:image/gif;base64,{bad}) }}"))
+            .content_type("text/css"),
+        download("script: base64", format!("var a = atob('{bad}');")).content_type("text/javascript"),
+        download("script: base64 with x escapes", {
+            let escaped = each(bad.as_bytes(), |byte| format!("\\x{byte:02x}"));
+            format!("var a = atob(\"{escaped}\");")
+        }),
+        download("base64", bad.clone()),
+        download("base64 in lines", wrapped(&bad, 76, "\r\n") + "\r\n"),
+        download("base64 in lines of four", wrapped(&bad, 4, "\n")),
+        download("hexadecimal digits in lines", wrapped(&hex(&eicar()), 32, "\n")),
+        download("data: URI", format!("data:application/octet-stream;base64,{bad}")),
+        download(
+            "armour",
+            format!("-----BEGIN THING-----\n\n{}\n-----END THING-----\n", wrapped(&bad, 64, "\n")),
+        ),
+        download("script: base64 in two strings with a plus between", {
+            format!("var a = atob('{}' + '{}');", halves.0, halves.1)
+        })
+        .clean(),
+        upload("JSON: the content itself as a string", JSON, {
+            json(&String::from_utf8(eicar()).expect("text").replace('\\', "\\\\"))
+        })
+        .clean(),
+        upload("XML in UTF-16: base64", "text/xml", utf16(&format!("<a>{bad}</a>"))),
+        upload("JSON: base32", JSON, json(&base32(&eicar()))).clean(),
+        download("gzip without a label: JSON with base64", gzip(json(&bad).as_bytes())).clean(),
+        upload(
+            "zip: a file of JSON with base64, not compressed",
+            "application/zip",
+            zip(json(&bad).as_bytes()),
+        ),
+    ]
+}
