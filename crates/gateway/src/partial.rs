@@ -108,10 +108,11 @@ impl<'t> Partial<'t> {
                     return Ok(None);
                 }
                 Some(_) => trickle.is_harmless = true,
-                // Perhaps when there is more of it.
-                None if store.len() < ENCODED as u64 => return Ok(None),
                 None => {
-                    self.trickle = None;
+                    // Before that, more of it may tell.
+                    if store.len() >= ENCODED as u64 {
+                        self.trickle = None;
+                    }
                     return Ok(None);
                 }
             }

@@ -9,7 +9,7 @@ pub(crate) use basic::{Checked, Credentials, Proven};
 pub(crate) use gate::Gate;
 pub use users::{Users, UsersError};
 
-use crate::entrance::is_in;
+use crate::network::is_in;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use std::net::IpAddr;

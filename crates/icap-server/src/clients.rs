@@ -11,10 +11,11 @@
 //! budget of requests is not full again: who reconnects finds it as it was. If there are more of
 //! those, the one that is nearest to a full budget is forgotten.
 
+use crate::network::{is_in, subscriber};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
@@ -82,14 +83,6 @@ const fn reserve(sessions: u32) -> u32 {
     sessions / 8 + 8
 }
 
-/// Who a client is, as far as its address tells.
-fn identity(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 // === impl Clients ===
 
 impl Clients {
@@ -108,11 +101,10 @@ impl Clients {
 
     /// A new connection from `address`; nothing if that has no limits.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Option<Guest>, TooMany> {
-        let canonical = address.to_canonical();
-        if self.limits.exempt.iter().any(|network| network.contains(&canonical)) {
+        if is_in(&self.limits.exempt, address) {
             return Ok(None);
         }
-        let address = identity(canonical);
+        let address = subscriber(address);
         let now = self.nanos(Instant::now());
         let mut table = self.table.lock();
         table.forget_rested(now);
@@ -303,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_client_is_an_ipv4_address_or_an_ipv6_network_of_64_bits() {
-        let of = |text: &str| identity(text.parse().unwrap()).to_string();
+        let of = |text: &str| subscriber(text.parse().unwrap()).to_string();
         assert_eq!(of("192.0.2.7"), "192.0.2.7");
         assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");

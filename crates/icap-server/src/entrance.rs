@@ -19,7 +19,7 @@ use crate::session::Session;
 use crate::{Caller, Io, Service};
 use icapstan_tls::Acceptor;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -120,12 +120,6 @@ async fn enter<S: Service, I: Io>(
         return Session::new(shared, io, caller, room, guest).turn_away().await;
     }
     Session::new(shared, io, caller, room, guest).run().await;
-}
-
-/// Whether an address is in one of the networks, in whichever form it is written.
-pub(crate) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    networks.iter().any(|network| network.contains(&address))
 }
 
 /// Sends what fits, and reads what the peer has sent meanwhile: a close with unread bytes would destroy what

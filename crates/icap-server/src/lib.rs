@@ -35,6 +35,7 @@ mod exchange;
 mod idle;
 mod io;
 mod metrics;
+mod network;
 mod rarely;
 mod refusal;
 mod server;

@@ -1,8 +1,9 @@
 //! Bounds on the work for passwords that may be wrong.
 
+use crate::network::subscriber;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -52,7 +53,7 @@ const MAX_ADDRESSES: usize = 4096;
 impl Gate {
     /// Waits for its turn. Counts as a failure until [`Pass::give_back`].
     pub(super) async fn enter(&self, address: IpAddr) -> Entry {
-        let address = network(address);
+        let address = subscriber(address);
         if !self.take(address) {
             return Entry::TooManyFailures;
         }
@@ -103,14 +104,6 @@ impl Default for Gate {
 fn put_back(failures: &Mutex<HashMap<IpAddr, Failures>>, address: IpAddr) {
     if let Some(entry) = failures.lock().get_mut(&address) {
         entry.left = (entry.left + 1).min(BURST);
-    }
-}
-
-/// Whoever has one address of version 6 has all of its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

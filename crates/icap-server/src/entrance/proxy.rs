@@ -1,6 +1,7 @@
 //! The PROXY header in front of a connection.
 
-use super::{Header, is_in};
+use super::Header;
+use crate::network::is_in;
 use crate::server::Shared;
 use icapstan_icap_proto::{ProxyError, ProxyHeader, ProxyStep};
 use ipnet::IpNet;
