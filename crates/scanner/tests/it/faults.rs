@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const EICAR: &str = "Eicar-Test-Signature.UNOFFICIAL";
@@ -217,11 +217,12 @@ async fn in_folders_that_cannot_be_written_nothing_is_clean_until_they_can_be_ag
 async fn an_ancestor_killed_again_and_again_under_load_changes_no_verdict() {
     let bench = Arc::new(Bench::start(|_| {}).await);
     let over = Arc::new(AtomicBool::new(false));
+    let right = Arc::new(AtomicU64::new(0));
     let clients: Vec<_> = (0..4_u64)
         .map(|client| {
-            let (bench, over) = (bench.clone(), over.clone());
+            let (bench, over, right) = (bench.clone(), over.clone(), right.clone());
             tokio::spawn(async move {
-                let (mut right, mut failed, mut round) = (0_u64, 0_u64, client << 32);
+                let (mut failed, mut round) = (0_u64, client << 32);
                 while !over.load(Ordering::Relaxed) {
                     round += 1;
                     let is_bad = round.is_multiple_of(2);
@@ -230,13 +231,16 @@ async fn an_ancestor_killed_again_and_again_under_load_changes_no_verdict() {
                     let object = if is_bad { [eicar(), tail].concat() } else { tail };
                     let found = bench.scan(&object).await;
                     match found.strongest() {
+                        Verdict::Failed(_) => {
+                            failed += 1;
+                            continue;
+                        }
                         Verdict::Clean => assert!(!is_bad),
-                        Verdict::Failed(_) => failed += 1,
                         _ => assert!(is_bad && names(&found) == [EICAR], "{found:?}"),
                     }
-                    right += u64::from(!matches!(found.strongest(), Verdict::Failed(_)));
+                    right.fetch_add(1, Ordering::Relaxed);
                 }
-                (right, failed)
+                failed
             })
         })
         .collect();
@@ -251,17 +255,17 @@ async fn an_ancestor_killed_again_and_again_under_load_changes_no_verdict() {
                 && bench.scanner.readiness() == Readiness::Ready
         })
         .await;
+        // Scans go on with the new workers before the next kill, however slow this machine is.
+        let before = right.load(Ordering::Relaxed);
+        until("right verdicts of the new workers", || right.load(Ordering::Relaxed) >= before + 30).await;
         println!("round {round}");
     }
     over.store(true, Ordering::Relaxed);
-    let (mut right, mut failed) = (0, 0);
+    let mut failed = 0;
     for client in clients {
-        let (its_right, its_failed) = client.await.unwrap();
-        right += its_right;
-        failed += its_failed;
+        failed += client.await.unwrap();
     }
-    println!("{right} right verdicts, {failed} failures");
-    assert!(right > 100);
+    println!("{} right verdicts, {failed} failures", right.load(Ordering::Relaxed));
     assert_eq!(names(&bench.scan(&eicar()).await), [EICAR]);
     Arc::into_inner(bench).unwrap().end().await;
 }
