@@ -42,6 +42,11 @@ impl<'a> Table<'a> {
         self.records.len()
     }
 
+    /// Whether the index ends where the records do, as it is written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.index.last().is_some_and(|end| u32::from_le_bytes(*end) as usize == self.records.len())
+    }
+
     /// The lists that have this digest.
     pub(crate) fn find(&self, digest: Digest) -> ListIds<'a> {
         let bucket = bucket(digest, self.bits);
