@@ -18,7 +18,7 @@ mod verdict_cache;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
-    Sizing, Timeouts, UrlListKind, UrlLists, duration::format_duration, load::printable,
+    Sizing, SyslogPeer, Timeouts, UrlListKind, UrlLists, duration::format_duration, load::printable,
 };
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -311,6 +311,14 @@ impl ScannerSettings {
         }
         here.within("memory", self.memory, ByteSize::mib(64), ByteSize::gib(1024));
         here.within("nice", self.nice, 0, 19);
+        if let Some(clamd) = &self.clamd
+            && !clamd.is_local()
+            && SyslogPeer::parse(&clamd.address).is_none()
+        {
+            let message =
+                "is neither the absolute path of a Unix socket nor a name or IP address with a port";
+            here.report("clamd.address", message);
+        }
     }
 }
 

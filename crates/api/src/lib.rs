@@ -24,6 +24,7 @@ mod address;
 mod blocked_urls;
 mod case;
 mod check;
+mod clamd;
 mod config;
 mod detection_headers;
 mod duration;
@@ -61,6 +62,7 @@ mod verdict_cache;
 mod when;
 
 pub use blocked_urls::BlockedUrls;
+pub use clamd::ClamdSettings;
 pub use config::Config;
 pub use detection_headers::DetectionHeaders;
 pub use duration::{DurationError, format_duration, parse_duration};

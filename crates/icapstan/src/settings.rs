@@ -1,7 +1,7 @@
 //! Flags over file over defaults.
 
 use crate::cli::Standalone;
-use icapstan_api::{AdvertisedSessions, Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_api::{AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, Sizing};
 use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{
@@ -14,8 +14,8 @@ use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
-    HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, Scanner, ScannerConfig,
-    SignatureSource,
+    ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
+    Scanner, ScannerConfig, SignatureSource,
 };
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -321,6 +321,11 @@ impl Settings {
         }
     }
 
+    /// Whether a clamd scans instead of worker processes.
+    pub(crate) fn uses_clamd(&self) -> bool {
+        self.config.scanner.clamd.is_some()
+    }
+
     pub(crate) fn scanner(&self, worker: PathBuf, hash_lists: HashLists) -> ScannerConfig {
         let scanner = &self.config.scanner;
         ScannerConfig {
@@ -330,10 +335,18 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            clamd: scanner.clamd.as_ref().map(clamd),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }
+}
+
+fn clamd(settings: &ClamdSettings) -> ClamdConfig {
+    let address = settings.address.clone();
+    let address =
+        if settings.is_local() { ClamdAddress::Unix(address.into()) } else { ClamdAddress::Tcp(address) };
+    ClamdConfig { address, stream: settings.stream }
 }
 
 /// Threads that serve connections: the CPUs that this process may use.

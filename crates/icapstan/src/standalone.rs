@@ -11,7 +11,7 @@ use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail};
 use icapstan_cache::{CacheMetrics, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 use prometheus::Registry;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -196,11 +197,14 @@ async fn serve(
     let mut server =
         Server::new(settings.server(&memory, access.clone()), ServerMetrics::register(registry)?);
     let bound = Bound::bind(settings, &mut server, certificates.as_ref().map(Certificates::acceptor))?;
-    let worker = find_worker().ok_or_else(|| {
-        anyhow!(
+    let worker = match find_worker() {
+        Some(worker) => worker,
+        // Nobody will start it.
+        None if settings.uses_clamd() => PathBuf::new(),
+        None => bail!(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
-        )
-    })?;
+        ),
+    };
     let url_lists = UrlLists::default();
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{env, fs, io};
 use thiserror::Error;
 
+use crate::clamd::ClamdConfig;
 use crate::folder;
 use crate::hash_lists::HashLists;
 
@@ -28,6 +29,8 @@ pub struct ScannerConfig {
     pub queue_length: usize,
     /// Where signatures come from.
     pub signatures: SignatureSource,
+    /// A clamd that scans, in place of worker processes. Signatures are its own then.
+    pub clamd: Option<ClamdConfig>,
     /// What digests are looked up in before an engine is asked.
     pub hash_lists: HashLists,
     /// Where the workers' temporary files go. `None`: a folder in `/dev/shm` if that is a tmpfs with
@@ -85,6 +88,9 @@ pub enum StartError {
         /// What is wrong with it.
         error: io::Error,
     },
+    /// The objects that a clamd has to prove itself with cannot be made.
+    #[error("the samples of the self-test cannot be made: {0}")]
+    Samples(io::Error),
     /// A setting that cannot be honoured.
     #[error("{0}")]
     Setting(&'static str),
@@ -109,6 +115,7 @@ impl ScannerConfig {
             in_flight: 2 * workers,
             queue_length: 20_000,
             signatures,
+            clamd: None,
             hash_lists: HashLists::default(),
             temp_dir: None,
             worker_memory: 512 << 20,
@@ -130,10 +137,12 @@ impl ScannerConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), StartError> {
-        let worker_error = |error| StartError::Worker { path: self.worker.clone(), error };
-        let metadata = fs::metadata(&self.worker).map_err(worker_error)?;
-        if !is_executable(&metadata) {
-            return Err(worker_error(io::Error::from(io::ErrorKind::PermissionDenied)));
+        if self.clamd.is_none() {
+            let worker_error = |error| StartError::Worker { path: self.worker.clone(), error };
+            let metadata = fs::metadata(&self.worker).map_err(worker_error)?;
+            if !is_executable(&metadata) {
+                return Err(worker_error(io::Error::from(io::ErrorKind::PermissionDenied)));
+            }
         }
         let broken = [
             (self.workers == 0, "at least one worker is needed"),

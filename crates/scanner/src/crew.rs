@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::canary::ProofError;
 use crate::config::ScannerConfig;
+use crate::engine::Engine as _;
 use crate::loader::Wishes;
 use crate::metrics::{Death, Metrics};
 use crate::pool::Pool;

@@ -15,8 +15,8 @@ use icapstan_model::{Epoch, GenerationId};
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
 
-use crate::loader::Published;
-use crate::pool::Held;
+use crate::engine::Held;
+use crate::published::Published;
 
 /// The lists that objects are looked up in now. Others take their place while scans go on: each epoch has
 /// those that it began with, and other lists are another epoch.
@@ -90,7 +90,7 @@ impl HashLists {
 impl State {
     /// An epoch of these workers and the lists in use. Its generation is told by both.
     fn epoch(&mut self, held: Arc<Held>) -> Arc<Epoch> {
-        let mut signatures = held.0.signatures.clone();
+        let mut signatures = held.0.signatures().clone();
         signatures.id = together(signatures.id, &self.lists);
         let lists = self.lent.lend(&self.lists);
         Arc::new(Epoch::new(signatures, Some(Arc::new(Served { held, lists }))))

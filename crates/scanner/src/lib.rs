@@ -58,10 +58,13 @@
 //! # }
 //! ```
 
+mod archive;
 mod builtin;
 mod canary;
+mod clamd;
 mod config;
 mod crew;
+mod engine;
 mod folder;
 mod hash_lists;
 mod judge;
@@ -70,6 +73,8 @@ mod loader;
 mod metrics;
 mod packet;
 mod pool;
+mod processes;
+mod published;
 mod queue;
 mod scan;
 mod scanner;
@@ -80,6 +85,7 @@ mod worker;
 mod worker_log;
 mod zygote;
 
+pub use clamd::{ClamdAddress, ClamdConfig};
 pub use config::{ScannerConfig, SignatureSource, StartError, find_worker};
 pub use hash_lists::{
     BuiltHashLists, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,

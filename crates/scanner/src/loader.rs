@@ -8,24 +8,24 @@
 //!                  any failure: the old generation stays, until the folder changes again
 //! ```
 
-use arc_swap::ArcSwapOption;
-use icapstan_model::{Epoch, GenerationId, SignatureSet};
+use icapstan_model::{GenerationId, SignatureSet};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use tokio::sync::watch;
 
 use crate::canary::Canary;
 use crate::config::SignatureSource;
 use crate::crew::{self, Crew, HireError, Job};
+use crate::engine::{Engine as _, Held};
 use crate::folder::{self, Snapshot};
-use crate::hash_lists::Served;
 use crate::metrics::ReloadResult;
-use crate::pool::{Held, Pool};
+use crate::pool::Pool;
+use crate::published::Published;
 use crate::zygote::{Start, Zygote, ZygoteError};
 use crate::{builtin, temp};
 
@@ -41,15 +41,6 @@ const LARGEST_RETRY: Duration = Duration::from_secs(10);
 /// Signatures in use whose workers have all been missing for this time are loaded again. Most are
 /// replaced within milliseconds.
 const UNSERVED_GRACE: Duration = Duration::from_secs(1);
-
-/// What is in use, for everybody to read.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) current: ArcSwapOption<Epoch>,
-    pub(crate) epochs: watch::Sender<Option<Arc<Epoch>>>,
-    /// Why there are no signatures in use.
-    pub(crate) missing: Mutex<String>,
-}
 
 /// What the thread is asked to do.
 #[derive(Debug, Default)]
@@ -106,6 +97,7 @@ pub(crate) struct Loader {
     built_in: Option<temp::WorkerFolder>,
     seen: Option<Snapshot>,
     loaded: Option<Snapshot>,
+    in_use: Weak<Pool>,
     rejected: Option<Rejected>,
     /// Since when the signatures in use have been without any worker.
     unserved_since: Option<Instant>,
@@ -158,30 +150,6 @@ impl Wishes {
     }
 }
 
-// === impl Published ===
-
-impl Published {
-    pub(crate) fn new() -> Self {
-        Self {
-            current: ArcSwapOption::empty(),
-            epochs: watch::Sender::new(None),
-            missing: Mutex::new("signatures are being loaded".to_owned()),
-        }
-    }
-
-    pub(crate) fn publish(&self, epoch: &Arc<Epoch>) {
-        self.current.store(Some(epoch.clone()));
-        self.epochs.send_replace(Some(epoch.clone()));
-    }
-
-    /// Lets go of the generation in use.
-    pub(crate) fn clear(&self) {
-        "the scanner is shutting down".clone_into(&mut self.missing.lock());
-        self.current.store(None);
-        self.epochs.send_replace(None);
-    }
-}
-
 // === impl Loader ===
 
 impl Loader {
@@ -203,6 +171,7 @@ impl Loader {
             built_in,
             seen: None,
             loaded: None,
+            in_use: Weak::new(),
             rejected: None,
             unserved_since: None,
             crowded_since: None,
@@ -257,12 +226,11 @@ impl Loader {
 
     /// The generation in use.
     fn current(&self) -> Option<Arc<Pool>> {
-        let epoch = self.published.current.load_full()?;
-        epoch.hold::<Served>().map(|served| served.held.0.clone())
+        self.in_use.upgrade()
     }
 
     fn look_for_workers(&mut self) {
-        let is_unserved = self.current().is_some_and(|pool| pool.workers_in_service() == 0);
+        let is_unserved = self.current().is_some_and(|pool| pool.in_service() == 0);
         self.unserved_since = is_unserved.then(|| self.unserved_since.unwrap_or_else(Instant::now));
     }
 
@@ -351,7 +319,7 @@ impl Loader {
         }
         let id = folder::digest(&self.folder).map_err(LoadError::Read)?;
         let in_use = self.current().filter(|pool| pool.signatures.id == id);
-        if in_use.is_some_and(|pool| pool.workers_in_service() > 0) {
+        if in_use.is_some_and(|pool| pool.in_service() > 0) {
             return Ok(None);
         }
         self.make_room()?;
@@ -391,7 +359,8 @@ impl Loader {
                 self.crowded_since = None;
                 return Ok(());
             }
-            let idle = pools.iter().find(|pool| !is_current(pool) && pool.scans() == 0);
+            let idle =
+                pools.iter().find(|pool| !is_current(pool) && pool.scans().load(Ordering::SeqCst) == 0);
             let Some(pool) = idle.filter(|_| is_over) else { return Err(LoadError::Crowded) };
             tracing::warn!(
                 generation = %pool.signatures.id,
@@ -448,14 +417,15 @@ impl Loader {
         }
     }
 
-    fn swap(&self, pool: Arc<Pool>, took: Duration) {
+    fn swap(&mut self, pool: Arc<Pool>, took: Duration) {
         let signatures = pool.signatures.clone();
         let old = self.current();
+        self.in_use = Arc::downgrade(&pool);
         self.crew.look_after(&pool);
         self.crew.metrics.in_use(&signatures);
         self.crew.metrics.reloaded(ReloadResult::Loaded);
         self.crew.config.hash_lists.publish(&self.published, Held(pool));
-        if let Some(old) = old.filter(|old| old.workers_in_service() == 0) {
+        if let Some(old) = old.filter(|old| old.in_service() == 0) {
             // It serves nobody, and who holds it is served by the new one if that has the same signatures.
             self.crew.send(Job::Retire(old));
         }

@@ -10,7 +10,7 @@
 //! A worker is on the stack, in one lease, with the crew, or in a grace task: never lost. Each worker
 //! on the stack stands for one permit of `free`, which is a fair queue.
 
-use icapstan_clamav_wire::{FileDigests, Reply, Request};
+use icapstan_clamav_wire::Request;
 use icapstan_model::SignatureSet;
 use parking_lot::Mutex;
 use std::os::fd::BorrowedFd;
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::canary::Canary;
 use crate::crew::{Crew, Job};
+use crate::engine::{Called, Calling, Engine, NoWorker, Turn, Turning};
 use crate::metrics::{Death, WorkerState};
 use crate::queue::{Lane, Queue};
 use crate::temp::{NoRoom, Room};
@@ -64,43 +65,6 @@ pub(crate) struct Lease {
 
 /// One of the workers that dear objects may have at once.
 struct DearTurn(Arc<Pool>);
-
-/// How a call ended.
-#[derive(Debug)]
-pub(crate) enum Called {
-    /// The engine answered, after it told what lies inside as far as that was asked for.
-    Replied(Reply, Vec<FileDigests>),
-    /// The worker was dead before it was given the object.
-    NotBegun,
-    /// There is not enough room for temporary files.
-    NoRoom,
-    /// The worker died of the object.
-    Died,
-    /// The worker sent something that is no reply. It was killed.
-    Protocol,
-    /// Its temporary files took more than their share. It was killed.
-    TempShare,
-    /// The deadline came. It was killed.
-    Deadline,
-}
-
-/// Why there is no worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoWorker {
-    /// None became free before the deadline.
-    Late,
-    /// There is none at all.
-    None,
-}
-
-/// A scan under way.
-#[derive(Debug)]
-pub(crate) struct UnderWay<'a>(&'a Pool);
-
-/// What an epoch holds: as long as this lives, the generation stays in memory, unless newer ones need
-/// its place.
-#[derive(Debug)]
-pub(crate) struct Held(pub(crate) Arc<Pool>);
 
 // === impl Pool ===
 
@@ -147,7 +111,7 @@ impl Pool {
             let patience = deadline.min(Instant::now() + NO_WORKER_PATIENCE);
             match tokio::time::timeout_at(patience.into(), turn.as_mut()).await {
                 Ok(permits) => break permits.map_err(|_| NoWorker::None)?,
-                Err(_) if self.workers_in_service() == 0 => return Err(NoWorker::None),
+                Err(_) if self.in_service() == 0 => return Err(NoWorker::None),
                 Err(_) if Instant::now() >= deadline => return Err(NoWorker::Late),
                 Err(_) => {}
             }
@@ -237,20 +201,6 @@ impl Pool {
         self.crew.send(Job::Prove { pool: self.myself.clone(), worker });
     }
 
-    pub(crate) fn workers_in_service(&self) -> usize {
-        self.in_service.load(Ordering::Relaxed)
-    }
-
-    /// Counts a scan until what this gives is dropped.
-    pub(crate) fn begin_scan(&self) -> UnderWay<'_> {
-        self.scans.fetch_add(1, Ordering::SeqCst);
-        UnderWay(self)
-    }
-
-    pub(crate) fn scans(&self) -> usize {
-        self.scans.load(Ordering::SeqCst)
-    }
-
     /// `None` once the pool is closed.
     pub(crate) fn zygote(&self) -> Option<Arc<Zygote>> {
         self.zygote.lock().clone()
@@ -263,10 +213,6 @@ impl Pool {
         if !self.is_closed() {
             *current = Some(Arc::new(zygote));
         }
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::SeqCst)
     }
 
     /// Ends the generation: nothing is begun any more, and idle workers are handed over to be ended.
@@ -290,24 +236,43 @@ impl Drop for Pool {
     }
 }
 
-// === impl UnderWay ===
+impl Engine for Pool {
+    fn signatures(&self) -> &SignatureSet {
+        &self.signatures
+    }
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.scans.fetch_sub(1, Ordering::SeqCst);
+    fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    fn in_service(&self) -> usize {
+        self.in_service.load(Ordering::Relaxed)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    fn scans(&self) -> &AtomicUsize {
+        &self.scans
+    }
+
+    fn turn<'a>(self: Arc<Self>, lane: Lane, deadline: Instant) -> Turning<'a> {
+        Box::pin(async move { Ok(Box::new(self.checkout(lane, deadline).await?) as Box<dyn Turn>) })
+    }
+
+    fn retire(self: Arc<Self>) {
+        // Ending processes takes time, and this may be anybody's thread.
+        let crew = self.crew.clone();
+        crew.send(Job::Retire(self));
     }
 }
 
 // === impl Lease ===
 
 impl Lease {
-    /// Scans one file. After anything but a reply the worker is gone, and with it the use of this lease.
-    pub(crate) async fn call(
-        &mut self,
-        file: BorrowedFd<'_>,
-        mut request: Request,
-        deadline: Instant,
-    ) -> Called {
+    /// After anything but a reply the worker is gone, and with it the use of this lease.
+    async fn exchange(&mut self, file: BorrowedFd<'_>, mut request: Request, deadline: Instant) -> Called {
         let Some(worker) = &mut self.worker else { return Called::NotBegun };
         let room = match self.pool.crew.run.room(&worker.folder, deadline).await {
             Ok(room) => room,
@@ -366,20 +331,24 @@ impl Lease {
         }
     }
 
-    /// Whether it still has a worker.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.worker.is_some()
-    }
-
-    /// The worker has to prove itself before its next object.
-    pub(crate) fn doubt(&mut self) {
-        self.doubtful = true;
-    }
-
     fn lose(&mut self, cause: Death) {
         if let Some(worker) = self.worker.take() {
             self.pool.discharge(worker, cause);
         }
+    }
+}
+
+impl Turn for Lease {
+    fn call<'a>(&'a mut self, file: BorrowedFd<'a>, request: Request, deadline: Instant) -> Calling<'a> {
+        Box::pin(self.exchange(file, request, deadline))
+    }
+
+    fn is_usable(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    fn doubt(&mut self) {
+        self.doubtful = true;
     }
 }
 
@@ -418,14 +387,5 @@ async fn finish(pool: Arc<Pool>, worker: Worker, room: Room, _dear: Option<DearT
 impl Drop for DearTurn {
     fn drop(&mut self) {
         self.0.dear.add_permits(1);
-    }
-}
-
-// === impl Held ===
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // Ending processes takes time, and this may be anybody's thread.
-        self.0.crew.send(Job::Retire(self.0.clone()));
     }
 }

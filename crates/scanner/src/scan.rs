@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::crew::Crew;
+use crate::engine::{Called, Engine, NoWorker, Turn};
 use crate::judge::{self, Call};
 use crate::listed::{self, Listed, Question};
-use crate::pool::{Called, Lease, NoWorker, Pool};
+use crate::metrics::Metrics;
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
@@ -37,17 +37,18 @@ const MAX_TRIES: u32 = 3;
 
 /// One object under way.
 struct Session<'a> {
-    crew: &'a Crew,
-    pool: &'a Arc<Pool>,
+    metrics: &'a Metrics,
+    engine: &'a Arc<dyn Engine>,
     ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
     lists: &'a Lists,
     lane: Lane,
     deadline: Instant,
-    lease: Option<Lease>,
+    turn: Option<Box<dyn Turn>>,
     /// When the first engine call began.
     begun: Option<Instant>,
-    engine: Duration,
+    /// In engine calls.
+    spent: Duration,
 }
 
 /// Tells work in another thread that nobody waits for it any more.
@@ -78,8 +79,8 @@ pub(crate) fn lanes(len: u64) -> &'static [Lane] {
 
 /// Scans one object.
 pub(crate) async fn scan(
-    crew: &Crew,
-    pool: &Arc<Pool>,
+    metrics: &Metrics,
+    engine: &Arc<dyn Engine>,
     lists: &Arc<Lists>,
     object: Object,
     context: ScanContext,
@@ -89,7 +90,8 @@ pub(crate) async fn scan(
     let plain = Views::are_plain(&object, &context);
     let mut lane = lane(&object, plain);
     loop {
-        match attempt(crew, pool, lists, (&object, &context, plain), lane, (handed_over, deadline)).await {
+        match attempt(metrics, engine, lists, (&object, &context, plain), lane, (handed_over, deadline)).await
+        {
             Ok(report) => return Ok(report),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
@@ -101,8 +103,8 @@ pub(crate) async fn scan(
 
 /// Scans one object in one lane.
 async fn attempt(
-    crew: &Crew,
-    pool: &Arc<Pool>,
+    metrics: &Metrics,
+    engine: &Arc<dyn Engine>,
     lists: &Arc<Lists>,
     (object, context, plain): (&Object, &ScanContext, bool),
     lane: Lane,
@@ -121,7 +123,7 @@ async fn attempt(
         return Ok(ScanReport::unscanned(findings));
     }
 
-    let ticket = pool.queue.enter(lane, deadline).await?;
+    let ticket = engine.queue().enter(lane, deadline).await?;
     let source = Source::new(&object.content, object.len);
     let views = if plain {
         Ok(Views { sources: vec![source], findings: Findings::clean() })
@@ -132,23 +134,23 @@ async fn attempt(
         in_thread(&ticket, move |cancelled| Views::of(source, &context, deadline, cancelled)).await
     };
     let mut session = Session {
-        crew,
-        pool,
+        metrics,
+        engine,
         ticket: ticket.clone(),
         profile: &context.profile,
         lists,
         lane,
         deadline,
-        lease: None,
+        turn: None,
         begun: None,
-        engine: Duration::ZERO,
+        spent: Duration::ZERO,
     };
     match views {
         Ok(views) => {
             // Time that finding the views took is time that the scan took.
             let is_over = views.findings.iter().any(is_late);
             let question = Question::new(lists, object, context, &views, deadline).filter(|_| !is_over);
-            let listed = listed(crew, question, &ticket).await;
+            let listed = listed(metrics, question, &ticket).await;
             findings.merge(views.findings);
             let views = match listed {
                 Some(known) => {
@@ -172,22 +174,22 @@ async fn attempt(
             findings.add(Verdict::Failed(FailedReason::EngineError));
         }
     }
-    let (begun, engine) = (session.begun, session.engine);
+    let (begun, spent) = (session.begun, session.spent);
     drop(session);
     if let Some(begun) = begun {
         ticket.served(begun.elapsed());
-        crew.metrics.began_after(begun.saturating_duration_since(handed_over));
+        metrics.began_after(begun.saturating_duration_since(handed_over));
     }
 
     let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
     let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
-    Ok(ScanReport { findings, sha256, waited, engine, origin: Origin::Scan })
+    Ok(ScanReport { findings, sha256, waited, engine: spent, origin: Origin::Scan })
 }
 
 /// What hash lists say of it; `None` if it is to be scanned.
-async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
+async fn listed(metrics: &Metrics, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
     let question = question?;
     let answer = if question.is_small() {
         question.answer(&AtomicBool::new(false))
@@ -197,11 +199,11 @@ async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -
     match answer {
         Ok(Listed::No) => None,
         Ok(Listed::Denied(found)) => {
-            crew.metrics.listed(found.list.info.kind);
+            metrics.listed(found.list.info.kind);
             Some(Verdict::Infected(ThreatName::from(&*found.name)).into())
         }
         Ok(Listed::Allowed(found)) => {
-            crew.metrics.listed(found.list.info.kind);
+            metrics.listed(found.list.info.kind);
             let list = &*found.list.info.name;
             tracing::info!(list, digest = %found.digest, "A hash list allows an object, which is not scanned.");
             Some(Findings::clean())
@@ -248,7 +250,7 @@ impl Session<'_> {
                     known.add(Verdict::Failed(FailedReason::Crash));
                     break;
                 }
-                Outcome::Innocent(_) | Outcome::Suspect => self.crew.metrics.retries.inc(),
+                Outcome::Innocent(_) | Outcome::Suspect => self.metrics.retries.inc(),
             }
         }
         Ok(known)
@@ -257,15 +259,15 @@ impl Session<'_> {
     /// One try.
     async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Halt> {
         let failed = |reason| Ok(Outcome::failed(reason));
-        if self.lease.is_none() {
-            match self.pool.checkout(self.lane, self.deadline).await {
-                Ok(lease) => self.lease = Some(lease),
+        if self.turn.is_none() {
+            match Arc::clone(self.engine).turn(self.lane, self.deadline).await {
+                Ok(turn) => self.turn = Some(turn),
                 Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless.into()),
                 Err(NoWorker::Late) => return failed(FailedReason::Time),
                 Err(NoWorker::None) => return failed(FailedReason::NoScanner),
             }
         }
-        let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
+        let Some(turn) = &mut self.turn else { return failed(FailedReason::NoScanner) };
         let begin = Instant::now();
         if self.deadline <= begin {
             return if self.begun.is_none() {
@@ -280,10 +282,10 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = lease.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
+        let called = turn.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
-        self.engine += took;
-        self.crew.metrics.engine_call(took);
+        self.spent += took;
+        self.metrics.engine_call(took);
         let mut doubtful = false;
         let outcome = match called {
             Called::Replied(reply, files) => {
@@ -291,11 +293,11 @@ impl Session<'_> {
                     len,
                     max_layer: self.profile.max_object_size,
                     max_total: self.profile.max_total_size,
-                    test_only: self.pool.signatures.test_only,
+                    test_only: self.engine.signatures().test_only,
                 };
                 let mut findings = judge::judge(&reply, &call);
                 if let Some(found) = listed::inside(self.lists, &files) {
-                    self.crew.metrics.listed(found.list.info.kind);
+                    self.metrics.listed(found.list.info.kind);
                     findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
                 }
                 doubtful = findings.iter().any(is_doubtful);
@@ -307,7 +309,7 @@ impl Session<'_> {
             }
             Called::NotBegun => Outcome::Innocent(FailedReason::Crash),
             // Its folder was lost, and with it the worker; another one has a folder of its own.
-            Called::NoRoom if !lease.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
+            Called::NoRoom if !turn.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
             Called::NoRoom | Called::TempShare => Outcome::failed(FailedReason::TempSpace),
             Called::Died => Outcome::Suspect,
             Called::Protocol => Outcome::failed(FailedReason::EngineError),
@@ -318,10 +320,10 @@ impl Session<'_> {
             return Err(Halt::Dear);
         }
         if doubtful {
-            lease.doubt();
+            turn.doubt();
         }
-        if doubtful || !lease.is_usable() {
-            self.lease = None;
+        if doubtful || !turn.is_usable() {
+            self.turn = None;
         }
         Ok(outcome)
     }

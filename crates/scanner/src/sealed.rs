@@ -120,7 +120,7 @@ impl Source {
             Self::Memory(bytes) => memory(prefix, bytes),
             Self::File(file, len) if prefix.is_empty() && file.metadata()?.len() == *len => {
                 let is_sealed = fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SealFlags::WRITE));
-                if is_sealed || *len > MAX_COPY { reopen(file) } else { copy(prefix, file, *len) }
+                if is_sealed || *len > MAX_COPY { reopen(&**file) } else { copy(prefix, file, *len) }
             }
             Self::File(file, len) => copy(prefix, file, *len),
         }
@@ -128,7 +128,7 @@ impl Source {
 }
 
 /// A description of its own, so that offsets are not shared, that cannot write.
-fn reopen(file: &File) -> io::Result<OwnedFd> {
+pub(crate) fn reopen(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }

@@ -25,6 +25,7 @@
 
 mod children;
 mod chromium;
+mod clamd;
 mod coding;
 mod env;
 mod haproxy;
@@ -45,6 +46,7 @@ mod usage;
 mod wait;
 
 pub use chromium::Chromium;
+pub use clamd::{CLAMD_ALERTS, Clamd};
 pub use coding::{brotli, chunked, chunked_by, deflate, gzip, zstd};
 pub use env::{need, skipped};
 pub use haproxy::Haproxy;

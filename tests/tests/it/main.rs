@@ -10,6 +10,7 @@ mod blocked_urls;
 mod c_icap_client_agrees;
 mod chromium_shows_the_block_page;
 mod clamav_test_files_are_never_clean;
+mod clamd_scans_where_it_proves_itself;
 mod clients_in_the_field_get_what_they_need;
 mod command_line_tells_the_verdict;
 mod common;

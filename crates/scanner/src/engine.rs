@@ -1,0 +1,134 @@
+//! What scans: one engine with one set of signatures, and what brings others.
+//!
+//! Views, hash lists, retries and judgement are the same for all engines. One that is added implements
+//! [`Engine`] and [`Turn`] for its scans, and [`Supply`] for what it takes to have one in use.
+
+use icapstan_clamav_wire::{FileDigests, Reply, Request};
+use icapstan_model::SignatureSet;
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::queue::{Lane, Queue};
+
+/// An engine with one generation of signatures.
+pub(crate) trait Engine: fmt::Debug + Send + Sync {
+    /// What it finds by.
+    fn signatures(&self) -> &SignatureSet;
+
+    /// Who may be under way.
+    fn queue(&self) -> &Queue;
+
+    /// How many objects it can scan at once as things are, those under scan included.
+    fn in_service(&self) -> usize;
+
+    /// Whether it has ended, so that it begins no scan any more.
+    fn is_closed(&self) -> bool;
+
+    /// How many scans are under way; see [`UnderWay`].
+    fn scans(&self) -> &AtomicUsize;
+
+    /// Waits for a turn, which is then given back by dropping it.
+    fn turn<'a>(self: Arc<Self>, lane: Lane, deadline: Instant) -> Turning<'a>;
+
+    /// Nobody holds it any more. Must not wait.
+    fn retire(self: Arc<Self>);
+}
+
+/// The use of an engine for the views of one object, one after the other.
+pub(crate) trait Turn: Send {
+    /// Scans one sealed file, until the deadline at the latest. Cancelled by dropping the future.
+    fn call<'a>(&'a mut self, file: BorrowedFd<'a>, request: Request, deadline: Instant) -> Calling<'a>;
+
+    /// Whether it can be called again.
+    fn is_usable(&self) -> bool;
+
+    /// What it answered raises doubts: whoever scanned has to prove itself before the next object.
+    fn doubt(&mut self);
+}
+
+/// What has an engine in use, and lets others take its place.
+pub(crate) trait Supply: Send + Sync {
+    /// Looks for other signatures now.
+    fn reload(&self);
+
+    /// Why nothing can be scanned, beyond what the engine in use tells.
+    fn trouble(&self) -> Option<String>;
+
+    /// From now on everything ends. Must not wait.
+    fn begin_stop(&self);
+
+    /// Waits until everything has ended, so it is not for async code.
+    fn join(&self);
+}
+
+/// See [`Engine::turn`].
+pub(crate) type Turning<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Turn>, NoWorker>> + Send + 'a>>;
+
+/// See [`Turn::call`].
+pub(crate) type Calling<'a> = Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) enum Called {
+    /// The engine answered, after it told what lies inside as far as that was asked for.
+    Replied(Reply, Vec<FileDigests>),
+    /// The worker was dead before it was given the object.
+    NotBegun,
+    /// There is not enough room for temporary files.
+    NoRoom,
+    /// The worker died of the object.
+    Died,
+    /// The worker sent something that is no reply. It was killed.
+    Protocol,
+    /// Its temporary files took more than their share. It was killed.
+    TempShare,
+    /// The deadline came. It was killed.
+    Deadline,
+}
+
+/// Why there is no worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWorker {
+    /// None became free before the deadline.
+    Late,
+    /// There is none at all.
+    None,
+}
+
+/// A scan under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a>(&'a AtomicUsize);
+
+/// What an epoch holds: as long as this lives, the generation stays in memory, unless newer ones need
+/// its place.
+#[derive(Debug)]
+pub(crate) struct Held(pub(crate) Arc<dyn Engine>);
+
+// === impl UnderWay ===
+
+impl<'a> UnderWay<'a> {
+    /// Counts a scan until it is dropped.
+    pub(crate) fn begin(engine: &'a dyn Engine) -> Self {
+        let scans = engine.scans();
+        scans.fetch_add(1, Ordering::SeqCst);
+        Self(scans)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+// === impl Held ===
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        Arc::clone(&self.0).retire();
+    }
+}

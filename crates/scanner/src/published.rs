@@ -1,0 +1,40 @@
+//! What is in use, for everybody to read.
+
+use arc_swap::ArcSwapOption;
+use icapstan_model::Epoch;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The epoch in use.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) current: ArcSwapOption<Epoch>,
+    pub(crate) epochs: watch::Sender<Option<Arc<Epoch>>>,
+    /// Why there are no signatures in use.
+    pub(crate) missing: Mutex<String>,
+}
+
+// === impl Published ===
+
+impl Published {
+    pub(crate) fn new() -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            epochs: watch::Sender::new(None),
+            missing: Mutex::new("signatures are being loaded".to_owned()),
+        }
+    }
+
+    pub(crate) fn publish(&self, epoch: &Arc<Epoch>) {
+        self.current.store(Some(epoch.clone()));
+        self.epochs.send_replace(Some(epoch.clone()));
+    }
+
+    /// Lets go of the generation in use.
+    pub(crate) fn clear(&self) {
+        "the scanner is shutting down".clone_into(&mut self.missing.lock());
+        self.current.store(None);
+        self.epochs.send_replace(None);
+    }
+}
