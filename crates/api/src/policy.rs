@@ -116,7 +116,7 @@ impl Default for ScanSettings {
             max_object_size: ByteSize::kib(10343),
             timeout: Duration::from_secs(10),
             max_depth: 5,
-            max_files: 2000,
+            max_files: 10_000,
             unpack: UnpackKind::ALL.to_vec(),
             heuristics: Heuristics::default(),
             phishing: true,

@@ -108,7 +108,7 @@ impl Default for ScanProfile {
             max_total_size: 400 * 1024 * 1024,
             timeout: Duration::from_secs(10),
             max_depth: 5,
-            max_files: 2000,
+            max_files: 10_000,
             unpack: Unpack { packed: true, archives: true, mail: true, mail_databases: true },
             heuristics: true,
             phishing: true,

@@ -11,7 +11,9 @@ mod forms;
 mod inside;
 
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_model::{Content, FailedReason, Findings, NonScannedReason, Object, ScanContext, Verdict};
+use icapstan_model::{
+    Content, FailedReason, Findings, NonScannedReason, Object, ScanContext, ScanProfile, Verdict,
+};
 use icapstan_unpack::{
     Budget, Codings, Decoded, Defect, Input, Multipart, MultipartLimits, Output, Spill, Urlencoded, decode,
     has_embedded, looks_like_gzip, sniff,
@@ -48,6 +50,8 @@ const MULTIPART_LOOKS: MultipartLimits =
 const MAX_FORMS: usize = 4;
 /// Commas in one line that are looked behind. Nobody has a use for more than one.
 const MAX_COMMAS: usize = 64;
+/// So many parts of a message, and as many pieces that are encoded in it, are looked at, whatever `max_files` says.
+const MAX_PIECES: usize = 2000;
 
 /// What the format of an object is told by.
 pub(crate) const HEAD: usize = 512;
@@ -113,11 +117,16 @@ impl Views {
                 cancelled,
             },
             views: Self { sources: Vec::new(), findings: Findings::clean() },
-            pieces_left: usize::try_from(context.profile.max_files).unwrap_or(usize::MAX),
+            pieces_left: most_pieces(&context.profile),
         };
         builder.object(object)?;
         Ok(builder.views)
     }
+}
+
+/// Parts of a message are scans of their own, unlike files of an archive, so that fewer are let through.
+fn most_pieces(profile: &ScanProfile) -> usize {
+    usize::try_from(profile.max_files).unwrap_or(usize::MAX).min(MAX_PIECES)
 }
 
 // === impl Types ===
@@ -254,7 +263,7 @@ impl Builder<'_> {
         }
         self.push(body.clone());
         let limits = MultipartLimits {
-            max_parts: usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX),
+            max_parts: most_pieces(&self.context.profile),
             max_header_bytes: MAX_PART_HEADER,
             max_depth: MAX_MULTIPART_DEPTH,
         };

@@ -133,7 +133,8 @@ impl ListFile {
         let mut file = Self { map, header, lists, networks: 0, records: 0 };
         file.networks =
             Networks::of(file.part(Part::Networks)).ok_or(OpenError::Malformed("networks"))?.len();
-        file.records = file.table_if_sound().filter(Table::is_whole).ok_or(OpenError::Malformed("table"))?.len();
+        file.records =
+            file.table_if_sound().filter(Table::is_whole).ok_or(OpenError::Malformed("table"))?.len();
         for part in [Part::Filter, Part::HashFilter] {
             Filter::of(file.part(part)).ok_or(OpenError::Malformed("filter"))?;
             file.map.populate(file.header.part(part));

@@ -1,6 +1,6 @@
 //! Forms and mail: what is scanned of them.
 
-use super::Builder;
+use super::{Builder, most_pieces};
 use crate::sealed::Source;
 use bytes::Bytes;
 use icapstan_model::NonScannedReason;
@@ -71,7 +71,7 @@ impl Builder<'_> {
         let form = Urlencoded::parse(bytes, MAX_TEXTS);
         let (small, large): (Vec<_>, Vec<_>) =
             form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
-        let most = usize::try_from(self.context.profile.max_files).unwrap_or(usize::MAX);
+        let most = most_pieces(&self.context.profile);
         if form.truncated || large.len() > most {
             self.not_scanned(NonScannedReason::Count);
         }

@@ -120,7 +120,12 @@ fn more_parts_than_the_limit_and_boundaries_in_doubt_are_told() {
     let mut context = context("", "multipart/mixed; boundary=b");
     context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
     let body = b"--b\r\n\r\nsome part of it\r\n".repeat(10);
-    assert!(views(&body, &context).1.contains(&Verdict::NonScanned(NonScannedReason::Count)));
+    let count = Verdict::NonScanned(NonScannedReason::Count);
+    assert!(views(&body, &context).1.contains(&count));
+    context.profile = Arc::new(ScanProfile { max_files: u32::MAX, ..ScanProfile::default() });
+    let (many, more) = (body.repeat(200), body.repeat(201));
+    assert!(!views(&many, &context).1.contains(&count));
+    assert!(views(&more, &context).1.contains(&count), "each of them costs a scan");
     context.content_types = vec!["multipart/mixed".to_owned()];
     assert_eq!(views(&body, &context), (vec![body.clone()], MALFORMED.to_vec()));
     context.content_types = vec!["multipart/mixed; boundary=other".to_owned()];
