@@ -95,6 +95,7 @@ impl Views {
             && types.forms.is_empty()
             && !types.differ
             && bytes.len() <= INLINE_LOOK
+            && !looks_like_gzip(bytes)
             && !has_embedded(bytes)
             && Multipart::by_looks(bytes, &MULTIPART_LOOKS).is_none()
     }
@@ -268,13 +269,13 @@ impl Builder<'_> {
             max_depth: MAX_MULTIPART_DEPTH,
         };
         if types.forms.is_empty() {
-            let Some(bytes) = self.worth_reading(body)? else { return Ok(()) };
+            let Some(bytes) = self.worth_reading(body)? else { return self.inside_gzip(body) };
             if let Some(multipart) = Multipart::by_looks(&bytes, &limits) {
                 // Readers go by the label, so that it is no matter whether they would agree.
                 self.parts(&multipart, &bytes, false);
             }
             self.inside(&bytes, 0);
-            return Ok(());
+            return self.inside_gzip(body);
         }
         let bytes = body.read()?;
         for content_type in types.forms {

@@ -3,14 +3,20 @@
 //!
 //! Nothing says where it is, so that it is told by its looks: a run of base64 digits that is too long for a
 //! word, or what stands behind `data:` and a comma. Both alphabets of RFC 4648 count, padding may be
-//! missing, lines may end within. Runs of hexadecimal digits alone are taken for those. Before the search the escapes of JSON, scripts and XML are undone, since
+//! missing, lines may end within, and so may strings that a script puts together. Runs of hexadecimal digits alone are taken for those, and
+//! runs of upper-case letters and the digits 2 to 7 for base32. Before the search the escapes of JSON, scripts and XML are undone, since
 //! writers of JSON escape `/` and `+`, and writers of XML carriage returns.
+//!
+//! Strings of JSON that are files as they stand, such as pages and scripts, are found too.
 //!
 //! What is found may be no encoded content at all: a path, a key, a hash. It is for the caller to tell
 //! by what was decoded.
 
+mod base32;
 mod data_uri;
 mod escapes;
+mod joints;
+mod strings;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +56,7 @@ pub struct Embedded {
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmbeddedPieces {
-    /// `data:` URIs first, then runs, each in the order in which they stand.
+    /// Strings of JSON first, `data:` URIs, then runs, each in the order in which they stand.
     pub pieces: Vec<Embedded>,
     /// Why the search ended before the end of the content: the deadline, or nothing.
     pub defect: Option<Defect>,
@@ -65,26 +71,35 @@ struct Runs<'a> {
 
 /// Whether [`embedded`] may find anything.
 pub fn has_embedded(content: &[u8]) -> bool {
-    escapes::readings(content).any(|text| {
-        is_all_digits(&text)
-            || DataUris::new(&text).next().is_some()
-            || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
-    })
+    strings::has_files(content)
+        || escapes::readings(content).any(|text| {
+            is_all_digits(&text)
+                || DataUris::new(&text).next().is_some()
+                || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
+        })
 }
 
 /// Finds and decodes all pieces. Those together are never longer than three times the content.
 pub fn embedded(content: &[u8], budget: &Budget) -> EmbeddedPieces {
     let mut found = EmbeddedPieces::default();
+    found.files(content, budget);
     for text in escapes::readings(content) {
         found.search(&text, budget);
     }
     found
 }
 
-/// Decodes what is nothing but digits and white space. `None`: no time is left.
+/// Decodes what is nothing but digits, white space, and what joins strings. `None`: no time is left.
 fn run(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
+    let text = &*joints::removed(text);
     let is_hex = text.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
-    if is_hex { hexadecimal(text, budget) } else { base64(text, budget) }
+    if is_hex {
+        hexadecimal(text, budget)
+    } else if base32::is_all(text) {
+        base32::decoded(text, budget)
+    } else {
+        base64(text, budget)
+    }
 }
 
 fn hexadecimal(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
@@ -195,6 +210,16 @@ const fn digits() -> [u8; 256] {
 // === impl EmbeddedPieces ===
 
 impl EmbeddedPieces {
+    /// Takes what stands as it is in strings.
+    fn files(&mut self, content: &[u8], budget: &Budget) {
+        for bytes in strings::files(content) {
+            self.pieces.push(Embedded { bytes, labelled: true });
+            if self.is_over(budget) {
+                return;
+            }
+        }
+    }
+
     fn search(&mut self, text: &[u8], budget: &Budget) {
         if is_all_digits(text) {
             self.add(run(text, budget), false);
@@ -269,8 +294,12 @@ impl Runs<'_> {
         at + digits.count()
     }
 
-    /// Where the next line begins, if the line that ends at `end` goes on there.
+    /// Where the next line begins, or the next string, if the line that ends at `end` goes on there.
     fn next_line(&self, end: usize) -> Option<usize> {
+        if let Some(joint) = joints::joint(&self.text[end..]) {
+            let next = end + joint;
+            return self.text.get(next).is_some_and(|byte| is_digit(*byte)).then_some(next);
+        }
         let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
         let rest = &self.text[end..];
         let trailing = rest.iter().take_while(blank).count();

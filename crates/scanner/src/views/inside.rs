@@ -1,10 +1,12 @@
 //! Pieces that stand encoded in a view: what is scanned of them, and how.
 
-use super::{Builder, MAX_PART_HEADER, MULTIPART_LOOKS};
+use super::{Builder, HEAD, MAX_PART_HEADER, MULTIPART_LOOKS, output_source};
 use crate::sealed::Source;
 use bytes::Bytes;
 use icapstan_model::{FailedReason, NonScannedReason, Verdict};
-use icapstan_unpack::{Defect, Embedded, Multipart, embedded, has_embedded};
+use icapstan_unpack::{
+    Coding, Codings, Defect, Embedded, Multipart, embedded, has_embedded, looks_like_gzip,
+};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering;
@@ -86,6 +88,21 @@ impl Builder<'_> {
         if together.len() > 1 {
             self.push(Source::Memory(together.into()));
         }
+    }
+
+    /// The same for what is in a gzip file, which the engine opens, but not to look for this. What is wrong
+    /// with that file is for the engine to tell.
+    pub(super) fn inside_gzip(&mut self, body: &Source) -> io::Result<()> {
+        if !looks_like_gzip(&body.head(HEAD)?) {
+            return Ok(());
+        }
+        let (output, _) = self.decode(body, &Codings::new(&[Coding::Gzip]))?.into_parts();
+        if let Some(packed) = output_source(output)?
+            && let Some(bytes) = self.worth_reading(&packed)?
+        {
+            self.inside(&bytes, 1);
+        }
+        Ok(())
     }
 
     /// Whether it is there already: the parts of a mail are found in more than one way.

@@ -77,6 +77,58 @@ fn base64_is_found_wherever_programs_write_it() {
 }
 
 #[test]
+fn strings_that_a_script_joins_are_one() {
+    let (payload, text) = (payload(), encode(&payload()));
+    for joint in ["\"+\"", "' + '", "\" .\n   \"", "` +\r\n\t`", "\" & _\r\n  \""] {
+        let (open, close) = (&joint[joint.len() - 1..], &joint[..1]);
+        let script = format!("var x = atob({open}{}{close});", lines(&text, 30, joint));
+        assert_eq!(found(&script), std::slice::from_ref(&payload), "{script}");
+    }
+    for list in ["\", \"", "\"-\"", "\"+x+\""] {
+        assert_eq!(found(format!("[\"{}\"]", lines(&text, 30, list))), Vec::<Vec<u8>>::new(), "{list}");
+    }
+}
+
+#[test]
+fn base32_is_told_by_its_digits() {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits = payload().iter().map(|byte| format!("{byte:08b}")).collect::<Vec<_>>().concat();
+    let groups = bits.as_bytes().chunks(5).map(|group| format!("{:0<5}", String::from_utf8_lossy(group)));
+    let digits = groups.map(|group| char::from(alphabet[usize::from_str_radix(&group, 2).unwrap()]));
+    let text: String = digits.collect();
+    assert_eq!(found(format!("{{\"file\":\"{text}======\"}}")), [payload()]);
+    assert_eq!(found(lines(&text, 64, "\n")), [payload()]);
+}
+
+#[test]
+fn files_that_stand_in_strings_of_json_are_found_and_words_are_not() {
+    let page = format!("<!DOCTYPE html>\n<html>{}\"\\</html>", "x".repeat(80));
+    let program = [b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0".as_slice(), &[0xb8; 100]].concat();
+    let unicode = program.iter().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
+    let utf8: String =
+        program.iter().map(|byte| char::from(*byte)).collect::<String>().replace('\0', "\\u0000");
+    let escaped = page.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    for (json, expected) in [
+        (format!("{{\"a\":\"b\",\"page\":\"{escaped}\",\"c\":1}}"), page.as_bytes()),
+        (format!(" [\"{escaped}\"]"), page.as_bytes()),
+        (format!("\"{escaped}"), page.as_bytes()),
+        (format!("{{\"f\":\"{unicode}\"}}"), &program),
+        (format!("{{\"f\":\"{utf8}\"}}"), &program),
+    ] {
+        assert_eq!(found(&json), [expected], "{json}");
+    }
+    let words = "lorem ipsum dolor sit amet ".repeat(40);
+    for nothing in [
+        format!("{{\"a\":\"{words}\"}}"),
+        format!("var a = \"{escaped}\""),
+        "{\"".to_owned(),
+        "[\"\\".to_owned(),
+    ] {
+        assert_eq!(found(&nothing), Vec::<Vec<u8>>::new(), "{nothing}");
+    }
+}
+
+#[test]
 fn utf16_is_read_as_what_it_says() {
     let content = format!("<a>{}</a>", encode(&payload()));
     for mark in [&[][..], &[0xfeff]] {
