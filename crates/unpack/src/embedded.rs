@@ -4,7 +4,7 @@
 //! Nothing says where it is, so that it is told by its looks: a run of base64 digits that is too long for a
 //! word, or what stands behind `data:` and a comma. Both alphabets of RFC 4648 count, padding may be
 //! missing, lines may end within, and so may strings that a script puts together. Runs of hexadecimal digits alone are taken for those, and
-//! runs of upper-case letters and the digits 2 to 7 for base32. Before the search the escapes of JSON, scripts and XML are undone, since
+//! runs of upper-case letters and the digits 2 to 7 for base32 as well. Before the search the escapes of JSON, scripts and XML are undone, since
 //! writers of JSON escape `/` and `+`, and writers of XML carriage returns.
 //!
 //! Strings of JSON that are files as they stand, such as pages and scripts, are found too.
@@ -87,19 +87,6 @@ pub fn embedded(content: &[u8], budget: &Budget) -> EmbeddedPieces {
         found.search(&text, budget);
     }
     found
-}
-
-/// Decodes what is nothing but digits, white space, and what joins strings. `None`: no time is left.
-fn run(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
-    let text = &*joints::removed(text);
-    let is_hex = text.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
-    if is_hex {
-        hexadecimal(text, budget)
-    } else if base32::is_all(text) {
-        base32::decoded(text, budget)
-    } else {
-        base64(text, budget)
-    }
 }
 
 fn hexadecimal(text: &[u8], budget: &Budget) -> Option<Vec<u8>> {
@@ -222,7 +209,7 @@ impl EmbeddedPieces {
 
     fn search(&mut self, text: &[u8], budget: &Budget) {
         if is_all_digits(text) {
-            self.add(run(text, budget), false);
+            self.run(text, budget);
             return;
         }
         let mut taken: Vec<Range<usize>> = Vec::new();
@@ -242,10 +229,23 @@ impl EmbeddedPieces {
             if is_taken || is_monotonous(&text[place.clone()]) {
                 continue;
             }
-            self.add(run(&text[place], budget), false);
+            self.run(&text[place], budget);
             if self.is_over(budget) {
                 return;
             }
+        }
+    }
+
+    /// Takes what is nothing but digits, white space, and what joins strings.
+    fn run(&mut self, text: &[u8], budget: &Budget) {
+        let text = &*joints::removed(text);
+        if text.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace()) {
+            return self.add(hexadecimal(text, budget), false);
+        }
+        self.add(base64(text, budget), false);
+        // All of these are digits of base64 as well: that of zeros is the letter A.
+        if base32::is_all(text) {
+            self.add(base32::decoded(text, budget), false);
         }
     }
 

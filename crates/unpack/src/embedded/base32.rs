@@ -3,7 +3,7 @@
 use super::CHUNK;
 use crate::Budget;
 
-/// Whether there is nothing else. No base64 of this length looks so but by a chance of one in 2^88.
+/// Whether there is nothing else. Base64 of random bytes never looks so at any length that matters.
 pub(super) fn is_all(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_whitespace() || value(*byte).is_some())
 }

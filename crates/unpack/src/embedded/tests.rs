@@ -96,8 +96,12 @@ fn base32_is_told_by_its_digits() {
     let groups = bits.as_bytes().chunks(5).map(|group| format!("{:0<5}", String::from_utf8_lossy(group)));
     let digits = groups.map(|group| char::from(alphabet[usize::from_str_radix(&group, 2).unwrap()]));
     let text: String = digits.collect();
-    assert_eq!(found(format!("{{\"file\":\"{text}======\"}}")), [payload()]);
-    assert_eq!(found(lines(&text, 64, "\n")), [payload()]);
+    for content in [format!("{{\"file\":\"{text}======\"}}"), lines(&text, 64, "\n")] {
+        assert_eq!(found(&content)[1..], [payload()], "{content}");
+    }
+    // Nothing but capitals, and yet base64.
+    let zeros = [vec![0; 70], vec![16, 65, 4]].concat();
+    assert_eq!(found(encode(&zeros))[0], zeros);
 }
 
 #[test]
