@@ -1,6 +1,7 @@
 //! What has to hold between the fields of a configuration.
 
 mod blocked_urls;
+mod crash;
 mod events;
 mod hash_lists;
 mod headers;
@@ -311,6 +312,8 @@ impl ScannerSettings {
         }
         here.within("memory", self.memory, ByteSize::mib(64), ByteSize::gib(1024));
         here.within("nice", self.nice, 0, 19);
+        self.poison.check(&mut here.at("poison"));
+        self.crash_reports.check(&mut here.at("crashReports"));
     }
 }
 

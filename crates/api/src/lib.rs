@@ -25,6 +25,7 @@ mod blocked_urls;
 mod case;
 mod check;
 mod config;
+mod crash;
 mod detection_headers;
 mod duration;
 mod error;
@@ -62,6 +63,7 @@ mod when;
 
 pub use blocked_urls::BlockedUrls;
 pub use config::Config;
+pub use crash::{CrashReports, Poison};
 pub use detection_headers::DetectionHeaders;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use error::{ConfigError, Problem};

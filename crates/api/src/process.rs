@@ -1,6 +1,6 @@
 //! Settings of the process: limits, workers, connections, log.
 
-use crate::{AdvertisedSessions, ByteSize, PerClient, RefusalStatuses};
+use crate::{AdvertisedSessions, ByteSize, CrashReports, PerClient, Poison, RefusalStatuses};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +53,10 @@ pub struct ScannerSettings {
     pub memory: ByteSize,
     /// How much workers step back for others, as in nice(1).
     pub nice: u8,
+    /// What is remembered of objects that workers crash of, or take too long for.
+    pub poison: Poison,
+    /// What is written down of workers that crashed.
+    pub crash_reports: CrashReports,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -158,7 +162,15 @@ impl Default for Limits {
 
 impl Default for ScannerSettings {
     fn default() -> Self {
-        Self { workers: None, in_flight: None, temp_dir: None, memory: ByteSize::gib(1), nice: 5 }
+        Self {
+            workers: None,
+            in_flight: None,
+            temp_dir: None,
+            memory: ByteSize::gib(1),
+            nice: 5,
+            poison: Poison::default(),
+            crash_reports: CrashReports::default(),
+        }
     }
 }
 

@@ -330,6 +330,8 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            poison: scanner.poison.clone(),
+            crash_reports: scanner.crash_reports.clone(),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }

@@ -9,11 +9,15 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
+use crate::breaker::Breaker;
 use crate::canary::ProofError;
 use crate::config::ScannerConfig;
 use crate::loader::Wishes;
-use crate::metrics::{Death, Metrics};
+use crate::metrics::{Death, Metrics, ReportResult};
+use crate::obituary::Case;
+use crate::poison::Secrets;
 use crate::pool::Pool;
 use crate::temp::RunFolder;
 use crate::worker::Worker;
@@ -22,6 +26,9 @@ use crate::zygote::ForkError;
 /// How long after a failure a worker is tried again, doubled each time up to the largest.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LARGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// So many deaths are told at once. Beyond that they are only counted.
+const MOST_TOLD: usize = 2;
 
 /// How often idle workers are looked at.
 const ROUND: Duration = Duration::from_secs(1);
@@ -35,6 +42,9 @@ pub(crate) struct Crew {
     pub(crate) runtime: Handle,
     pub(crate) wishes: Wishes,
     pub(crate) stop: AtomicBool,
+    pub(crate) breaker: Breaker,
+    pub(crate) secrets: Secrets,
+    telling: Arc<Semaphore>,
     pools: Mutex<Vec<Weak<Pool>>>,
     /// Bounded by what there is: one job for each worker, and few for each generation.
     jobs: Sender<Job>,
@@ -96,8 +106,13 @@ impl Crew {
         run: RunFolder,
         runtime: Handle,
         jobs: Sender<Job>,
+        secrets: Secrets,
     ) -> Self {
+        let (open, held_back) = (metrics.breaker_open.clone(), metrics.held_back.clone());
         Self {
+            breaker: Breaker::new(config.all_workers(), open, held_back),
+            secrets,
+            telling: Arc::new(Semaphore::new(MOST_TOLD)),
             config,
             metrics,
             run,
@@ -112,6 +127,18 @@ impl Crew {
     /// Without the thread the job is dropped, and with it the worker in it, which ends it.
     pub(crate) fn send(&self, job: Job) {
         let _ = self.jobs.send(job);
+    }
+
+    /// Tells of a worker that died of an object, in a thread that may wait.
+    pub(crate) fn tell(self: &Arc<Self>, case: Case) {
+        let Ok(turn) = self.telling.clone().try_acquire_owned() else {
+            return self.metrics.reported(ReportResult::LeftOut);
+        };
+        let crew = self.clone();
+        self.runtime.spawn_blocking(move || {
+            case.tell(&crew);
+            drop(turn);
+        });
     }
 
     /// Asks for another zygote of the same signatures.
@@ -287,6 +314,7 @@ impl Keeper {
             _ => {}
         }
         self.run_is_lost = kept.is_err();
+        self.crew.breaker.look(Instant::now());
         for strong in self.crew.pools() {
             let pool = Arc::downgrade(&strong);
             for _ in 0..self.crew.config.all_workers() {

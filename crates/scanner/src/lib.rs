@@ -58,6 +58,7 @@
 //! # }
 //! ```
 
+mod breaker;
 mod builtin;
 mod canary;
 mod config;
@@ -68,7 +69,9 @@ mod judge;
 mod listed;
 mod loader;
 mod metrics;
+mod obituary;
 mod packet;
+mod poison;
 mod pool;
 mod queue;
 mod scan;

@@ -20,9 +20,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
+use crate::breaker::{Class, Turn};
 use crate::canary::Canary;
 use crate::crew::{Crew, Job};
 use crate::metrics::{Death, WorkerState};
+use crate::obituary::Obituary;
+use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
 use crate::temp::{NoRoom, Room};
 use crate::worker::{Answer, Worker};
@@ -37,6 +40,8 @@ pub(crate) struct Pool {
     pub(crate) signatures: SignatureSet,
     pub(crate) queue: Queue,
     pub(crate) canary: Canary,
+    /// What is not scanned again with these signatures.
+    pub(crate) poison: Poison,
     crew: Arc<Crew>,
     myself: Weak<Self>,
     zygote: Mutex<Option<Arc<Zygote>>>,
@@ -60,6 +65,34 @@ pub(crate) struct Lease {
     busy: Option<Room>,
     doubtful: bool,
     dear: bool,
+    /// The worker has nothing else to do before or after: another one has died of this object.
+    isolated: bool,
+    /// What the object looks like; to be set before the lease of a busy worker is dropped.
+    pub(crate) class: Option<Class>,
+    /// The object's turn, if it is a suspect.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Which worker is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The one that was used last, which is the warmest.
+    Any,
+    /// The one that has seen the least, for one object alone.
+    Isolated,
+}
+
+/// A scan that nobody waits for any more.
+struct Orphan {
+    pool: Arc<Pool>,
+    worker: Worker,
+    room: Room,
+    isolated: bool,
+    class: Option<Class>,
+    turn: Option<Turn>,
+    /// Until it has ended a dear object has the worker: else clients that leave could have more workers than
+    /// dear objects may.
+    _dear: Option<DearTurn>,
 }
 
 /// One of the workers that dear objects may have at once.
@@ -75,7 +108,7 @@ pub(crate) enum Called {
     /// There is not enough room for temporary files.
     NoRoom,
     /// The worker died of the object.
-    Died,
+    Died(Option<Obituary>),
     /// The worker sent something that is no reply. It was killed.
     Protocol,
     /// Its temporary files took more than their share. It was killed.
@@ -119,8 +152,10 @@ impl Pool {
             config.queue_length,
             crew.metrics.waiting.clone(),
         );
+        let poison = Poison::new(&config.poison, crew.secrets.clone(), crew.metrics.poison.clone());
         crew.metrics.generations.inc();
         Arc::new_cyclic(|myself| Self {
+            poison,
             signatures,
             dear: Semaphore::new(queue.dear_workers()),
             queue,
@@ -137,8 +172,13 @@ impl Pool {
         })
     }
 
-    /// Waits for a worker. First come, first served; the one that was used last is the warmest.
-    pub(crate) async fn checkout(self: &Arc<Self>, lane: Lane, deadline: Instant) -> Result<Lease, NoWorker> {
+    /// Waits for a worker. First come, first served.
+    pub(crate) async fn checkout(
+        self: &Arc<Self>,
+        lane: Lane,
+        wanted: Wanted,
+        deadline: Instant,
+    ) -> Result<Lease, NoWorker> {
         let mut turn = pin!(async {
             let dear = if lane == Lane::Dear { Some(self.dear.acquire().await?) } else { None };
             Ok::<_, tokio::sync::AcquireError>((dear, self.free.acquire().await?))
@@ -154,15 +194,34 @@ impl Pool {
         };
         // The worker is taken for good; its permit comes back with it.
         free.forget();
-        let worker = self.idle.lock().pop();
+        let isolated = wanted == Wanted::Isolated;
+        let worker = self.pick(isolated);
         let dear = dear.map(tokio::sync::SemaphorePermit::forget).is_some();
-        let mut lease = Lease { pool: self.clone(), worker, busy: None, doubtful: false, dear };
+        let mut lease = Lease {
+            pool: self.clone(),
+            worker,
+            busy: None,
+            doubtful: false,
+            dear,
+            isolated,
+            class: None,
+            turn: None,
+        };
         match &mut lease.worker {
             Some(worker) => worker.presence.set(WorkerState::Busy),
             // Only when the pool is being closed.
             None => return Err(NoWorker::None),
         }
         Ok(lease)
+    }
+
+    fn pick(&self, isolated: bool) -> Option<Worker> {
+        let mut idle = self.idle.lock();
+        if !isolated {
+            return idle.pop();
+        }
+        let (at, _) = idle.iter().enumerate().min_by_key(|(_, worker)| worker.served)?;
+        Some(idle.remove(at))
     }
 
     /// Takes an idle worker of this kind out of service, if there is one.
@@ -345,11 +404,16 @@ impl Lease {
         match answer {
             Answer::Reply(reply) => {
                 worker.served += 1;
-                Called::Replied(reply, worker.take_files())
+                let files = worker.take_files();
+                if self.isolated {
+                    self.lose(Death::Isolated);
+                }
+                Called::Replied(reply, files)
             }
             Answer::Died => {
+                let obituary = worker.obituary();
                 self.lose(Death::Crash);
-                Called::Died
+                Called::Died(obituary)
             }
             Answer::Protocol => {
                 self.lose(Death::Protocol);
@@ -364,6 +428,16 @@ impl Lease {
                 Called::Deadline
             }
         }
+    }
+
+    /// Whether a worker is at work for it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.is_some()
+    }
+
+    /// Whether its worker has nothing else to do.
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.isolated
     }
 
     /// Whether it still has a worker.
@@ -390,8 +464,16 @@ impl Drop for Lease {
             match self.busy {
                 Some(room) => {
                     // Its caller is gone in the middle of a scan.
-                    let pool = self.pool.clone();
-                    self.pool.crew.runtime.spawn(finish(pool, worker, room, dear));
+                    let orphan = Orphan {
+                        pool: self.pool.clone(),
+                        worker,
+                        room,
+                        isolated: self.isolated,
+                        class: self.class,
+                        turn: self.turn.take(),
+                        _dear: dear,
+                    };
+                    self.pool.crew.runtime.spawn(orphan.finish());
                 }
                 None if self.doubtful => self.pool.doubt(worker),
                 None => self.pool.put_back(worker),
@@ -400,16 +482,24 @@ impl Drop for Lease {
     }
 }
 
-/// Lets a worker finish a scan that nobody waits for, within the grace. Until then a dear object has it:
-/// else clients that leave could have more workers than dear objects may.
-async fn finish(pool: Arc<Pool>, worker: Worker, room: Room, _dear: Option<DearTurn>) {
-    let grace = Instant::now() + pool.crew.config.cancel_grace;
-    match worker.answer(room, grace).await {
-        Answer::Reply(_) => pool.put_back(worker),
-        Answer::Died => pool.discharge(worker, Death::Crash),
-        Answer::Protocol => pool.discharge(worker, Death::Protocol),
-        Answer::TempShare => pool.discharge(worker, Death::TempShare),
-        Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+// === impl Orphan ===
+
+impl Orphan {
+    /// Lets the worker finish, within the grace.
+    async fn finish(self) {
+        let Self { pool, worker, class, turn, .. } = self;
+        let grace = Instant::now() + pool.crew.config.cancel_grace;
+        match worker.answer(self.room, grace).await {
+            Answer::Reply(_) if self.isolated => pool.discharge(worker, Death::Isolated),
+            Answer::Reply(_) => pool.put_back(worker),
+            Answer::Died => {
+                pool.crew.breaker.crashed(class, turn.as_ref(), &pool.crew.runtime);
+                pool.discharge(worker, Death::Crash);
+            }
+            Answer::Protocol => pool.discharge(worker, Death::Protocol),
+            Answer::TempShare => pool.discharge(worker, Death::TempShare),
+            Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
-    ScanReport, Sha256, ThreatName, Verdict,
+    Content, FailedReason, Findings, GenerationId, NonScannedReason, Object, Origin, Refusal, ScanContext,
+    ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::breaker::{Class, Turn};
 use crate::crew::Crew;
 use crate::judge::{self, Call};
 use crate::listed::{self, Listed, Question};
-use crate::pool::{Called, Lease, NoWorker, Pool};
+use crate::obituary::{Case, Obituary};
+use crate::poison::{Mark, Subject};
+use crate::pool::{Called, Lease, NoWorker, Pool, Wanted};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
@@ -26,24 +29,42 @@ use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
 const INLINE_COPY: u64 = 1 << 20;
 /// The same for decoding, which takes longer and yields more.
 const INLINE_DECODE: u64 = 8 << 10;
-/// Larger objects are not tried again after a worker died of them.
-const RETRY_LEN: u64 = 1 << 20;
 /// Objects up to this size that are nothing to be unpacked are cheap.
 const CHEAP_LEN: u64 = 64 << 10;
 /// What takes longer is not cheap, whatever it looks like. Twenty times what the largest text takes.
 const CHEAP_TIME: Duration = Duration::from_millis(250);
 /// Another worker is asked this often if the object was not to blame.
 const MAX_TRIES: u32 = 3;
+/// So many workers may die of one object, whatever it is made of.
+const MAX_DEATHS: u32 = 3;
+/// Who was busy with an object for this much of all its time would be so again.
+const MOST_OF_TIME: f64 = 0.8;
+
+/// What is to be scanned.
+pub(crate) struct Task {
+    pub(crate) object: Object,
+    pub(crate) context: ScanContext,
+    pub(crate) deadline: Instant,
+    /// A worker has died while it had an equal object.
+    pub(crate) is_suspect: bool,
+}
 
 /// One object under way.
 struct Session<'a> {
-    crew: &'a Crew,
+    crew: &'a Arc<Crew>,
     pool: &'a Arc<Pool>,
     ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
+    object: &'a Object,
     lists: &'a Lists,
     lane: Lane,
     deadline: Instant,
+    is_suspect: bool,
+    turn: Option<Turn>,
+    /// Workers that died of it.
+    deaths: u32,
+    /// One that had nothing else to do died of it.
+    is_proven: bool,
     lease: Option<Lease>,
     /// When the first engine call began.
     begun: Option<Instant>,
@@ -76,21 +97,19 @@ pub(crate) fn lanes(len: u64) -> &'static [Lane] {
     if len > CHEAP_LEN { &[Lane::Dear] } else { &[Lane::Cheap, Lane::Dear] }
 }
 
-/// Scans one object.
+/// Scans one object. Tells too what is to be remembered of it.
 pub(crate) async fn scan(
-    crew: &Crew,
+    crew: &Arc<Crew>,
     pool: &Arc<Pool>,
     lists: &Arc<Lists>,
-    object: Object,
-    context: ScanContext,
-    deadline: Instant,
-) -> Result<ScanReport, Refusal> {
+    task: &Task,
+) -> Result<(ScanReport, Option<Mark>), Refusal> {
     let handed_over = Instant::now();
-    let plain = Views::are_plain(&object, &context);
-    let mut lane = lane(&object, plain);
+    let plain = Views::are_plain(&task.object, &task.context);
+    let mut lane = lane(&task.object, plain);
     loop {
-        match attempt(crew, pool, lists, (&object, &context, plain), lane, (handed_over, deadline)).await {
-            Ok(report) => return Ok(report),
+        match attempt(crew, pool, lists, (task, plain), lane, handed_over).await {
+            Ok(done) => return Ok(done),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
             // and holds up no cheap ones.
@@ -101,13 +120,15 @@ pub(crate) async fn scan(
 
 /// Scans one object in one lane.
 async fn attempt(
-    crew: &Crew,
+    crew: &Arc<Crew>,
     pool: &Arc<Pool>,
     lists: &Arc<Lists>,
-    (object, context, plain): (&Object, &ScanContext, bool),
+    (task, plain): (&Task, bool),
     lane: Lane,
-    (handed_over, deadline): (Instant, Instant),
-) -> Result<ScanReport, Halt> {
+    handed_over: Instant,
+) -> Result<(ScanReport, Option<Mark>), Halt> {
+    let Task { object, context, deadline, is_suspect } = task;
+    let (deadline, is_suspect) = (*deadline, *is_suspect);
     let mut findings = Findings::clean();
     if context.partial {
         findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
@@ -118,9 +139,11 @@ async fn attempt(
         findings.add(Verdict::NonScanned(NonScannedReason::Size));
     }
     if harmless || too_large {
-        return Ok(ScanReport::unscanned(findings));
+        return Ok((ScanReport::unscanned(findings), None));
     }
 
+    // Before all else: who waits for that has nothing that others could use.
+    let turn = crew.breaker.admit(object, deadline).await?;
     let ticket = pool.queue.enter(lane, deadline).await?;
     let source = Source::new(&object.content, object.len);
     let views = if plain {
@@ -136,9 +159,14 @@ async fn attempt(
         pool,
         ticket: ticket.clone(),
         profile: &context.profile,
+        object,
         lists,
         lane,
         deadline,
+        is_suspect,
+        turn,
+        deaths: 0,
+        is_proven: false,
         lease: None,
         begun: None,
         engine: Duration::ZERO,
@@ -162,7 +190,7 @@ async fn attempt(
                 let found = session.view(view).await?;
                 let out_of_time = found.iter().any(is_late);
                 findings.merge(found);
-                if out_of_time {
+                if out_of_time || session.deaths >= MAX_DEATHS {
                     break;
                 }
             }
@@ -172,7 +200,7 @@ async fn attempt(
             findings.add(Verdict::Failed(FailedReason::EngineError));
         }
     }
-    let (begun, engine) = (session.begun, session.engine);
+    let (begun, engine, mark) = (session.begun, session.engine, session.mark(&findings));
     drop(session);
     if let Some(begun) = begun {
         ticket.served(begun.elapsed());
@@ -183,7 +211,7 @@ async fn attempt(
     let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
-    Ok(ScanReport { findings, sha256, waited, engine, origin: Origin::Scan })
+    Ok((ScanReport { findings, sha256, waited, engine, origin: Origin::Scan }, mark))
 }
 
 /// What hash lists say of it; `None` if it is to be scanned.
@@ -213,6 +241,15 @@ async fn listed(crew: &Crew, question: Option<Question>, ticket: &Arc<Ticket>) -
     }
 }
 
+// === impl Task ===
+
+impl Task {
+    /// What it is remembered by.
+    pub(crate) fn subject(&self, generation: GenerationId) -> Subject<'_> {
+        Subject { object: &self.object, context: &self.context, generation }
+    }
+}
+
 // === impl Session ===
 
 impl Session<'_> {
@@ -230,12 +267,13 @@ impl Session<'_> {
             &[]
         };
         let view = Arc::new(view);
+        let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {
             let file = match for_worker(&view, cover, &self.ticket).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
-            match self.call(file, view.len() + cover.len() as u64).await? {
+            match self.call(file, view.len() + cover.len() as u64, wanted).await? {
                 Outcome::Findings(findings) => {
                     known.merge(findings);
                     break;
@@ -244,22 +282,68 @@ impl Session<'_> {
                     known.add(Verdict::Failed(reason));
                     break;
                 }
-                Outcome::Suspect if tried > 1 || view.len() > RETRY_LEN => {
+                Outcome::Suspect if wanted == Wanted::Isolated || !self.may_try_again() => {
+                    self.is_proven |= wanted == Wanted::Isolated;
                     known.add(Verdict::Failed(FailedReason::Crash));
                     break;
                 }
-                Outcome::Innocent(_) | Outcome::Suspect => self.crew.metrics.retries.inc(),
+                // It may have been something else that the worker died of. The next one has nothing else.
+                Outcome::Suspect => {
+                    wanted = Wanted::Isolated;
+                    self.crew.metrics.retries.inc();
+                }
+                Outcome::Innocent(_) => self.crew.metrics.retries.inc(),
             }
         }
         Ok(known)
     }
 
+    /// While workers crash too often each object has one of them.
+    fn may_try_again(&self) -> bool {
+        self.deaths < MAX_DEATHS && !self.crew.breaker.is_open()
+    }
+
+    /// What is to be remembered.
+    fn mark(&self, findings: &Findings) -> Option<Mark> {
+        let was_busy = || self.engine >= self.profile.timeout.mul_f64(MOST_OF_TIME);
+        if self.is_proven {
+            Some(Mark::Poison)
+        } else if self.deaths > 0 {
+            Some(if findings.iter().any(has_failed) { Mark::Suspect } else { Mark::Innocent })
+        } else if findings.iter().any(is_late) && was_busy() {
+            Some(Mark::Poison)
+        } else {
+            (self.is_suspect && !findings.iter().any(has_failed)).then_some(Mark::Innocent)
+        }
+    }
+
+    /// Takes note of a death, and tells of it.
+    fn has_died(&mut self, obituary: Option<Obituary>, given: u64, wanted: Wanted) {
+        self.deaths += 1;
+        let class = Class::of(self.object);
+        self.crew.breaker.crashed(class, self.turn.as_ref(), &self.crew.runtime);
+        let Some(obituary) = obituary else { return };
+        self.crew.tell(Case {
+            obituary,
+            generation: self.pool.signatures.id.to_string(),
+            object: Source::new(&self.object.content, self.object.len),
+            kind: class.map_or("", |class| class.kind),
+            given,
+            isolated: wanted == Wanted::Isolated,
+        });
+    }
+
     /// One try.
-    async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Halt> {
+    async fn call(&mut self, file: OwnedFd, len: u64, wanted: Wanted) -> Result<Outcome, Halt> {
         let failed = |reason| Ok(Outcome::failed(reason));
-        if self.lease.is_none() {
-            match self.pool.checkout(self.lane, self.deadline).await {
-                Ok(lease) => self.lease = Some(lease),
+        if self.lease.as_ref().is_none_or(|lease| wanted == Wanted::Isolated && !lease.is_isolated()) {
+            // What it has now is given back first: others may want it, or there is no other one.
+            self.lease = None;
+            match self.pool.checkout(self.lane, wanted, self.deadline).await {
+                Ok(mut lease) => {
+                    lease.turn = self.turn.clone();
+                    self.lease = Some(lease);
+                }
                 Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless.into()),
                 Err(NoWorker::Late) => return failed(FailedReason::Time),
                 Err(NoWorker::None) => return failed(FailedReason::NoScanner),
@@ -309,7 +393,11 @@ impl Session<'_> {
             // Its folder was lost, and with it the worker; another one has a folder of its own.
             Called::NoRoom if !lease.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
             Called::NoRoom | Called::TempShare => Outcome::failed(FailedReason::TempSpace),
-            Called::Died => Outcome::Suspect,
+            Called::Died(obituary) => {
+                self.lease = None;
+                self.has_died(obituary, len, wanted);
+                return Ok(Outcome::Suspect);
+            }
             Called::Protocol => Outcome::failed(FailedReason::EngineError),
             Called::Deadline => Outcome::failed(FailedReason::Time),
         };
@@ -324,6 +412,15 @@ impl Session<'_> {
             self.lease = None;
         }
         Ok(outcome)
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // Nobody waits for it any more. What its worker dies of is to be known all the same.
+        if let Some(lease) = self.lease.as_mut().filter(|lease| lease.is_busy()) {
+            lease.class = Class::of(self.object);
+        }
     }
 }
 
@@ -353,6 +450,10 @@ impl Outcome {
 
 fn is_late(verdict: &Verdict) -> bool {
     *verdict == Verdict::Failed(FailedReason::Time)
+}
+
+fn has_failed(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed(_))
 }
 
 /// What the engine was not able to do may be its own fault.

@@ -18,8 +18,9 @@ use crate::crew::{Crew, Job};
 use crate::hash_lists::Served;
 use crate::loader::{Loader, Published};
 use crate::metrics::Metrics;
+use crate::poison::{self, Known, Secrets};
 use crate::pool::Pool;
-use crate::scan;
+use crate::scan::{self, Task};
 use crate::temp::RunFolder;
 
 /// Scans objects with libclamav in worker processes.
@@ -64,7 +65,8 @@ impl Scanner {
             preparation.await.map_err(|_| StartError::Setting("the runtime is shutting down"))??;
 
         let (sender, jobs) = channel();
-        let crew = Arc::new(Crew::new(config, metrics, run, runtime, sender));
+        let secrets = Secrets::new().map_err(StartError::Chance)?;
+        let crew = Arc::new(Crew::new(config, metrics, run, runtime, sender, secrets));
         let published = Arc::new(Published::new());
         crew.config.hash_lists.attach(&published);
         let loader = Loader::new(crew.clone(), published.clone())
@@ -102,6 +104,11 @@ impl Scanner {
         self.published.missing.lock().clone()
     }
 
+    /// What is out of the ordinary though it scans, for `/readyz`.
+    pub fn note(&self) -> Option<String> {
+        self.crew.breaker.text()
+    }
+
     /// Ends all worker processes and removes their files. Scans under way fail.
     pub async fn shutdown(&self) {
         self.begin_stop();
@@ -121,6 +128,20 @@ impl Scanner {
         self.crew.send(Job::Stop);
         self.crew.wishes.stop();
         self.crew.config.hash_lists.clear(&self.published);
+    }
+
+    async fn scan_and_remember(
+        &self,
+        pool: &Arc<Pool>,
+        lists: &Arc<Lists>,
+        task: &Task,
+        generation: GenerationId,
+    ) -> Result<ScanReport, Refusal> {
+        let (report, mark) = scan::scan(&self.crew, pool, lists, task).await?;
+        if let Some(mark) = mark {
+            pool.poison.remember(task.subject(generation), mark, &report).await;
+        }
+        Ok(report)
     }
 
     /// The signatures of an epoch without its hash lists: the same as long as the engine has the same.
@@ -166,13 +187,24 @@ impl ScanPort for Scanner {
         Box::pin(async move {
             let metrics = &self.crew.metrics;
             // The epoch is held until the end of the scan, and with it the generation.
-            let Some((pool, lists, _epoch)) = self.pool(epoch) else {
+            let Some((pool, lists, epoch)) = self.pool(epoch) else {
                 let findings = Findings::from(Verdict::Failed(FailedReason::NoScanner));
                 metrics.scanned(&findings);
                 return Ok(ScanReport::unscanned(findings));
             };
             let _under_way = pool.begin_scan();
-            let result = scan::scan(&self.crew, &pool, &lists, object, context, deadline).await;
+            let generation = epoch.signatures.id;
+            let mut task = Task { object, context, deadline, is_suspect: false };
+            let result = match pool.poison.recall(task.subject(generation), deadline).await {
+                Some(Known::Poison(report)) => {
+                    metrics.remembered(poison::reason(&report.findings));
+                    Ok(report)
+                }
+                known => {
+                    task.is_suspect = known.is_some();
+                    self.scan_and_remember(&pool, &lists, &task, generation).await
+                }
+            };
             match &result {
                 Ok(report) => metrics.scanned(&report.findings),
                 Err(refusal) => metrics.refused(*refusal),

@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::metrics::Presence;
+use crate::obituary::Obituary;
 use crate::packet;
 use crate::temp::{Room, WorkerFolder};
 use crate::zygote::{self, Forked, Zygote};
@@ -31,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) zygote: Arc<Zygote>,
     /// Scans done.
     pub(crate) served: u64,
+    /// When it was forked.
+    pub(crate) born: Instant,
     /// When it last proved that it detects.
     pub(crate) proven: Instant,
     pub(crate) presence: Presence,
@@ -79,6 +82,7 @@ impl Worker {
             pid: forked.pid,
             zygote,
             served: 0,
+            born: Instant::now(),
             proven: Instant::now(),
             presence,
             folder,
@@ -179,6 +183,17 @@ impl Worker {
     /// Whether the process is gone.
     pub(crate) fn has_ended(&self) -> bool {
         zygote::has_ended(&self.pidfd)
+    }
+
+    /// What is to be known of it after its end. `None` if there are no descriptors left.
+    pub(crate) fn obituary(&self) -> Option<Obituary> {
+        Some(Obituary {
+            pid: self.pid,
+            pidfd: self.pidfd.try_clone().ok()?,
+            zygote: self.zygote.clone(),
+            age: self.born.elapsed(),
+            served: self.served,
+        })
     }
 
     /// Does not wait for the end.
