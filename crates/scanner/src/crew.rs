@@ -237,9 +237,10 @@ impl Keeper {
         }
     }
 
-    fn replace(&mut self, pool: &Weak<Pool>, worker: Worker) {
+    fn replace(&mut self, pool: &Weak<Pool>, mut worker: Worker) {
         worker.end();
         self.fill(pool, FIRST_BACKOFF);
+        drop(worker.dear.take());
         // Last, since its folder may hold many files.
         drop(worker);
     }

@@ -64,7 +64,6 @@ pub(crate) struct Lease {
     /// What the request under way may write, if one is.
     busy: Option<Room>,
     doubtful: bool,
-    dear: bool,
     /// The worker has nothing else to do before or after: another one has died of this object.
     isolated: bool,
     /// What the object looks like; to be set before the lease of a busy worker is dropped.
@@ -90,13 +89,13 @@ struct Orphan {
     isolated: bool,
     class: Option<Class>,
     turn: Option<Turn>,
-    /// Until it has ended a dear object has the worker: else clients that leave could have more workers than
-    /// dear objects may.
-    _dear: Option<DearTurn>,
 }
 
-/// One of the workers that dear objects may have at once.
-struct DearTurn(Arc<Pool>);
+/// One of the workers that dear objects may have at once. It goes with the worker, also beyond its death until
+/// another one has its place: else those that die of dear objects, or are left by clients, would be more than
+/// dear objects may have.
+#[derive(Debug)]
+pub(crate) struct DearTurn(Arc<Pool>);
 
 /// How a call ended.
 #[derive(Debug)]
@@ -195,14 +194,17 @@ impl Pool {
         // The worker is taken for good; its permit comes back with it.
         free.forget();
         let isolated = wanted == Wanted::Isolated;
-        let worker = self.pick(isolated);
-        let dear = dear.map(tokio::sync::SemaphorePermit::forget).is_some();
+        let mut worker = self.pick(isolated);
+        if dear.map(tokio::sync::SemaphorePermit::forget).is_some()
+            && let Some(worker) = &mut worker
+        {
+            worker.dear = Some(DearTurn(self.clone()));
+        }
         let mut lease = Lease {
             pool: self.clone(),
             worker,
             busy: None,
             doubtful: false,
-            dear,
             isolated,
             class: None,
             turn: None,
@@ -264,9 +266,11 @@ impl Pool {
             drop(idle);
             return self.discharge(worker, Death::Retired);
         }
+        let dear = worker.dear.take();
         idle.push(worker);
         drop(idle);
         self.free.add_permits(1);
+        drop(dear);
     }
 
     /// Takes a worker out of service, kills it, and has another one made.
@@ -459,7 +463,6 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let dear = self.dear.then(|| DearTurn(self.pool.clone()));
         if let Some(worker) = self.worker.take() {
             match self.busy {
                 Some(room) => {
@@ -471,7 +474,6 @@ impl Drop for Lease {
                         isolated: self.isolated,
                         class: self.class,
                         turn: self.turn.take(),
-                        _dear: dear,
                     };
                     self.pool.crew.runtime.spawn(orphan.finish());
                 }

@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use crate::metrics::Presence;
 use crate::obituary::Obituary;
 use crate::packet;
+use crate::pool::DearTurn;
 use crate::temp::{Room, WorkerFolder};
 use crate::zygote::{self, Forked, Zygote};
 
@@ -38,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) proven: Instant,
     pub(crate) presence: Presence,
     pub(crate) folder: WorkerFolder,
+    /// Set while a dear object has it, or has had it and another one is not yet in its place.
+    pub(crate) dear: Option<DearTurn>,
     pidfd: OwnedFd,
     socket: AsyncFd<OwnedFd>,
     last_id: u64,
@@ -86,6 +89,7 @@ impl Worker {
             proven: Instant::now(),
             presence,
             folder,
+            dear: None,
             pidfd: forked.pidfd,
             socket,
             last_id: 0,
