@@ -1,6 +1,7 @@
 //! What has to hold between the fields of a configuration.
 
 mod blocked_urls;
+mod crash;
 mod events;
 mod hash_lists;
 mod headers;
@@ -319,6 +320,8 @@ impl ScannerSettings {
                 "is neither the absolute path of a Unix socket nor a name or IP address with a port";
             here.report("clamd.address", message);
         }
+        self.poison.check(&mut here.at("poison"));
+        self.crash_reports.check(&mut here.at("crashReports"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings of the process: limits, workers, connections, log.
 
-use crate::{AdvertisedSessions, ByteSize, ClamdSettings, PerClient, RefusalStatuses};
+use crate::{AdvertisedSessions, ByteSize, ClamdSettings, CrashReports, PerClient, Poison, RefusalStatuses};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +56,10 @@ pub struct ScannerSettings {
     /// A clamd that scans instead of worker processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clamd: Option<ClamdSettings>,
+    /// What is remembered of objects that workers crash of, or take too long for.
+    pub poison: Poison,
+    /// What is written down of workers that crashed.
+    pub crash_reports: CrashReports,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -168,6 +172,8 @@ impl Default for ScannerSettings {
             memory: ByteSize::gib(1),
             nice: 5,
             clamd: None,
+            poison: Poison::default(),
+            crash_reports: CrashReports::default(),
         }
     }
 }

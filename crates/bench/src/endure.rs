@@ -6,6 +6,7 @@ mod big_body;
 mod bombs;
 mod idle;
 mod load;
+mod poison;
 mod report;
 mod server;
 mod slow;
@@ -29,6 +30,7 @@ enum Case {
     Hold,
     Slow,
     Bombs,
+    Poison,
 }
 
 /// Proves, prints, and writes the file that was asked for.
@@ -79,7 +81,7 @@ fn selected(only: &[String]) -> anyhow::Result<Vec<Case>> {
 // === impl Case ===
 
 impl Case {
-    const ALL: [Self; 5] = [Self::BigBody, Self::Idle, Self::Hold, Self::Slow, Self::Bombs];
+    const ALL: [Self; 6] = [Self::BigBody, Self::Idle, Self::Hold, Self::Slow, Self::Bombs, Self::Poison];
 
     fn name(self) -> &'static str {
         match self {
@@ -88,6 +90,7 @@ impl Case {
             Self::Hold => "hold-10000",
             Self::Slow => "slow-500",
             Self::Bombs => "bombs",
+            Self::Poison => "poison",
         }
     }
 
@@ -98,6 +101,7 @@ impl Case {
             Self::Hold => idle::hold(context, report),
             Self::Slow => slow::measure(context, time, report),
             Self::Bombs => bombs::measure(context, time, report),
+            Self::Poison => poison::measure(context, time, report),
         }
     }
 }
@@ -112,7 +116,7 @@ mod tests {
             let only: Vec<_> = only.iter().map(|part| (*part).to_owned()).collect();
             selected(&only).map(|cases| cases.into_iter().map(Case::name).collect::<Vec<_>>())
         };
-        assert_eq!(names(&[]).unwrap().len(), 5);
+        assert_eq!(names(&[]).unwrap().len(), 6);
         assert_eq!(names(&["bo"]).unwrap(), ["big-body", "bombs"]);
         assert!(names(&["other"]).unwrap_err().to_string().contains("hold-10000"));
     }

@@ -13,6 +13,11 @@ pub enum Command {
         /// 0 for no limit.
         memory: u64,
     },
+    /// Tell how a worker ended that has ended. The answer is [`Event::Fate`].
+    Fate {
+        /// Its process id.
+        pid: u32,
+    },
 }
 
 /// From the zygote to the supervisor.
@@ -42,6 +47,13 @@ pub enum Event {
         /// The `errno`.
         errno: u32,
     },
+    /// How a worker ended.
+    Fate {
+        /// Its process id.
+        pid: u32,
+        /// The number of the signal that ended it; 0 if none did, or if nothing is known of it.
+        signal: u32,
+    },
 }
 
 /// A set of the constants below: what a worker cannot do, whatever took it over.
@@ -62,6 +74,11 @@ impl Command {
                 writer.bytes(temp_dir, MAX_TEXT);
                 writer.finish()
             }
+            Self::Fate { pid } => {
+                let mut writer = Writer::new(2);
+                writer.u32(*pid);
+                writer.finish()
+            }
         }
     }
 
@@ -73,6 +90,7 @@ impl Command {
                 let memory = reader.u64()?;
                 Self::Fork { memory, temp_dir: reader.bytes()?.to_vec() }
             }
+            2 => Self::Fate { pid: reader.u32()? },
             _ => return Err(WireError::Unknown),
         };
         reader.finish()?;
@@ -105,6 +123,11 @@ impl Event {
                 writer = Writer::new(20);
                 writer.u32(*errno);
             }
+            Self::Fate { pid, signal } => {
+                writer = Writer::new(21);
+                writer.u32(*pid);
+                writer.u32(*signal);
+            }
         }
         writer.finish()
     }
@@ -120,6 +143,7 @@ impl Event {
             18 => Self::LoadFailed { message: reader.bytes()?.to_vec() },
             19 => Self::Forked { pid: reader.u32()? },
             20 => Self::ForkFailed { errno: reader.u32()? },
+            21 => Self::Fate { pid: reader.u32()?, signal: reader.u32()? },
             _ => return Err(WireError::Unknown),
         };
         reader.finish()?;
@@ -170,6 +194,7 @@ mod tests {
             Event::LoadFailed { message: b"broken.ndb: malformed".to_vec() },
             Event::Forked { pid: 4_000_000 },
             Event::ForkFailed { errno: 11 },
+            Event::Fate { pid: 77, signal: 11 },
         ] {
             assert_eq!(Event::decode(&event.encode()), Ok(event));
         }

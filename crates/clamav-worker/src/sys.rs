@@ -41,6 +41,11 @@ impl Ended {
         let code = libc::WEXITSTATUS(self.status);
         (code != 0).then(|| format!("exit code {code}"))
     }
+
+    /// The signal that ended it; 0 if none did.
+    pub(crate) fn signal(self) -> u32 {
+        if libc::WIFSIGNALED(self.status) { libc::WTERMSIG(self.status).unsigned_abs() } else { 0 }
+    }
 }
 
 /// The kernel kills this process when the thread that started it ends.

@@ -6,6 +6,7 @@ use crate::sys::{self, Fork};
 use crate::worker::{self, Start};
 use crate::{messages, preload, sandbox, socket};
 use icapstan_clamav_wire::{CONTROL_FD, Command, Event};
+use std::collections::VecDeque;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -62,13 +63,22 @@ fn lead(settings: &Settings, control: OwnedFd) -> io::Result<ExitCode> {
     serve(&database, control, ended)
 }
 
+/// How the latest children ended.
+#[derive(Default)]
+struct Fates(VecDeque<(u32, u32)>);
+
+/// So many are remembered. They are asked for at once, or never.
+const MOST_FATES: usize = 64;
+
 /// Forks on demand until the supervisor closes the control socket.
 fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<ExitCode> {
+    let mut fates = Fates::default();
     loop {
         let woken = sys::wait(control.as_fd(), ended.as_fd())?;
         if woken.second {
             sys::drain(ended.as_fd());
             while let Some(child) = sys::reap() {
+                fates.add(child);
                 if let Some(fault) = child.fault() {
                     crate::log(&format!("worker {} ended: {fault}", child.pid));
                 }
@@ -78,8 +88,16 @@ fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<Ex
             continue;
         }
         let Some(packet) = socket::receive(control.as_fd())? else { return Ok(ExitCode::SUCCESS) };
-        let Command::Fork { temp_dir, memory } = Command::decode(&packet.bytes)
+        let command = Command::decode(&packet.bytes)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let (temp_dir, memory) = match command {
+            Command::Fork { temp_dir, memory } => (temp_dir, memory),
+            Command::Fate { pid } => {
+                let event = Event::Fate { pid, signal: fates.signal(pid) };
+                socket::send(control.as_fd(), &event.encode(), None)?;
+                continue;
+            }
+        };
         let (Ok(temp_dir), Ok([object])) = (CString::new(temp_dir), <[OwnedFd; 1]>::try_from(packet.fds))
         else {
             fork_failed(control.as_fd(), libc::EINVAL)?;
@@ -93,9 +111,32 @@ fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<Ex
                 std::mem::forget((control, ended));
                 return Ok(worker::run(&database.engine, object, &start));
             }
-            Ok(Fork::Parent { pid }) => forked(control.as_fd(), pid)?,
+            Ok(Fork::Parent { pid }) => {
+                fates.forget(pid.unsigned_abs());
+                forked(control.as_fd(), pid)?;
+            }
             Err(error) => fork_failed(control.as_fd(), error.raw_os_error().unwrap_or(libc::EIO))?,
         }
+    }
+}
+
+// === impl Fates ===
+
+impl Fates {
+    fn add(&mut self, child: sys::Ended) {
+        if self.0.len() >= MOST_FATES {
+            self.0.pop_front();
+        }
+        self.0.push_back((child.pid.unsigned_abs(), child.signal()));
+    }
+
+    /// The number means another process now.
+    fn forget(&mut self, pid: u32) {
+        self.0.retain(|(ended, _)| *ended != pid);
+    }
+
+    fn signal(&self, pid: u32) -> u32 {
+        self.0.iter().rev().find(|(ended, _)| *ended == pid).map_or(0, |(_, signal)| *signal)
     }
 }
 

@@ -336,6 +336,8 @@ impl Settings {
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
             clamd: scanner.clamd.as_ref().map(clamd),
+            poison: scanner.poison.clone(),
+            crash_reports: scanner.crash_reports.clone(),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }

@@ -341,6 +341,7 @@ fn start_admin(
         Ready::new()
             .check("server", server)
             .check("scanner", scanner)
+            .note("workers", port.note())
             .note("config", notes.config())
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())

@@ -68,6 +68,8 @@ pub enum Origin {
     Cache,
     /// Of an equal object that was being scanned when this one came.
     Shared,
+    /// Of an equal object that came before and took a worker's life, or all of its time.
+    Poison,
 }
 
 /// Why a scan was not begun. The client is told so by an ICAP status, not by a verdict.
@@ -108,6 +110,7 @@ impl Origin {
             Self::Scan => "",
             Self::Cache => "hit",
             Self::Shared => "shared",
+            Self::Poison => "poison",
         }
     }
 }

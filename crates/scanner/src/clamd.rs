@@ -27,7 +27,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch as channel};
 
 use self::client::{Client, ClientError};
-use crate::engine::{Called, Calling, Engine, NoWorker, Turn, Turning};
+use crate::breaker::{Class, Turn};
+use crate::engine::{Called, Calling, Engine, Lease, Leasing, NoWorker, Wanted};
+use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
 
 /// How long a scan waits for a clamd that does not scan as things are.
@@ -62,6 +64,7 @@ pub(crate) struct Clamd {
     all: Arc<Semaphore>,
     dear: Arc<Semaphore>,
     size: usize,
+    poison: Poison,
     scans: AtomicUsize,
     standing: Arc<Standing>,
 }
@@ -88,6 +91,7 @@ enum State {
 struct Slot {
     clamd: Arc<Clamd>,
     is_usable: bool,
+    turn: Option<Turn>,
     _dear: Option<OwnedSemaphorePermit>,
     _any: OwnedSemaphorePermit,
 }
@@ -153,7 +157,12 @@ impl Engine for Clamd {
         &self.scans
     }
 
-    fn turn<'a>(self: Arc<Self>, lane: Lane, deadline: Instant) -> Turning<'a> {
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+
+    /// All objects have the same clamd.
+    fn lease<'a>(self: Arc<Self>, lane: Lane, _wanted: Wanted, deadline: Instant) -> Leasing<'a> {
         Box::pin(async move {
             let permits = async {
                 let dear = match lane {
@@ -172,8 +181,8 @@ impl Engine for Clamd {
             if !is_proven {
                 return Err(NoWorker::None);
             }
-            let slot = Slot { clamd: self, is_usable: true, _dear: dear, _any: any };
-            Ok(Box::new(slot) as Box<dyn Turn>)
+            let slot = Slot { clamd: self, is_usable: true, turn: None, _dear: dear, _any: any };
+            Ok(Box::new(slot) as Box<dyn Lease>)
         })
     }
 
@@ -196,13 +205,13 @@ impl Slot {
         self.doubt();
         match error {
             ClientError::Connect(_) => Called::NotBegun,
-            ClientError::Exchange(_) | ClientError::Closed => Called::Died,
+            ClientError::Exchange(_) | ClientError::Closed => Called::Lost,
             ClientError::Answer(_) => Called::Protocol,
         }
     }
 }
 
-impl Turn for Slot {
+impl Lease for Slot {
     fn call<'a>(&'a mut self, file: BorrowedFd<'a>, _request: Request, deadline: Instant) -> Calling<'a> {
         // Its configuration says what it opens and how much a scan may cost.
         Box::pin(self.exchange(file, deadline))
@@ -211,6 +220,21 @@ impl Turn for Slot {
     fn is_usable(&self) -> bool {
         self.is_usable
     }
+
+    /// It has no way to go on with what nobody waits for.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
+    fn keep(&mut self, turn: Option<Turn>) {
+        self.turn = turn;
+    }
+
+    fn leave(&mut self, _class: Option<Class>) {}
 
     fn doubt(&mut self) {
         self.clamd.standing.doubt();

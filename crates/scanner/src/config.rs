@@ -1,5 +1,6 @@
 //! What a scanner is started with.
 
+use icapstan_api::{CrashReports, Poison};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, io};
@@ -56,8 +57,13 @@ pub struct ScannerConfig {
     /// When new signatures wait because transactions hold too many older ones: after this time the oldest
     /// that no scan is using end all the same.
     pub generation_grace: Duration,
-    /// A worker whose scan nobody waits for any more may finish within this time, and is killed then.
+    /// A worker whose scan nobody waits for any more may finish within this time, and is killed then. About
+    /// as long as it takes to have another one, so that at worst twice the least is paid.
     pub cancel_grace: Duration,
+    /// How objects are remembered that workers died of, or took too long for.
+    pub poison: Poison,
+    /// What is written down of workers that died.
+    pub crash_reports: CrashReports,
 }
 
 /// Where signatures come from.
@@ -97,6 +103,9 @@ pub enum StartError {
     /// Metrics of this name are registered already.
     #[error("the scanner's metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The system has no random numbers.
+    #[error("no random numbers can be had: {0}")]
+    Chance(io::Error),
     /// The system refuses a thread.
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
@@ -127,7 +136,9 @@ impl ScannerConfig {
             poll_interval: Duration::from_secs(2),
             load_timeout: Duration::from_mins(10),
             generation_grace: Duration::from_mins(1),
-            cancel_grace: Duration::from_millis(250),
+            cancel_grace: Duration::from_millis(35),
+            poison: Poison::default(),
+            crash_reports: CrashReports::default(),
         }
     }
 

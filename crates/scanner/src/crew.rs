@@ -8,14 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use tokio::runtime::Handle;
 
 use crate::canary::ProofError;
 use crate::config::ScannerConfig;
 use crate::engine::Engine as _;
 use crate::loader::Wishes;
-use crate::metrics::{Death, Metrics};
+use crate::metrics::Death;
 use crate::pool::Pool;
+use crate::shared::Shared;
 use crate::temp::RunFolder;
 use crate::worker::Worker;
 use crate::zygote::ForkError;
@@ -31,11 +31,10 @@ const ROUND: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Crew {
     pub(crate) config: ScannerConfig,
-    pub(crate) metrics: Metrics,
     pub(crate) run: RunFolder,
-    pub(crate) runtime: Handle,
     pub(crate) wishes: Wishes,
     pub(crate) stop: AtomicBool,
+    pub(crate) shared: Arc<Shared>,
     pools: Mutex<Vec<Weak<Pool>>>,
     /// Bounded by what there is: one job for each worker, and few for each generation.
     jobs: Sender<Job>,
@@ -91,18 +90,11 @@ struct Vacancy {
 // === impl Crew ===
 
 impl Crew {
-    pub(crate) fn new(
-        config: ScannerConfig,
-        metrics: Metrics,
-        run: RunFolder,
-        runtime: Handle,
-        jobs: Sender<Job>,
-    ) -> Self {
+    pub(crate) fn new(config: ScannerConfig, shared: Arc<Shared>, run: RunFolder, jobs: Sender<Job>) -> Self {
         Self {
             config,
-            metrics,
+            shared,
             run,
-            runtime,
             wishes: Wishes::default(),
             stop: AtomicBool::new(false),
             pools: Mutex::new(Vec::new()),
@@ -139,7 +131,7 @@ impl Crew {
     /// Forks a worker that then proves itself. Waits for that, so it is not for async code.
     pub(crate) fn hire(&self, pool: &Pool) -> Result<Worker, HireError> {
         let zygote = pool.zygote().ok_or(HireError::Closed)?;
-        let presence = self.metrics.presence();
+        let presence = self.shared.metrics.presence();
         let folder = self.run.subfolder("worker").map_err(HireError::Folder)?;
         let forked = zygote.fork(folder.path(), self.config.worker_memory)?;
         let mut worker = Worker::new(forked, folder, zygote, presence).map_err(HireError::Socket)?;
@@ -150,7 +142,7 @@ impl Crew {
                 Ok(worker)
             }
             Err(error) => {
-                self.metrics.died(Death::Proof);
+                self.shared.metrics.died(Death::Proof);
                 worker.end();
                 Err(error.into())
             }
@@ -159,7 +151,7 @@ impl Crew {
 
     /// The thread's work, until it is told to stop.
     pub(crate) fn keep(self: Arc<Self>, jobs: &Receiver<Job>) {
-        let runtime = self.runtime.clone();
+        let runtime = self.shared.runtime.clone();
         // The sockets of new workers are served by this runtime's reactor.
         let _entered = runtime.enter();
         let next_round = Instant::now() + ROUND;
@@ -211,9 +203,10 @@ impl Keeper {
         }
     }
 
-    fn replace(&mut self, pool: &Weak<Pool>, worker: Worker) {
+    fn replace(&mut self, pool: &Weak<Pool>, mut worker: Worker) {
         worker.end();
         self.fill(pool, FIRST_BACKOFF);
+        drop(worker.dear.take());
         // Last, since its folder may hold many files.
         drop(worker);
     }
@@ -235,7 +228,7 @@ impl Keeper {
 
     fn prove(&mut self, pool: &Weak<Pool>, mut worker: Worker) {
         let Some(strong) = pool.upgrade().filter(|pool| !pool.is_closed()) else {
-            return self.crew.metrics.died(Death::Retired);
+            return self.crew.shared.metrics.died(Death::Retired);
         };
         match strong.canary.prove(&mut worker) {
             Ok(()) => {
@@ -288,6 +281,7 @@ impl Keeper {
             _ => {}
         }
         self.run_is_lost = kept.is_err();
+        self.crew.shared.breaker.look(Instant::now());
         for strong in self.crew.pools() {
             let pool = Arc::downgrade(&strong);
             for _ in 0..self.crew.config.all_workers() {

@@ -1,7 +1,7 @@
 //! What scans: one engine with one set of signatures, and what brings others.
 //!
 //! Views, hash lists, retries and judgement are the same for all engines. One that is added implements
-//! [`Engine`] and [`Turn`] for its scans, and [`Supply`] for what it takes to have one in use.
+//! [`Engine`] and [`Lease`] for its scans, and [`Supply`] for what it takes to have one in use.
 
 use icapstan_clamav_wire::{FileDigests, Reply, Request};
 use icapstan_model::SignatureSet;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::breaker::{Class, Turn};
+use crate::obituary::Obituary;
+use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
 
 /// An engine with one generation of signatures.
@@ -31,20 +34,35 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// How many scans are under way; see [`UnderWay`].
     fn scans(&self) -> &AtomicUsize;
 
-    /// Waits for a turn, which is then given back by dropping it.
-    fn turn<'a>(self: Arc<Self>, lane: Lane, deadline: Instant) -> Turning<'a>;
+    /// What is not scanned again with these signatures.
+    fn poison(&self) -> &Poison;
+
+    /// Waits until it has room for an object. Dropping what this gives makes room for the next.
+    fn lease<'a>(self: Arc<Self>, lane: Lane, wanted: Wanted, deadline: Instant) -> Leasing<'a>;
 
     /// Nobody holds it any more. Must not wait.
     fn retire(self: Arc<Self>);
 }
 
 /// The use of an engine for the views of one object, one after the other.
-pub(crate) trait Turn: Send {
+pub(crate) trait Lease: Send {
     /// Scans one sealed file, until the deadline at the latest. Cancelled by dropping the future.
     fn call<'a>(&'a mut self, file: BorrowedFd<'a>, request: Request, deadline: Instant) -> Calling<'a>;
 
     /// Whether it can be called again.
     fn is_usable(&self) -> bool;
+
+    /// Whether a scan is under way, which goes on for a while when this is dropped.
+    fn is_busy(&self) -> bool;
+
+    /// Whether nobody else's object can be to blame for what happens to who scans.
+    fn is_isolated(&self) -> bool;
+
+    /// The turn of an object that is a suspect lasts as long as the scan.
+    fn keep(&mut self, turn: Option<Turn>);
+
+    /// Nobody waits for the scan that is under way any more. It is of an object of this class.
+    fn leave(&mut self, class: Option<Class>);
 
     /// What it answered raises doubts: whoever scanned has to prove itself before the next object.
     fn doubt(&mut self);
@@ -65,10 +83,10 @@ pub(crate) trait Supply: Send + Sync {
     fn join(&self);
 }
 
-/// See [`Engine::turn`].
-pub(crate) type Turning<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Turn>, NoWorker>> + Send + 'a>>;
+/// See [`Engine::lease`].
+pub(crate) type Leasing<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Lease>, NoWorker>> + Send + 'a>>;
 
-/// See [`Turn::call`].
+/// See [`Lease::call`].
 pub(crate) type Calling<'a> = Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
 
 /// How a call ended.
@@ -81,13 +99,24 @@ pub(crate) enum Called {
     /// There is not enough room for temporary files.
     NoRoom,
     /// The worker died of the object.
-    Died,
+    Died(Option<Obituary>),
+    /// Who scanned is gone, of whatever object. It is not tried again.
+    Lost,
     /// The worker sent something that is no reply. It was killed.
     Protocol,
     /// Its temporary files took more than their share. It was killed.
     TempShare,
     /// The deadline came. It was killed.
     Deadline,
+}
+
+/// Which worker is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The one that was used last, which is the warmest.
+    Any,
+    /// The one that has seen the least, for one object alone.
+    Isolated,
 }
 
 /// Why there is no worker.

@@ -59,6 +59,7 @@
 //! ```
 
 mod archive;
+mod breaker;
 mod builtin;
 mod canary;
 mod clamd;
@@ -71,7 +72,9 @@ mod judge;
 mod listed;
 mod loader;
 mod metrics;
+mod obituary;
 mod packet;
+mod poison;
 mod pool;
 mod processes;
 mod published;
@@ -79,6 +82,7 @@ mod queue;
 mod scan;
 mod scanner;
 mod sealed;
+mod shared;
 mod temp;
 mod views;
 mod worker;

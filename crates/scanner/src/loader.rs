@@ -181,7 +181,7 @@ impl Loader {
 
     /// The thread's work, until it is told to stop.
     pub(crate) fn run(mut self) {
-        let runtime = self.crew.runtime.clone();
+        let runtime = self.crew.shared.runtime.clone();
         // The sockets of new workers are served by this runtime's reactor.
         let _entered = runtime.enter();
         self.guarded(Self::load_now);
@@ -199,7 +199,7 @@ impl Loader {
     fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("Loading signatures met a fault of the program and was given up.");
-            self.crew.metrics.reloaded(ReloadResult::Failed);
+            self.crew.shared.metrics.reloaded(ReloadResult::Failed);
         }
     }
 
@@ -278,7 +278,7 @@ impl Loader {
             Ok(None) => {
                 self.loaded = snapshot;
                 self.rejected = None;
-                self.crew.metrics.reloaded(ReloadResult::Unchanged);
+                self.crew.shared.metrics.reloaded(ReloadResult::Unchanged);
                 tracing::info!("The signatures are those in use already.");
             }
             Err(LoadError::Zygote(ZygoteError::Stopped)) => {}
@@ -296,7 +296,7 @@ impl Loader {
                     return;
                 }
                 self.crowded_since = waits.then(Instant::now);
-                self.crew.metrics.reloaded(ReloadResult::Failed);
+                self.crew.shared.metrics.reloaded(ReloadResult::Failed);
                 let kept = if self.published.current.load().is_some() {
                     "those in use stay"
                 } else {
@@ -422,8 +422,8 @@ impl Loader {
         let old = self.current();
         self.in_use = Arc::downgrade(&pool);
         self.crew.look_after(&pool);
-        self.crew.metrics.in_use(&signatures);
-        self.crew.metrics.reloaded(ReloadResult::Loaded);
+        self.crew.shared.metrics.in_use(&signatures);
+        self.crew.shared.metrics.reloaded(ReloadResult::Loaded);
         self.crew.config.hash_lists.publish(&self.published, Held(pool));
         if let Some(old) = old.filter(|old| old.in_service() == 0) {
             // It serves nobody, and who holds it is served by the new one if that has the same signatures.
@@ -462,7 +462,7 @@ impl Loader {
                 pool.set_zygote(zygote);
                 // Its workers come next.
                 self.unserved_since = None;
-                self.crew.metrics.layouts_replaced.inc();
+                self.crew.shared.metrics.layouts_replaced.inc();
                 self.crew.send(Job::Refresh(Arc::downgrade(&pool)));
                 tracing::warn!(generation = %pool.signatures.id, "The workers' common ancestor was replaced.");
             }

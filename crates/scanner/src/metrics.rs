@@ -42,6 +42,11 @@ pub struct Metrics {
     workers: Gauges<WorkerState>,
     deaths: Counters<Death>,
     pub(crate) retries: Counter,
+    remembered: Counters<Remembered>,
+    pub(crate) poison: Gauge,
+    pub(crate) breaker_open: Gauge,
+    pub(crate) held_back: Counter,
+    reports: Counters<ReportResult>,
     pub(crate) layouts_replaced: Counter,
     signatures: Gauge,
     loaded_at: FloatGauge,
@@ -73,6 +78,8 @@ label! {
         Deadline = "deadline",
         /// Killed: its temporary files took more than their share.
         TempShare = "temp-share",
+        /// Ended after one object, since another worker had died of that.
+        Isolated = "isolated",
         /// Killed: nobody waited for its scan any more.
         Cancelled = "cancelled",
         /// Killed: it sent something that is no reply.
@@ -107,6 +114,28 @@ label! {
         QueueFull = "queue-full",
         /// See [`Refusal::Hopeless`].
         Hopeless = "hopeless",
+    }
+}
+
+label! {
+    /// Why an object was not scanned again.
+    enum Remembered as "reason" {
+        /// Workers died of an equal one.
+        Crash = "crash",
+        /// A worker was busy with an equal one until the end of its time.
+        Time = "time",
+    }
+}
+
+label! {
+    /// What became of the file about a crash.
+    pub(crate) enum ReportResult as "result" {
+        /// It was written.
+        Written = "written",
+        /// It could not be written.
+        Failed = "failed",
+        /// There were too many at once.
+        LeftOut = "left-out",
     }
 }
 
@@ -160,6 +189,26 @@ impl Metrics {
                 "icapstan_scanner_retries_total",
                 "Objects scanned again because the worker died on the first try.",
             )?,
+            remembered: make.counters(
+                "icapstan_scanner_poison_answers_total",
+                "Objects answered as failed without a worker, since an equal one took a worker's life or all of its time, by reason.",
+            )?,
+            poison: make.gauge(
+                "icapstan_scanner_poison_entries",
+                "Objects remembered because a worker died of them or was busy until the end of its time.",
+            )?,
+            breaker_open: make.gauge(
+                "icapstan_scanner_breaker_open",
+                "1 while workers crash so often that objects like those they crash of are scanned one after the other.",
+            )?,
+            held_back: make.counter(
+                "icapstan_scanner_held_back_total",
+                "Objects that had to wait for their turn since workers crash of such as they are.",
+            )?,
+            reports: make.counters(
+                "icapstan_scanner_crash_reports_total",
+                "Files about crashes of workers, by what became of them.",
+            )?,
             layouts_replaced: make.counter(
                 "icapstan_scanner_zygote_replacements_total",
                 "Times that the workers' common ancestor was replaced because of crashes.",
@@ -209,6 +258,17 @@ impl Metrics {
 
     pub(crate) fn began_after(&self, waited: Duration) {
         self.queue_seconds.observe(waited);
+    }
+
+    pub(crate) fn remembered(&self, reason: FailedReason) {
+        self.remembered.inc(match reason {
+            FailedReason::Crash => Remembered::Crash,
+            _ => Remembered::Time,
+        });
+    }
+
+    pub(crate) fn reported(&self, result: ReportResult) {
+        self.reports.inc(result);
     }
 
     pub(crate) fn died(&self, cause: Death) {

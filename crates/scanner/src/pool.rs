@@ -20,10 +20,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
+use crate::breaker::{Class, Turn};
 use crate::canary::Canary;
 use crate::crew::{Crew, Job};
-use crate::engine::{Called, Calling, Engine, NoWorker, Turn, Turning};
+use crate::engine::{Called, Calling, Engine, Lease, Leasing, NoWorker, Wanted};
 use crate::metrics::{Death, WorkerState};
+use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
 use crate::temp::{NoRoom, Room};
 use crate::worker::{Answer, Worker};
@@ -38,6 +40,8 @@ pub(crate) struct Pool {
     pub(crate) signatures: SignatureSet,
     pub(crate) queue: Queue,
     pub(crate) canary: Canary,
+    /// What is not scanned again with these signatures.
+    pub(crate) poison: Poison,
     crew: Arc<Crew>,
     myself: Weak<Self>,
     zygote: Mutex<Option<Arc<Zygote>>>,
@@ -54,17 +58,35 @@ pub(crate) struct Pool {
 
 /// The use of one worker. Dropping it gives the worker back, in whatever state.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct WorkerLease {
     pool: Arc<Pool>,
     worker: Option<Worker>,
     /// What the request under way may write, if one is.
     busy: Option<Room>,
     doubtful: bool,
-    dear: bool,
+    /// The worker has nothing else to do before or after: another one has died of this object.
+    isolated: bool,
+    /// What the object looks like; to be set before the lease of a busy worker is dropped.
+    class: Option<Class>,
+    /// The object's turn, if it is a suspect.
+    turn: Option<Turn>,
 }
 
-/// One of the workers that dear objects may have at once.
-struct DearTurn(Arc<Pool>);
+/// A scan that nobody waits for any more.
+struct Orphan {
+    pool: Arc<Pool>,
+    worker: Worker,
+    room: Room,
+    isolated: bool,
+    class: Option<Class>,
+    turn: Option<Turn>,
+}
+
+/// One of the workers that dear objects may have at once. It goes with the worker, also beyond its death until
+/// another one has its place: else those that die of dear objects, or are left by clients, would be more than
+/// dear objects may have.
+#[derive(Debug)]
+pub(crate) struct DearTurn(Arc<Pool>);
 
 // === impl Pool ===
 
@@ -81,10 +103,13 @@ impl Pool {
             config.spare_workers,
             config.in_flight,
             config.queue_length,
-            crew.metrics.waiting.clone(),
+            crew.shared.metrics.waiting.clone(),
         );
-        crew.metrics.generations.inc();
+        let poison =
+            Poison::new(&config.poison, crew.shared.secrets.clone(), crew.shared.metrics.poison.clone());
+        crew.shared.metrics.generations.inc();
         Arc::new_cyclic(|myself| Self {
+            poison,
             signatures,
             dear: Semaphore::new(queue.dear_workers()),
             queue,
@@ -101,8 +126,13 @@ impl Pool {
         })
     }
 
-    /// Waits for a worker. First come, first served; the one that was used last is the warmest.
-    pub(crate) async fn checkout(self: &Arc<Self>, lane: Lane, deadline: Instant) -> Result<Lease, NoWorker> {
+    /// Waits for a worker. First come, first served.
+    pub(crate) async fn checkout(
+        self: &Arc<Self>,
+        lane: Lane,
+        wanted: Wanted,
+        deadline: Instant,
+    ) -> Result<WorkerLease, NoWorker> {
         let mut turn = pin!(async {
             let dear = if lane == Lane::Dear { Some(self.dear.acquire().await?) } else { None };
             Ok::<_, tokio::sync::AcquireError>((dear, self.free.acquire().await?))
@@ -118,15 +148,37 @@ impl Pool {
         };
         // The worker is taken for good; its permit comes back with it.
         free.forget();
-        let worker = self.idle.lock().pop();
-        let dear = dear.map(tokio::sync::SemaphorePermit::forget).is_some();
-        let mut lease = Lease { pool: self.clone(), worker, busy: None, doubtful: false, dear };
+        let isolated = wanted == Wanted::Isolated;
+        let mut worker = self.pick(isolated);
+        if dear.map(tokio::sync::SemaphorePermit::forget).is_some()
+            && let Some(worker) = &mut worker
+        {
+            worker.dear = Some(DearTurn(self.clone()));
+        }
+        let mut lease = WorkerLease {
+            pool: self.clone(),
+            worker,
+            busy: None,
+            doubtful: false,
+            isolated,
+            class: None,
+            turn: None,
+        };
         match &mut lease.worker {
             Some(worker) => worker.presence.set(WorkerState::Busy),
             // Only when the pool is being closed.
             None => return Err(NoWorker::None),
         }
         Ok(lease)
+    }
+
+    fn pick(&self, isolated: bool) -> Option<Worker> {
+        let mut idle = self.idle.lock();
+        if !isolated {
+            return idle.pop();
+        }
+        let (at, _) = idle.iter().enumerate().min_by_key(|(_, worker)| worker.served)?;
+        Some(idle.remove(at))
     }
 
     /// Takes an idle worker of this kind out of service, if there is one.
@@ -169,9 +221,11 @@ impl Pool {
             drop(idle);
             return self.discharge(worker, Death::Retired);
         }
+        let dear = worker.dear.take();
         idle.push(worker);
         drop(idle);
         self.free.add_permits(1);
+        drop(dear);
     }
 
     /// Takes a worker out of service, kills it, and has another one made.
@@ -184,7 +238,7 @@ impl Pool {
     /// Kills a worker that is out of service, and takes note of the cause.
     pub(crate) fn kill(&self, worker: &Worker, cause: Death) {
         worker.kill();
-        self.crew.metrics.died(cause);
+        self.crew.shared.metrics.died(cause);
         if matches!(cause, Death::Crash | Death::Protocol) {
             tracing::warn!(pid = worker.pid, cause = cause.as_str(), "A worker died.");
             let crashes = self.crashes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -218,7 +272,7 @@ impl Pool {
     /// Ends the generation: nothing is begun any more, and idle workers are handed over to be ended.
     pub(crate) fn close(&self) -> Vec<Worker> {
         if !self.is_closed.swap(true, Ordering::SeqCst) {
-            self.crew.metrics.generations.dec();
+            self.crew.shared.metrics.generations.dec();
         }
         self.free.close();
         self.dear.close();
@@ -231,7 +285,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         if !self.is_closed() {
-            self.crew.metrics.generations.dec();
+            self.crew.shared.metrics.generations.dec();
         }
     }
 }
@@ -257,8 +311,12 @@ impl Engine for Pool {
         &self.scans
     }
 
-    fn turn<'a>(self: Arc<Self>, lane: Lane, deadline: Instant) -> Turning<'a> {
-        Box::pin(async move { Ok(Box::new(self.checkout(lane, deadline).await?) as Box<dyn Turn>) })
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+
+    fn lease<'a>(self: Arc<Self>, lane: Lane, wanted: Wanted, deadline: Instant) -> Leasing<'a> {
+        Box::pin(async move { Ok(Box::new(self.checkout(lane, wanted, deadline).await?) as Box<dyn Lease>) })
     }
 
     fn retire(self: Arc<Self>) {
@@ -268,9 +326,9 @@ impl Engine for Pool {
     }
 }
 
-// === impl Lease ===
+// === impl WorkerLease ===
 
-impl Lease {
+impl WorkerLease {
     /// After anything but a reply the worker is gone, and with it the use of this lease.
     async fn exchange(&mut self, file: BorrowedFd<'_>, mut request: Request, deadline: Instant) -> Called {
         let Some(worker) = &mut self.worker else { return Called::NotBegun };
@@ -310,11 +368,16 @@ impl Lease {
         match answer {
             Answer::Reply(reply) => {
                 worker.served += 1;
-                Called::Replied(reply, worker.take_files())
+                let files = worker.take_files();
+                if self.isolated {
+                    self.lose(Death::Isolated);
+                }
+                Called::Replied(reply, files)
             }
             Answer::Died => {
+                let obituary = worker.obituary();
                 self.lose(Death::Crash);
-                Called::Died
+                Called::Died(obituary)
             }
             Answer::Protocol => {
                 self.lose(Death::Protocol);
@@ -338,7 +401,7 @@ impl Lease {
     }
 }
 
-impl Turn for Lease {
+impl Lease for WorkerLease {
     fn call<'a>(&'a mut self, file: BorrowedFd<'a>, request: Request, deadline: Instant) -> Calling<'a> {
         Box::pin(self.exchange(file, request, deadline))
     }
@@ -347,20 +410,42 @@ impl Turn for Lease {
         self.worker.is_some()
     }
 
+    fn is_busy(&self) -> bool {
+        self.busy.is_some()
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.isolated
+    }
+
     fn doubt(&mut self) {
         self.doubtful = true;
     }
+
+    fn keep(&mut self, turn: Option<Turn>) {
+        self.turn = turn;
+    }
+
+    fn leave(&mut self, class: Option<Class>) {
+        self.class = class;
+    }
 }
 
-impl Drop for Lease {
+impl Drop for WorkerLease {
     fn drop(&mut self) {
-        let dear = self.dear.then(|| DearTurn(self.pool.clone()));
         if let Some(worker) = self.worker.take() {
             match self.busy {
                 Some(room) => {
                     // Its caller is gone in the middle of a scan.
-                    let pool = self.pool.clone();
-                    self.pool.crew.runtime.spawn(finish(pool, worker, room, dear));
+                    let orphan = Orphan {
+                        pool: self.pool.clone(),
+                        worker,
+                        room,
+                        isolated: self.isolated,
+                        class: self.class,
+                        turn: self.turn.take(),
+                    };
+                    self.pool.crew.shared.runtime.spawn(orphan.finish());
                 }
                 None if self.doubtful => self.pool.doubt(worker),
                 None => self.pool.put_back(worker),
@@ -369,16 +454,24 @@ impl Drop for Lease {
     }
 }
 
-/// Lets a worker finish a scan that nobody waits for, within the grace. Until then a dear object has it:
-/// else clients that leave could have more workers than dear objects may.
-async fn finish(pool: Arc<Pool>, worker: Worker, room: Room, _dear: Option<DearTurn>) {
-    let grace = Instant::now() + pool.crew.config.cancel_grace;
-    match worker.answer(room, grace).await {
-        Answer::Reply(_) => pool.put_back(worker),
-        Answer::Died => pool.discharge(worker, Death::Crash),
-        Answer::Protocol => pool.discharge(worker, Death::Protocol),
-        Answer::TempShare => pool.discharge(worker, Death::TempShare),
-        Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+// === impl Orphan ===
+
+impl Orphan {
+    /// Lets the worker finish, within the grace.
+    async fn finish(self) {
+        let Self { pool, worker, class, turn, .. } = self;
+        let grace = Instant::now() + pool.crew.config.cancel_grace;
+        match worker.answer(self.room, grace).await {
+            Answer::Reply(_) if self.isolated => pool.discharge(worker, Death::Isolated),
+            Answer::Reply(_) => pool.put_back(worker),
+            Answer::Died => {
+                pool.crew.shared.breaker.crashed(class, turn.as_ref(), &pool.crew.shared.runtime);
+                pool.discharge(worker, Death::Crash);
+            }
+            Answer::Protocol => pool.discharge(worker, Death::Protocol),
+            Answer::TempShare => pool.discharge(worker, Death::TempShare),
+            Answer::Deadline => pool.discharge(worker, Death::Cancelled),
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::config::{ScannerConfig, StartError};
 use crate::crew::{Crew, Job};
 use crate::engine::Supply;
 use crate::loader::Loader;
-use crate::metrics::Metrics;
 use crate::published::Published;
+use crate::shared::Shared;
 use crate::temp::RunFolder;
 
 /// Worker processes, and signatures from a folder.
@@ -31,10 +31,9 @@ impl Processes {
     /// Starts both threads. The first load goes on after this returns.
     pub(crate) async fn start(
         config: ScannerConfig,
-        metrics: &Metrics,
+        shared: &Arc<Shared>,
         published: &Arc<Published>,
     ) -> Result<Arc<Self>, StartError> {
-        let runtime = tokio::runtime::Handle::current();
         // Files are looked at and made here.
         let preparation = tokio::task::spawn_blocking(move || {
             config.check()?;
@@ -52,7 +51,7 @@ impl Processes {
             preparation.await.map_err(|_| StartError::Setting("the runtime is shutting down"))??;
 
         let (sender, jobs) = channel();
-        let crew = Arc::new(Crew::new(config, metrics.clone(), run, runtime, sender));
+        let crew = Arc::new(Crew::new(config, shared.clone(), run, sender));
         let loader = Loader::new(crew.clone(), published.clone())
             .map_err(|error| StartError::TempFolder { path: crew.run.path().to_owned(), error })?;
         let keeper = crew.clone();

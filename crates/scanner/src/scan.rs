@@ -4,8 +4,8 @@ use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
-    ScanReport, Sha256, ThreatName, Verdict,
+    Content, FailedReason, Findings, GenerationId, NonScannedReason, Object, Origin, Refusal, ScanContext,
+    ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -14,37 +14,58 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Called, Engine, NoWorker, Turn};
+use crate::breaker::{Class, Turn};
+use crate::engine::{Called, Engine, Lease, NoWorker, Wanted};
 use crate::judge::{self, Call};
 use crate::listed::{self, Listed, Question};
-use crate::metrics::Metrics;
+use crate::obituary::{Case, Obituary};
+use crate::poison::{Mark, Subject};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
+use crate::shared::Shared;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
 
 /// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
 const INLINE_COPY: u64 = 1 << 20;
 /// The same for decoding, which takes longer and yields more.
 const INLINE_DECODE: u64 = 8 << 10;
-/// Larger objects are not tried again after a worker died of them.
-const RETRY_LEN: u64 = 1 << 20;
 /// Objects up to this size that are nothing to be unpacked are cheap.
 const CHEAP_LEN: u64 = 64 << 10;
 /// What takes longer is not cheap, whatever it looks like. Twenty times what the largest text takes.
 const CHEAP_TIME: Duration = Duration::from_millis(250);
 /// Another worker is asked this often if the object was not to blame.
 const MAX_TRIES: u32 = 3;
+/// So many workers may die of one object, whatever it is made of.
+const MAX_DEATHS: u32 = 3;
+/// Who was busy with an object for this much of all its time would be so again.
+const MOST_OF_TIME: f64 = 0.8;
+
+/// What is to be scanned.
+pub(crate) struct Task {
+    pub(crate) object: Object,
+    pub(crate) context: ScanContext,
+    pub(crate) deadline: Instant,
+    /// A worker has died while it had an equal object.
+    pub(crate) is_suspect: bool,
+}
 
 /// One object under way.
 struct Session<'a> {
-    metrics: &'a Metrics,
+    shared: &'a Arc<Shared>,
     engine: &'a Arc<dyn Engine>,
     ticket: Arc<Ticket>,
     profile: &'a ScanProfile,
+    object: &'a Object,
     lists: &'a Lists,
     lane: Lane,
     deadline: Instant,
-    turn: Option<Box<dyn Turn>>,
+    is_suspect: bool,
+    turn: Option<Turn>,
+    /// Workers that died of it.
+    deaths: u32,
+    /// One that had nothing else to do died of it.
+    is_proven: bool,
+    lease: Option<Box<dyn Lease>>,
     /// When the first engine call began.
     begun: Option<Instant>,
     /// In engine calls.
@@ -77,22 +98,19 @@ pub(crate) fn lanes(len: u64) -> &'static [Lane] {
     if len > CHEAP_LEN { &[Lane::Dear] } else { &[Lane::Cheap, Lane::Dear] }
 }
 
-/// Scans one object.
+/// Scans one object. Tells too what is to be remembered of it.
 pub(crate) async fn scan(
-    metrics: &Metrics,
+    shared: &Arc<Shared>,
     engine: &Arc<dyn Engine>,
     lists: &Arc<Lists>,
-    object: Object,
-    context: ScanContext,
-    deadline: Instant,
-) -> Result<ScanReport, Refusal> {
+    task: &Task,
+) -> Result<(ScanReport, Option<Mark>), Refusal> {
     let handed_over = Instant::now();
-    let plain = Views::are_plain(&object, &context);
-    let mut lane = lane(&object, plain);
+    let plain = Views::are_plain(&task.object, &task.context);
+    let mut lane = lane(&task.object, plain);
     loop {
-        match attempt(metrics, engine, lists, (&object, &context, plain), lane, (handed_over, deadline)).await
-        {
-            Ok(report) => return Ok(report),
+        match attempt(shared, engine, lists, (task, plain), lane, handed_over).await {
+            Ok(done) => return Ok(done),
             Err(Halt::Refused(refusal)) => return Err(refusal),
             // Its first bytes did not tell what it costs. From here on it waits with others of its sort,
             // and holds up no cheap ones.
@@ -103,13 +121,15 @@ pub(crate) async fn scan(
 
 /// Scans one object in one lane.
 async fn attempt(
-    metrics: &Metrics,
+    shared: &Arc<Shared>,
     engine: &Arc<dyn Engine>,
     lists: &Arc<Lists>,
-    (object, context, plain): (&Object, &ScanContext, bool),
+    (task, plain): (&Task, bool),
     lane: Lane,
-    (handed_over, deadline): (Instant, Instant),
-) -> Result<ScanReport, Halt> {
+    handed_over: Instant,
+) -> Result<(ScanReport, Option<Mark>), Halt> {
+    let Task { object, context, deadline, is_suspect } = task;
+    let (deadline, is_suspect) = (*deadline, *is_suspect);
     let mut findings = Findings::clean();
     if context.partial {
         findings.add(Verdict::NonScanned(NonScannedReason::PartialContent));
@@ -120,9 +140,11 @@ async fn attempt(
         findings.add(Verdict::NonScanned(NonScannedReason::Size));
     }
     if harmless || too_large {
-        return Ok(ScanReport::unscanned(findings));
+        return Ok((ScanReport::unscanned(findings), None));
     }
 
+    // Before all else: who waits for that has nothing that others could use.
+    let turn = shared.breaker.admit(object, deadline).await?;
     let ticket = engine.queue().enter(lane, deadline).await?;
     let source = Source::new(&object.content, object.len);
     let views = if plain {
@@ -134,14 +156,19 @@ async fn attempt(
         in_thread(&ticket, move |cancelled| Views::of(source, &context, deadline, cancelled)).await
     };
     let mut session = Session {
-        metrics,
+        shared,
         engine,
         ticket: ticket.clone(),
         profile: &context.profile,
+        object,
         lists,
         lane,
         deadline,
-        turn: None,
+        is_suspect,
+        turn,
+        deaths: 0,
+        is_proven: false,
+        lease: None,
         begun: None,
         spent: Duration::ZERO,
     };
@@ -150,7 +177,7 @@ async fn attempt(
             // Time that finding the views took is time that the scan took.
             let is_over = views.findings.iter().any(is_late);
             let question = Question::new(lists, object, context, &views, deadline).filter(|_| !is_over);
-            let listed = listed(metrics, question, &ticket).await;
+            let listed = listed(shared, question, &ticket).await;
             findings.merge(views.findings);
             let views = match listed {
                 Some(known) => {
@@ -164,7 +191,7 @@ async fn attempt(
                 let found = session.view(view).await?;
                 let out_of_time = found.iter().any(is_late);
                 findings.merge(found);
-                if out_of_time {
+                if out_of_time || session.deaths >= MAX_DEATHS {
                     break;
                 }
             }
@@ -174,22 +201,22 @@ async fn attempt(
             findings.add(Verdict::Failed(FailedReason::EngineError));
         }
     }
-    let (begun, spent) = (session.begun, session.spent);
+    let (begun, spent, mark) = (session.begun, session.spent, session.mark(&findings));
     drop(session);
     if let Some(begun) = begun {
         ticket.served(begun.elapsed());
-        metrics.began_after(begun.saturating_duration_since(handed_over));
+        shared.metrics.began_after(begun.saturating_duration_since(handed_over));
     }
 
     let is_threat = findings.iter().any(|verdict| verdict.threat().is_some());
     let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
-    Ok(ScanReport { findings, sha256, waited, engine: spent, origin: Origin::Scan })
+    Ok((ScanReport { findings, sha256, waited, engine: spent, origin: Origin::Scan }, mark))
 }
 
 /// What hash lists say of it; `None` if it is to be scanned.
-async fn listed(metrics: &Metrics, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
+async fn listed(shared: &Shared, question: Option<Question>, ticket: &Arc<Ticket>) -> Option<Findings> {
     let question = question?;
     let answer = if question.is_small() {
         question.answer(&AtomicBool::new(false))
@@ -199,11 +226,11 @@ async fn listed(metrics: &Metrics, question: Option<Question>, ticket: &Arc<Tick
     match answer {
         Ok(Listed::No) => None,
         Ok(Listed::Denied(found)) => {
-            metrics.listed(found.list.info.kind);
+            shared.metrics.listed(found.list.info.kind);
             Some(Verdict::Infected(ThreatName::from(&*found.name)).into())
         }
         Ok(Listed::Allowed(found)) => {
-            metrics.listed(found.list.info.kind);
+            shared.metrics.listed(found.list.info.kind);
             let list = &*found.list.info.name;
             tracing::info!(list, digest = %found.digest, "A hash list allows an object, which is not scanned.");
             Some(Findings::clean())
@@ -212,6 +239,15 @@ async fn listed(metrics: &Metrics, question: Option<Question>, ticket: &Arc<Tick
             Some(Verdict::Failed(FailedReason::Time).into())
         }
         Err(error) => Some(unreadable(&error)),
+    }
+}
+
+// === impl Task ===
+
+impl Task {
+    /// What it is remembered by.
+    pub(crate) fn subject(&self, generation: GenerationId) -> Subject<'_> {
+        Subject { object: &self.object, context: &self.context, generation }
     }
 }
 
@@ -232,12 +268,13 @@ impl Session<'_> {
             &[]
         };
         let view = Arc::new(view);
+        let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {
             let file = match for_worker(&view, cover, &self.ticket).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
-            match self.call(file, view.len() + cover.len() as u64).await? {
+            match self.call(file, view.len() + cover.len() as u64, wanted).await? {
                 Outcome::Findings(findings) => {
                     known.merge(findings);
                     break;
@@ -246,28 +283,74 @@ impl Session<'_> {
                     known.add(Verdict::Failed(reason));
                     break;
                 }
-                Outcome::Suspect if tried > 1 || view.len() > RETRY_LEN => {
+                Outcome::Suspect if wanted == Wanted::Isolated || !self.may_try_again() => {
+                    self.is_proven |= wanted == Wanted::Isolated;
                     known.add(Verdict::Failed(FailedReason::Crash));
                     break;
                 }
-                Outcome::Innocent(_) | Outcome::Suspect => self.metrics.retries.inc(),
+                // It may have been something else that the worker died of. The next one has nothing else.
+                Outcome::Suspect => {
+                    wanted = Wanted::Isolated;
+                    self.shared.metrics.retries.inc();
+                }
+                Outcome::Innocent(_) => self.shared.metrics.retries.inc(),
             }
         }
         Ok(known)
     }
 
+    /// While workers crash too often each object has one of them.
+    fn may_try_again(&self) -> bool {
+        self.deaths < MAX_DEATHS && !self.shared.breaker.is_open()
+    }
+
+    /// What is to be remembered.
+    fn mark(&self, findings: &Findings) -> Option<Mark> {
+        let was_busy = || self.spent >= self.profile.timeout.mul_f64(MOST_OF_TIME);
+        if self.is_proven {
+            Some(Mark::Poison)
+        } else if self.deaths > 0 {
+            Some(if findings.iter().any(has_failed) { Mark::Suspect } else { Mark::Innocent })
+        } else if findings.iter().any(is_late) && was_busy() {
+            Some(Mark::Poison)
+        } else {
+            (self.is_suspect && !findings.iter().any(has_failed)).then_some(Mark::Innocent)
+        }
+    }
+
+    /// Takes note of a death, and tells of it.
+    fn has_died(&mut self, obituary: Option<Obituary>, given: u64, wanted: Wanted) {
+        self.deaths += 1;
+        let class = Class::of(self.object);
+        self.shared.breaker.crashed(class, self.turn.as_ref(), &self.shared.runtime);
+        let Some(obituary) = obituary else { return };
+        self.shared.tell(Case {
+            obituary,
+            generation: self.engine.signatures().id.to_string(),
+            object: Source::new(&self.object.content, self.object.len),
+            kind: class.map_or("", |class| class.kind),
+            given,
+            isolated: wanted == Wanted::Isolated,
+        });
+    }
+
     /// One try.
-    async fn call(&mut self, file: OwnedFd, len: u64) -> Result<Outcome, Halt> {
+    async fn call(&mut self, file: OwnedFd, len: u64, wanted: Wanted) -> Result<Outcome, Halt> {
         let failed = |reason| Ok(Outcome::failed(reason));
-        if self.turn.is_none() {
-            match Arc::clone(self.engine).turn(self.lane, self.deadline).await {
-                Ok(turn) => self.turn = Some(turn),
+        if self.lease.as_ref().is_none_or(|lease| wanted == Wanted::Isolated && !lease.is_isolated()) {
+            // What it has now is given back first: others may want it, or there is no other one.
+            self.lease = None;
+            match Arc::clone(self.engine).lease(self.lane, wanted, self.deadline).await {
+                Ok(mut lease) => {
+                    lease.keep(self.turn.clone());
+                    self.lease = Some(lease);
+                }
                 Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless.into()),
                 Err(NoWorker::Late) => return failed(FailedReason::Time),
                 Err(NoWorker::None) => return failed(FailedReason::NoScanner),
             }
         }
-        let Some(turn) = &mut self.turn else { return failed(FailedReason::NoScanner) };
+        let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
         let begin = Instant::now();
         if self.deadline <= begin {
             return if self.begun.is_none() {
@@ -282,10 +365,10 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = turn.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
+        let called = lease.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
         self.spent += took;
-        self.metrics.engine_call(took);
+        self.shared.metrics.engine_call(took);
         let mut doubtful = false;
         let outcome = match called {
             Called::Replied(reply, files) => {
@@ -297,7 +380,7 @@ impl Session<'_> {
                 };
                 let mut findings = judge::judge(&reply, &call);
                 if let Some(found) = listed::inside(self.lists, &files) {
-                    self.metrics.listed(found.list.info.kind);
+                    self.shared.metrics.listed(found.list.info.kind);
                     findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
                 }
                 doubtful = findings.iter().any(is_doubtful);
@@ -308,10 +391,15 @@ impl Session<'_> {
                 Outcome::Findings(findings)
             }
             Called::NotBegun => Outcome::Innocent(FailedReason::Crash),
+            Called::Lost => Outcome::failed(FailedReason::Crash),
             // Its folder was lost, and with it the worker; another one has a folder of its own.
-            Called::NoRoom if !turn.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
+            Called::NoRoom if !lease.is_usable() => Outcome::Innocent(FailedReason::TempSpace),
             Called::NoRoom | Called::TempShare => Outcome::failed(FailedReason::TempSpace),
-            Called::Died => Outcome::Suspect,
+            Called::Died(obituary) => {
+                self.lease = None;
+                self.has_died(obituary, len, wanted);
+                return Ok(Outcome::Suspect);
+            }
             Called::Protocol => Outcome::failed(FailedReason::EngineError),
             Called::Deadline => Outcome::failed(FailedReason::Time),
         };
@@ -320,12 +408,21 @@ impl Session<'_> {
             return Err(Halt::Dear);
         }
         if doubtful {
-            turn.doubt();
+            lease.doubt();
         }
-        if doubtful || !turn.is_usable() {
-            self.turn = None;
+        if doubtful || !lease.is_usable() {
+            self.lease = None;
         }
         Ok(outcome)
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // Nobody waits for it any more. What its worker dies of is to be known all the same.
+        if let Some(lease) = self.lease.as_mut().filter(|lease| lease.is_busy()) {
+            lease.leave(Class::of(self.object));
+        }
     }
 }
 
@@ -355,6 +452,10 @@ impl Outcome {
 
 fn is_late(verdict: &Verdict) -> bool {
     *verdict == Verdict::Failed(FailedReason::Time)
+}
+
+fn has_failed(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Failed(_))
 }
 
 /// What the engine was not able to do may be its own fault.

@@ -14,15 +14,17 @@ use crate::config::{ScannerConfig, StartError};
 use crate::engine::{Engine, Supply, UnderWay};
 use crate::hash_lists::{HashLists, Served};
 use crate::metrics::Metrics;
+use crate::poison::{self, Known};
 use crate::processes::Processes;
 use crate::published::Published;
-use crate::scan;
+use crate::scan::{self, Task};
+use crate::shared::Shared;
 
 /// Scans objects with an engine: libclamav in worker processes, or a clamd.
 ///
 /// Dropping it ends all processes soon; [`Scanner::shutdown`] waits for that.
 pub struct Scanner {
-    metrics: Metrics,
+    shared: Arc<Shared>,
     hash_lists: HashLists,
     published: Arc<Published>,
     supply: Arc<dyn Supply>,
@@ -41,18 +43,19 @@ impl Scanner {
         registry: &prometheus::Registry,
     ) -> Result<Arc<Self>, StartError> {
         let metrics = Metrics::register(registry)?;
+        let shared = Shared::new(&config, metrics, tokio::runtime::Handle::current())?;
         let hash_lists = config.hash_lists.clone();
         let published = Arc::new(Published::new());
         hash_lists.attach(&published);
         let supply: Arc<dyn Supply> = match &config.clamd {
-            None => Processes::start(config, &metrics, &published).await?,
+            None => Processes::start(config, &shared, &published).await?,
             Some(clamd) => {
                 let clamd = clamd.clone();
                 config.check()?;
-                ClamdSupply::start(config, clamd, &metrics, &published)?
+                ClamdSupply::start(config, clamd, &shared, &published)?
             }
         };
-        Ok(Arc::new(Self { metrics, hash_lists, published, supply }))
+        Ok(Arc::new(Self { shared, hash_lists, published, supply }))
     }
 
     /// Loads the signatures again, even if their folder looks as it did. Equal content changes nothing.
@@ -70,6 +73,11 @@ impl Scanner {
         self.published.missing.lock().clone()
     }
 
+    /// What is out of the ordinary though it scans, for `/readyz`.
+    pub fn note(&self) -> Option<String> {
+        self.shared.breaker.text()
+    }
+
     /// Ends all worker processes and removes their files. Scans under way fail.
     pub async fn shutdown(&self) {
         self.begin_stop();
@@ -80,6 +88,20 @@ impl Scanner {
     fn begin_stop(&self) {
         self.supply.begin_stop();
         self.hash_lists.clear(&self.published);
+    }
+
+    async fn scan_and_remember(
+        &self,
+        engine: &Arc<dyn Engine>,
+        lists: &Arc<Lists>,
+        task: &Task,
+        generation: GenerationId,
+    ) -> Result<ScanReport, Refusal> {
+        let (report, mark) = scan::scan(&self.shared, engine, lists, task).await?;
+        if let Some(mark) = mark {
+            engine.poison().remember(task.subject(generation), mark, &report).await;
+        }
+        Ok(report)
     }
 
     /// The signatures of an epoch without its hash lists: the same as long as the engine has the same.
@@ -123,15 +145,26 @@ impl ScanPort for Scanner {
         deadline: Instant,
     ) -> ScanFuture<'a> {
         Box::pin(async move {
-            let metrics = &self.metrics;
+            let metrics = &self.shared.metrics;
             // The epoch is held until the end of the scan, and with it the generation.
-            let Some((engine, lists, _epoch)) = self.engine(epoch) else {
+            let Some((engine, lists, epoch)) = self.engine(epoch) else {
                 let findings = Findings::from(Verdict::Failed(FailedReason::NoScanner));
                 metrics.scanned(&findings);
                 return Ok(ScanReport::unscanned(findings));
             };
             let _under_way = UnderWay::begin(&*engine);
-            let result = scan::scan(metrics, &engine, &lists, object, context, deadline).await;
+            let generation = epoch.signatures.id;
+            let mut task = Task { object, context, deadline, is_suspect: false };
+            let result = match engine.poison().recall(task.subject(generation), deadline).await {
+                Some(Known::Poison(report)) => {
+                    metrics.remembered(poison::reason(&report.findings));
+                    Ok(report)
+                }
+                known => {
+                    task.is_suspect = known.is_some();
+                    self.scan_and_remember(&engine, &lists, &task, generation).await
+                }
+            };
             match &result {
                 Ok(report) => metrics.scanned(&report.findings),
                 Err(refusal) => metrics.refused(*refusal),

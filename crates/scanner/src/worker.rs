@@ -13,7 +13,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::metrics::Presence;
+use crate::obituary::Obituary;
 use crate::packet;
+use crate::pool::DearTurn;
 use crate::temp::{Room, WorkerFolder};
 use crate::zygote::{self, Forked, Zygote};
 
@@ -31,10 +33,14 @@ pub(crate) struct Worker {
     pub(crate) zygote: Arc<Zygote>,
     /// Scans done.
     pub(crate) served: u64,
+    /// When it was forked.
+    pub(crate) born: Instant,
     /// When it last proved that it detects.
     pub(crate) proven: Instant,
     pub(crate) presence: Presence,
     pub(crate) folder: WorkerFolder,
+    /// Set while a dear object has it, or has had it and another one is not yet in its place.
+    pub(crate) dear: Option<DearTurn>,
     pidfd: OwnedFd,
     socket: AsyncFd<OwnedFd>,
     last_id: u64,
@@ -79,9 +85,11 @@ impl Worker {
             pid: forked.pid,
             zygote,
             served: 0,
+            born: Instant::now(),
             proven: Instant::now(),
             presence,
             folder,
+            dear: None,
             pidfd: forked.pidfd,
             socket,
             last_id: 0,
@@ -179,6 +187,17 @@ impl Worker {
     /// Whether the process is gone.
     pub(crate) fn has_ended(&self) -> bool {
         zygote::has_ended(&self.pidfd)
+    }
+
+    /// What is to be known of it after its end. `None` if there are no descriptors left.
+    pub(crate) fn obituary(&self) -> Option<Obituary> {
+        Some(Obituary {
+            pid: self.pid,
+            pidfd: self.pidfd.try_clone().ok()?,
+            zygote: self.zygote.clone(),
+            age: self.born.elapsed(),
+            served: self.served,
+        })
     }
 
     /// Does not wait for the end.

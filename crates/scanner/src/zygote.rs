@@ -160,6 +160,26 @@ impl Zygote {
         }
     }
 
+    /// The signal that ended a worker, which has ended. Waits for the answer, so it is not for async code.
+    pub(crate) fn fate(&self, worker: u32) -> Option<u32> {
+        if self.is_broken() {
+            return None;
+        }
+        let process = self.process.lock();
+        let answer = packet::send(process.control.as_fd(), &Order::Fate { pid: worker }.encode(), None)
+            .and_then(|()| await_packet(&process, FORK_TIMEOUT));
+        drop(process);
+        // As with a fork: a late answer would be taken for the next one's.
+        let packet = answer.map_err(|error| self.broken(error)).ok()?;
+        match Event::decode(&packet.bytes) {
+            Ok(Event::Fate { pid, signal }) if pid == worker => (signal > 0).then_some(signal),
+            _ => {
+                self.is_broken.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
     /// What this kernel cannot keep its workers from, and by what it would; `None` if there is nothing.
     pub(crate) fn gaps(&self) -> Option<String> {
         gaps(self.confinement)

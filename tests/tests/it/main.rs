@@ -46,3 +46,4 @@ mod statistics_tell_what_was_done;
 mod url_lists_block_by_url;
 mod what_is_skipped_is_not_scanned;
 mod worker_faults;
+mod workers_that_die_or_are_left_cost_little;

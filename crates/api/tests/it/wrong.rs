@@ -402,6 +402,19 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["did you mean \"stream\"?"],
     ),
     ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
+    ("scanner: {poison: {ttl: 0s}}", "scanner.poison.ttl: ", &["0s is not within 1s to 24h"]),
+    (
+        "scanner: {poison: {entries: 2000000}}",
+        "scanner.poison.entries: ",
+        &["2000000 is not within 0 to 1000000"],
+    ),
+    ("scanner: {poison: {size: 1}}", "scanner.poison.size: ", &["unknown field \"size\"", "entries, ttl"]),
+    ("scanner: {crashReports: {folder: crashes}}", "scanner.crashReports.folder: ", &["absolute"]),
+    (
+        "scanner: {crashReports: {folder: /tmp, files: 0}}",
+        "scanner.crashReports.files: ",
+        &["0 is not within 1 to 10000"],
+    ),
     ("limits: {advertisedSessions: 0}", "limits.advertisedSessions: ", &["`0`", "at least 1, or none"]),
     ("limits: {advertisedSessions: all}", "limits.advertisedSessions: ", &["\"all\"", "at least 1, or none"]),
     (

@@ -3,6 +3,8 @@
 mod objects;
 mod zip;
 
+pub(super) use zip::zip;
+
 use super::load::{self, Load, Measured};
 use super::report::{CaseReport, mib, to_f64};
 use super::server::{RESPMOD, Server, WORKERS};
@@ -37,14 +39,14 @@ const RECOVERY: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How hostile objects were answered: object, and status with reasons.
-type Answers = BTreeMap<(&'static str, String), Count>;
+pub(super) type Answers = BTreeMap<(&'static str, String), Count>;
 
 /// Answers that were the same.
 #[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    answers: u64,
+pub(super) struct Count {
+    pub(super) answers: u64,
     /// The longest time that one took.
-    longest: Duration,
+    pub(super) longest: Duration,
 }
 
 /// What came of ordinary clients.
@@ -59,7 +61,7 @@ struct Ordinary {
 /// The reason of an answer that has none.
 const CLEAN: &str = "clean";
 /// What follows says why there was no legal answer.
-const ILLEGAL: &str = "no legal answer: ";
+pub(super) const ILLEGAL: &str = "no legal answer: ";
 
 /// Ordinary clients, with and without attackers in turn; `time` is that of all attacks together.
 pub(super) fn measure(context: &Context, time: Duration, report: &mut CaseReport) -> anyhow::Result<()> {
@@ -184,7 +186,7 @@ fn attack(address: SocketAddr, objects: &[Object], number: usize, stop: &AtomicB
 }
 
 /// Status and reasons.
-fn ask(address: SocketAddr, client: &mut Option<IcapClient>, message: &[u8]) -> String {
+pub(super) fn ask(address: SocketAddr, client: &mut Option<IcapClient>, message: &[u8]) -> String {
     let mut icap = match client.take() {
         Some(icap) => icap,
         None => match IcapClient::try_connect(address) {
@@ -231,7 +233,7 @@ fn judge_answers(report: &mut CaseReport, objects: &[Object], answers: &Answers)
 // === impl Count ===
 
 impl Count {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.answers += other.answers;
         self.longest = self.longest.max(other.longest);
     }

@@ -23,6 +23,8 @@ pub(super) const WORKERS: u32 = 2;
 pub(super) const REQMOD: &str = "/reqmod";
 /// Responses; bodies are scanned.
 pub(super) const RESPMOD: &str = "/respmod";
+/// Responses; bodies are scanned, for a second at most.
+pub(super) const BRIEF: &str = "/brief";
 /// Both, and nothing is scanned.
 pub(super) const ECHO: &str = "/echo";
 
@@ -107,7 +109,12 @@ impl Server {
 
 /// A RESPMOD of this body, whose response has these fields.
 pub(super) fn download(fields: &str, body: &[u8]) -> Vec<u8> {
-    Message::respmod(RESPMOD)
+    download_from(RESPMOD, fields, body)
+}
+
+/// The same, of another service.
+pub(super) fn download_from(service: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    Message::respmod(service)
         .allow_204()
         .request_head("GET http://bench.test/object HTTP/1.1\r\nHost: bench.test\r\n\r\n")
         .response_head(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"))
@@ -120,7 +127,11 @@ fn config(folder: &str, further: &str) -> String {
         "services:\n  \
            - {{path: {REQMOD}, modes: [REQMOD], scan: content}}\n  \
            - {{path: {RESPMOD}, modes: [RESPMOD], scan: content}}\n  \
+           - {{path: {BRIEF}, modes: [RESPMOD], scan: content, policy: brief}}\n  \
            - {{path: {ECHO}, scan: none}}\n\
+         policies:\n  \
+           - {{name: default}}\n  \
+           - {{name: brief, scan: {{timeout: 1s}}}}\n\
          scanner: {{workers: {WORKERS}, tempDir: {folder}}}\n\
          verdictCache: {{enabled: false}}\n\
          log: {{level: warn, format: json}}\n\

@@ -11,9 +11,11 @@ use super::proof::{Proof, ProofError};
 use super::{Clamd, ClamdConfig, Standing, State};
 use crate::config::{ScannerConfig, StartError};
 use crate::engine::{Held, Supply};
-use crate::metrics::{Metrics, ReloadResult};
+use crate::metrics::ReloadResult;
+use crate::poison::Poison;
 use crate::published::Published;
 use crate::queue::Queue;
+use crate::shared::Shared;
 
 /// What clamd passes between two proofs is taken on trust, so that this is short. The samples cost a
 /// few milliseconds.
@@ -29,7 +31,7 @@ pub(crate) struct ClamdSupply {
 /// The task's own.
 struct Watch {
     config: ScannerConfig,
-    metrics: Metrics,
+    shared: Arc<Shared>,
     published: Arc<Published>,
     standing: Arc<Standing>,
     client: Client,
@@ -46,7 +48,7 @@ impl ClamdSupply {
     pub(crate) fn start(
         config: ScannerConfig,
         clamd: ClamdConfig,
-        metrics: &Metrics,
+        shared: &Arc<Shared>,
         published: &Arc<Published>,
     ) -> Result<Arc<Self>, StartError> {
         let proof = Proof::new().map_err(StartError::Samples)?;
@@ -54,7 +56,7 @@ impl ClamdSupply {
         let stop = Arc::new(AtomicBool::new(false));
         let watch = Watch {
             config,
-            metrics: metrics.clone(),
+            shared: shared.clone(),
             published: published.clone(),
             standing: standing.clone(),
             client: client.clone(),
@@ -133,7 +135,7 @@ impl Watch {
         let before = self.standing.state.send_replace(State::Down(why.clone()));
         if before != State::Down(why.clone()) {
             tracing::error!(clamd = %self.client.address(), %error, "clamd is not used.");
-            self.metrics.reloaded(ReloadResult::Failed);
+            self.shared.metrics.reloaded(ReloadResult::Failed);
         }
         *self.published.missing.lock() = format!("clamd at {}: {why}", self.client.address());
     }
@@ -149,7 +151,7 @@ impl Watch {
             released: None,
         };
         let ScannerConfig { workers, spare_workers, in_flight, queue_length, .. } = self.config;
-        let waiting = self.metrics.waiting.clone();
+        let waiting = self.shared.metrics.waiting.clone();
         let queue = Queue::new(workers, spare_workers, in_flight, queue_length, waiting);
         let clamd = Clamd {
             client: self.client.clone(),
@@ -158,11 +160,16 @@ impl Watch {
             dear: Arc::new(Semaphore::new(queue.dear_workers())),
             queue,
             size: workers + spare_workers,
+            poison: Poison::new(
+                &self.config.poison,
+                self.shared.secrets.clone(),
+                self.shared.metrics.poison.clone(),
+            ),
             scans: AtomicUsize::new(0),
             standing: self.standing.clone(),
         };
-        self.metrics.in_use(&signatures);
-        self.metrics.reloaded(ReloadResult::Loaded);
+        self.shared.metrics.in_use(&signatures);
+        self.shared.metrics.reloaded(ReloadResult::Loaded);
         self.config.hash_lists.publish(&self.published, Held(Arc::new(clamd)));
         tracing::info!(generation = %signatures.id, version, "clamd scans, with its own signatures.");
     }

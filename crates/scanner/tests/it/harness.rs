@@ -1,14 +1,19 @@
 //! A scanner on a private folder of signatures, and what tests ask of it.
 
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 use icapstan_model::{
     Content, Epoch, Findings, Mode, Object, Refusal, ScanContext, ScanPort, ScanProfile, ScanReport, Verdict,
 };
 use icapstan_scanner::{Scanner, ScannerConfig, SignatureSource};
 use prometheus::Registry;
-use std::collections::BTreeMap;
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 use tempfile::TempDir;
@@ -133,8 +138,8 @@ impl Bench {
         processes(self.temp.path())
     }
 
-    pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+    pub(crate) fn signal(pid: i32, signal: Signal) {
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// Ends the scanner and checks that nothing is left of it.
@@ -170,6 +175,76 @@ pub(crate) fn processes(temp: &Path) -> (Vec<i32>, Vec<i32>) {
     (zygotes, workers)
 }
 
+/// Ends workers by a signal while they have an object of one length, as an object that they crash of would.
+pub(crate) struct Killer {
+    over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<usize>,
+}
+
+impl Killer {
+    pub(crate) fn start(bench: &Bench, len: usize, signal: Signal) -> Self {
+        Self::start_for(bench, len, signal, usize::MAX)
+    }
+
+    /// Ends one worker only.
+    pub(crate) fn once(bench: &Bench, len: usize, signal: Signal) -> Self {
+        Self::start_for(bench, len, signal, 1)
+    }
+
+    fn start_for(bench: &Bench, len: usize, signal: Signal, most: usize) -> Self {
+        let (over, temp) = (Arc::new(AtomicBool::new(false)), bench.temp.path().to_owned());
+        let is_over = over.clone();
+        let thread = std::thread::spawn(move || {
+            let mut killed = BTreeSet::new();
+            while !is_over.load(Ordering::Relaxed) && killed.len() < most {
+                for pid in workers(&temp) {
+                    if !killed.contains(&pid) && has_object(pid, len as u64) {
+                        // It may have ended by itself meanwhile.
+                        let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
+                        killed.insert(pid);
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            killed.len()
+        });
+        Self { over, thread }
+    }
+
+    /// How many it has ended.
+    pub(crate) fn stop(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// The workers of the scanner with this folder for temporary files, without a look at any other process.
+fn workers(temp: &Path) -> Vec<i32> {
+    let children = |path: String| {
+        let listed = fs::read_to_string(path).unwrap_or_default();
+        listed.split_ascii_whitespace().map(|pid| pid.parse::<i32>().unwrap()).collect::<Vec<_>>()
+    };
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let own = threads.flat_map(|thread| children(format!("{}/children", thread.path().display())));
+    let is_ours = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(temp.to_str().unwrap())
+    };
+    own.filter(is_ours)
+        .flat_map(|zygote| children(format!("/proc/{zygote}/task/{zygote}/children")))
+        .collect()
+}
+
+/// Whether a worker has an object of this length.
+fn has_object(pid: i32, len: u64) -> bool {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    files.flatten().any(|file| {
+        let is_object =
+            fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().contains("icapstan-object"));
+        is_object && fs::metadata(file.path()).is_ok_and(|metadata| metadata.len() == len)
+    })
+}
+
 /// Looks again and again until it is so.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -201,6 +276,37 @@ pub(crate) fn names(findings: &Findings) -> Vec<&str> {
             _ => None,
         })
         .collect()
+}
+
+/// Small, and takes libclamav seconds: a zip of a hundred files of a megabyte each.
+pub(crate) fn long_zip(seed: u64) -> Vec<u8> {
+    let content = text(25_000, seed).repeat(40);
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&content).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut crc = Crc::new();
+    crc.update(&content);
+    let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    // From the version needed to the length of extra fields (APPNOTE.TXT of PKWARE); names have three bytes.
+    let described = [
+        &[20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..],
+        &crc.sum().to_le_bytes(),
+        &long(packed.len()),
+        &long(content.len()),
+        &[3, 0, 0, 0],
+    ]
+    .concat();
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for number in 100..200 {
+        let name = number.to_string();
+        let at = file.len();
+        file.extend([&b"PK\x03\x04"[..], &described, name.as_bytes(), &packed].concat());
+        directory
+            .extend([&b"PK\x01\x02\x14\0"[..], &described, &[0; 10], &long(at), name.as_bytes()].concat());
+    }
+    let end =
+        [&b"PK\x05\x06\0\0\0\0\x64\0\x64\0"[..], &long(directory.len()), &long(file.len()), &[0, 0]].concat();
+    [file, directory, end].concat()
 }
 
 /// Text that no signature matches, and that differs for each seed.

@@ -8,6 +8,7 @@ mod faults;
 mod generations;
 mod harness;
 mod log;
+mod poison;
 mod recovery;
 mod temporary;
 mod verdicts;

@@ -2,6 +2,7 @@
 
 use super::response::{IcapResponse, Kind, Source};
 use crate::wait::PATIENCE;
+use rustix::net::sockopt::set_socket_linger;
 use std::fmt;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -105,6 +106,11 @@ impl IcapClient {
     pub fn end_sending(&self) {
         // Fails only when the server was first.
         let _ = self.reader.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Leaves at once: the server is told by a reset.
+    pub fn reset(self) {
+        set_socket_linger(self.reader.get_ref(), Some(Duration::ZERO)).expect("an open socket takes it");
     }
 
     /// How long a read waits.

@@ -4,22 +4,34 @@ use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use std::io::Write;
 
-/// A file of these files, compressed.
-pub(super) fn zip(entries: &[(String, &[u8])]) -> Vec<u8> {
+/// One content, compressed.
+struct Packed<'a> {
+    content: &'a [u8],
+    bytes: Vec<u8>,
+    crc: u32,
+}
+
+/// A file of these files, compressed. Equal ones behind each other are compressed once.
+pub(in crate::endure) fn zip(entries: &[(String, &[u8])]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
+    let mut last: Option<Packed<'_>> = None;
     for (name, content) in entries {
         let at = file.len();
-        let packed = deflate(content);
-        let described = description(name, content, packed.len());
+        let packed = match last.take() {
+            Some(packed) if std::ptr::eq(packed.content, *content) => packed,
+            _ => Packed::of(content),
+        };
+        let described = packed.description(name);
         file.extend_from_slice(b"PK\x03\x04");
         file.extend_from_slice(&described);
         file.extend_from_slice(name.as_bytes());
-        file.extend_from_slice(&packed);
+        file.extend_from_slice(&packed.bytes);
         directory.extend_from_slice(b"PK\x01\x02\x14\0");
         directory.extend_from_slice(&described);
         directory.extend_from_slice(&[0; 10]);
         directory.extend_from_slice(&long(at));
         directory.extend_from_slice(name.as_bytes());
+        last = Some(packed);
     }
     let (start, count) = (file.len(), short(entries.len()));
     file.extend_from_slice(&directory);
@@ -32,18 +44,26 @@ pub(super) fn zip(entries: &[(String, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// What local header and directory say alike: from the version needed to the length of extra fields.
-fn description(name: &str, content: &[u8], packed: usize) -> Vec<u8> {
-    // Version 2.0, no flags, method 8, no time.
-    let mut bytes = vec![20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0];
-    let mut crc = Crc::new();
-    crc.update(content);
-    bytes.extend_from_slice(&crc.sum().to_le_bytes());
-    bytes.extend_from_slice(&long(packed));
-    bytes.extend_from_slice(&long(content.len()));
-    bytes.extend_from_slice(&short(name.len()));
-    bytes.extend_from_slice(&short(0));
-    bytes
+// === impl Packed ===
+
+impl<'a> Packed<'a> {
+    fn of(content: &'a [u8]) -> Self {
+        let mut crc = Crc::new();
+        crc.update(content);
+        Self { content, bytes: deflate(content), crc: crc.sum() }
+    }
+
+    /// What local header and directory say alike: from the version needed to the length of extra fields.
+    fn description(&self, name: &str) -> Vec<u8> {
+        // Version 2.0, no flags, method 8, no time.
+        let mut bytes = vec![20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0];
+        bytes.extend_from_slice(&self.crc.to_le_bytes());
+        bytes.extend_from_slice(&long(self.bytes.len()));
+        bytes.extend_from_slice(&long(self.content.len()));
+        bytes.extend_from_slice(&short(name.len()));
+        bytes.extend_from_slice(&short(0));
+        bytes
+    }
 }
 
 fn deflate(content: &[u8]) -> Vec<u8> {
