@@ -53,6 +53,8 @@ pub struct ScannerSettings {
     pub memory: ByteSize,
     /// How much workers step back for others, as in nice(1).
     pub nice: u8,
+    /// How many processes take containers apart that libclamav does not open. 0: none, and such are `unsupported`.
+    pub unpack_workers: u32,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -158,7 +160,14 @@ impl Default for Limits {
 
 impl Default for ScannerSettings {
     fn default() -> Self {
-        Self { workers: None, in_flight: None, temp_dir: None, memory: ByteSize::gib(1), nice: 5 }
+        Self {
+            workers: None,
+            in_flight: None,
+            temp_dir: None,
+            memory: ByteSize::gib(1),
+            nice: 5,
+            unpack_workers: 1,
+        }
     }
 }
 

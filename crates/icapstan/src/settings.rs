@@ -15,7 +15,7 @@ use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, Scanner, ScannerConfig,
-    SignatureSource,
+    SignatureSource, UnpackWorkers,
 };
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -330,6 +330,8 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            unpack: (scanner.unpack_workers > 0)
+                .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }

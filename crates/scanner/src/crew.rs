@@ -16,6 +16,7 @@ use crate::loader::Wishes;
 use crate::metrics::{Death, Metrics};
 use crate::pool::Pool;
 use crate::temp::RunFolder;
+use crate::unpacker::Unpacker;
 use crate::worker::Worker;
 use crate::zygote::ForkError;
 
@@ -34,6 +35,8 @@ pub(crate) struct Crew {
     pub(crate) run: RunFolder,
     pub(crate) runtime: Handle,
     pub(crate) wishes: Wishes,
+    /// What opens what libclamav does not.
+    pub(crate) unpacker: Option<Arc<Unpacker>>,
     pub(crate) stop: AtomicBool,
     pools: Mutex<Vec<Weak<Pool>>>,
     /// Bounded by what there is: one job for each worker, and few for each generation.
@@ -96,6 +99,7 @@ impl Crew {
         run: RunFolder,
         runtime: Handle,
         jobs: Sender<Job>,
+        unpacker: Option<Arc<Unpacker>>,
     ) -> Self {
         Self {
             config,
@@ -103,6 +107,7 @@ impl Crew {
             run,
             runtime,
             wishes: Wishes::default(),
+            unpacker,
             stop: AtomicBool::new(false),
             pools: Mutex::new(Vec::new()),
             jobs,

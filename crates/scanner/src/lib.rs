@@ -75,6 +75,7 @@ mod scan;
 mod scanner;
 mod sealed;
 mod temp;
+mod unpacker;
 mod views;
 mod worker;
 mod worker_log;
@@ -87,3 +88,4 @@ pub use hash_lists::{
 };
 pub use metrics::Metrics;
 pub use scanner::Scanner;
+pub use unpacker::UnpackWorkers;

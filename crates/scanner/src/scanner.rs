@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::scan;
 use crate::temp::RunFolder;
+use crate::unpacker::Unpacker;
 
 /// Scans objects with libclamav in worker processes.
 ///
@@ -64,7 +65,11 @@ impl Scanner {
             preparation.await.map_err(|_| StartError::Setting("the runtime is shutting down"))??;
 
         let (sender, jobs) = channel();
-        let crew = Arc::new(Crew::new(config, metrics, run, runtime, sender));
+        let unpacker = config.unpack.clone().map(|workers| {
+            Unpacker::new(workers, config.worker_memory, config.nice, metrics.unpack.clone()).map(Arc::new)
+        });
+        let unpacker = unpacker.transpose().map_err(StartError::Thread)?;
+        let crew = Arc::new(Crew::new(config, metrics, run, runtime, sender, unpacker));
         let published = Arc::new(Published::new());
         crew.config.hash_lists.attach(&published);
         let loader = Loader::new(crew.clone(), published.clone())
@@ -120,6 +125,9 @@ impl Scanner {
         self.crew.stop.store(true, Ordering::Relaxed);
         self.crew.send(Job::Stop);
         self.crew.wishes.stop();
+        if let Some(unpacker) = &self.crew.unpacker {
+            unpacker.close();
+        }
         self.crew.config.hash_lists.clear(&self.published);
     }
 

@@ -394,6 +394,8 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("scanner: {workers: 8, inFlight: 4}", "scanner.inFlight: ", &["4 is less than scanner.workers (8)"]),
     ("scanner: {tempDir: tmp}", "scanner.tempDir: ", &["absolute"]),
     ("scanner: {nice: 20}", "scanner.nice: ", &["0 to 19"]),
+    ("scanner: {unpackWorkers: 65}", "scanner.unpackWorkers: ", &["65 is not within 0 to 64"]),
+    ("scanner: {unpackWorkers: -1}", "scanner.unpackWorkers: ", &["`-1`"]),
     ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
     ("limits: {advertisedSessions: 0}", "limits.advertisedSessions: ", &["`0`", "at least 1, or none"]),
     ("limits: {advertisedSessions: all}", "limits.advertisedSessions: ", &["\"all\"", "at least 1, or none"]),
