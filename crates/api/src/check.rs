@@ -52,6 +52,8 @@ impl Config {
     pub const MAX_REPUTATIONS: u32 = 1_000_000;
     /// The most worker processes.
     pub const MAX_WORKERS: u32 = 512;
+    /// The most processes that take containers apart.
+    pub const MAX_UNPACK_WORKERS: u32 = 64;
     /// The largest object that the engine can scan: libclamav counts in 31 bits.
     pub const MAX_OBJECT: ByteSize = ByteSize::new((2 << 30) - 1);
 
@@ -322,6 +324,7 @@ impl ScannerSettings {
         }
         self.poison.check(&mut here.at("poison"));
         self.crash_reports.check(&mut here.at("crashReports"));
+        here.within("unpackWorkers", self.unpack_workers, 0, Config::MAX_UNPACK_WORKERS);
     }
 }
 

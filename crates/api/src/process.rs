@@ -60,6 +60,8 @@ pub struct ScannerSettings {
     pub poison: Poison,
     /// What is written down of workers that crashed.
     pub crash_reports: CrashReports,
+    /// How many processes take containers apart that libclamav does not open. 0: none, and such are `unsupported`.
+    pub unpack_workers: u32,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -174,6 +176,7 @@ impl Default for ScannerSettings {
             clamd: None,
             poison: Poison::default(),
             crash_reports: CrashReports::default(),
+            unpack_workers: 1,
         }
     }
 }

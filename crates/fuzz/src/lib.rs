@@ -40,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("decoder", decoder),
     ("embedded", embedded),
     ("gateway", gateway),
+    ("handover", handover),
     ("hash_import", hash_import),
     ("http_head", http_head),
     ("kse", kse),

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Try what policies do
     #[command(subcommand)]
     Policy(crate::policy::Command),
+    /// Take containers apart that come by the socket that is the standard input; started by the others
+    #[command(hide = true)]
+    UnpackWorker(UnpackWorker),
 }
 
 /// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
@@ -122,6 +125,19 @@ pub(crate) struct CheckConfig {
     /// The file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnpackWorker {
+    /// The process that starts it
+    #[arg(long)]
+    pub(crate) parent: u32,
+    /// Bytes of address space
+    #[arg(long)]
+    pub(crate) memory: u64,
+    /// How much it steps back for others
+    #[arg(long)]
+    pub(crate) nice: i32,
 }
 
 /// Prints icapstan.yaml on standard output, and on standard error what is lost or differs.

@@ -23,6 +23,7 @@ mod siem;
 mod standalone;
 mod statistics;
 mod tally;
+mod unpack_worker;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = match cli.command {
+        Command::UnpackWorker(args) => return unpack_worker::run(&args),
         Command::Standalone(args) => standalone::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Options(args) => options::run(&args.uri, &args.tls, args.timeout),

@@ -15,7 +15,7 @@ use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
-    Scanner, ScannerConfig, SignatureSource,
+    Scanner, ScannerConfig, SignatureSource, UnpackWorkers,
 };
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -338,6 +338,8 @@ impl Settings {
             clamd: scanner.clamd.as_ref().map(clamd),
             poison: scanner.poison.clone(),
             crash_reports: scanner.crash_reports.clone(),
+            unpack: (scanner.unpack_workers > 0)
+                .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }

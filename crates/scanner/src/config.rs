@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::clamd::ClamdConfig;
 use crate::folder;
 use crate::hash_lists::HashLists;
+use crate::unpacker::UnpackWorkers;
 
 const WORKER_NAME: &str = "icapstan-clamav-worker";
 const SYSTEM_FOLDER: &str = "/var/lib/clamav";
@@ -41,6 +42,8 @@ pub struct ScannerConfig {
     pub worker_memory: u64,
     /// Bytes of temporary files that one worker may have. A worker with more is killed.
     pub temp_share: u64,
+    /// What takes containers apart that libclamav does not open. `None`: nothing, and they are `unsupported`.
+    pub unpack: Option<UnpackWorkers>,
     /// Added to the workers' niceness, 0 to 19.
     pub nice: i32,
     /// A worker is replaced after this many scans; 0 for never.
@@ -129,6 +132,7 @@ impl ScannerConfig {
             temp_dir: None,
             worker_memory: 512 << 20,
             temp_share: 256 << 20,
+            unpack: None,
             nice: 5,
             recycle_after: 100_000,
             crashes_per_layout: 16,
@@ -161,6 +165,10 @@ impl ScannerConfig {
             (self.in_flight < self.workers, "in_flight cannot be less than the number of workers"),
             (self.in_flight > 1 << 20, "in_flight is too large"),
             (!(0..=19).contains(&self.nice), "the niceness goes from 0 to 19"),
+            (
+                self.unpack.as_ref().is_some_and(|unpack| unpack.count == 0 || unpack.recycle_after == 0),
+                "at least one process that unpacks is needed, and one container for each",
+            ),
             (self.crashes_per_layout == 0, "crashes_per_layout must be at least 1"),
             (self.temp_share < crate::temp::MIN_SHARE, "temp_share must be at least 8 MiB"),
         ];

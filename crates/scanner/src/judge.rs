@@ -159,7 +159,7 @@ fn exceeded(limit: &str, call: &Call) -> Verdict {
 
 /// Beyond a size limit by something that is itself far below it: then it is the packing that hides it,
 /// which whoever packs can bring about at will.
-fn size_or_ratio(len: u64, limit: u64) -> NonScannedReason {
+pub(crate) fn size_or_ratio(len: u64, limit: u64) -> NonScannedReason {
     if len.saturating_mul(u64::from(MAX_RATIO)) < limit {
         NonScannedReason::Ratio
     } else {

@@ -84,6 +84,7 @@ mod scanner;
 mod sealed;
 mod shared;
 mod temp;
+mod unpacker;
 mod views;
 mod worker;
 mod worker_log;
@@ -97,3 +98,4 @@ pub use hash_lists::{
 };
 pub use metrics::Metrics;
 pub use scanner::Scanner;
+pub use unpacker::UnpackWorkers;

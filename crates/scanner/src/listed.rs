@@ -100,6 +100,13 @@ impl Question {
         })
     }
 
+    /// About a member of a container: whether it is denied. That it is allowed says nothing of the whole.
+    pub(crate) fn about_member(lists: &Arc<Lists>, member: &Source, deadline: Instant) -> Option<Self> {
+        let views = vec![member.clone()];
+        let question = Self { lists: Arc::clone(lists), object: None, views, may_allow: false, deadline };
+        (!lists.is_empty()).then_some(question)
+    }
+
     /// Whether it is answered in no time.
     pub(crate) fn is_small(&self) -> bool {
         let all = || self.object.iter().chain(&self.views);

@@ -9,6 +9,7 @@ use prometheus::Registry;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::hash_lists::ByKind;
+use crate::unpacker::UnpackMetrics;
 
 /// From a small object on an idle machine (a tenth of a millisecond) to the scan timeout and beyond.
 const BOUNDS: [Duration; 16] = [
@@ -55,6 +56,7 @@ pub struct Metrics {
     pub(crate) generations: Gauge,
     reloads: Counters<ReloadResult>,
     listed: Counters<ByKind>,
+    pub(crate) unpack: UnpackMetrics,
 }
 
 label! {
@@ -235,6 +237,7 @@ impl Metrics {
                 "icapstan_scanner_hash_matches_total",
                 "Objects that hash lists decided about, by the kind of the list.",
             )?,
+            unpack: UnpackMetrics::register(&make)?,
         })
     }
 

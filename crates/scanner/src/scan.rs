@@ -1,5 +1,7 @@
 //! One object from hand-over to report.
 
+mod members;
+
 use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Request};
 use icapstan_hashes::Lists;
@@ -7,6 +9,7 @@ use icapstan_model::{
     Content, FailedReason, Findings, GenerationId, NonScannedReason, Object, Origin, Refusal, ScanContext,
     ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
+use icapstan_unpack::Container;
 use memchr::memmem;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -54,9 +57,10 @@ struct Session<'a> {
     shared: &'a Arc<Shared>,
     engine: &'a Arc<dyn Engine>,
     ticket: Arc<Ticket>,
-    profile: &'a ScanProfile,
+    /// Of the view under scan: what it may still cost.
+    profile: ScanProfile,
     object: &'a Object,
-    lists: &'a Lists,
+    lists: &'a Arc<Lists>,
     lane: Lane,
     deadline: Instant,
     is_suspect: bool,
@@ -70,6 +74,9 @@ struct Session<'a> {
     begun: Option<Instant>,
     /// In engine calls.
     spent: Duration,
+    /// How many files an object may have, and how many the engine saw until now.
+    max_files: u32,
+    layers: u32,
 }
 
 /// Tells work in another thread that nobody waits for it any more.
@@ -159,7 +166,7 @@ async fn attempt(
         shared,
         engine,
         ticket: ticket.clone(),
-        profile: &context.profile,
+        profile: (*context.profile).clone(),
         object,
         lists,
         lane,
@@ -171,6 +178,8 @@ async fn attempt(
         lease: None,
         begun: None,
         spent: Duration::ZERO,
+        max_files: context.profile.max_files,
+        layers: 0,
     };
     match views {
         Ok(views) => {
@@ -188,7 +197,7 @@ async fn attempt(
                 None => views.sources,
             };
             for view in views {
-                let found = session.view(view).await?;
+                let found = session.whole(view).await?;
                 let out_of_time = found.iter().any(is_late);
                 findings.merge(found);
                 if out_of_time || session.deaths >= MAX_DEATHS {
@@ -365,13 +374,14 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
-        let called = lease.call(file.as_fd(), request(self.profile, self.lists, len, left), deadline).await;
+        let called = lease.call(file.as_fd(), request(&self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
         self.spent += took;
         self.shared.metrics.engine_call(took);
         let mut doubtful = false;
         let outcome = match called {
             Called::Replied(reply, files) => {
+                self.layers = self.layers.saturating_add(reply.layers);
                 let call = Call {
                     len,
                     max_layer: self.profile.max_object_size,
@@ -535,7 +545,7 @@ fn is_container(bytes: &[u8]) -> bool {
         b"RANSFER-ENCODING",
     ];
     MAGIC.iter().any(|magic| bytes.starts_with(magic))
-        || bytes.get(257..262).is_some_and(|word| word == b"ustar")
+        || Container::of(bytes).is_some()
         || ANYWHERE.iter().any(|magic| memmem::find(bytes, magic).is_some())
 }
 

@@ -87,6 +87,9 @@ impl Scanner {
 
     fn begin_stop(&self) {
         self.supply.begin_stop();
+        if let Some(unpacker) = &self.shared.unpacker {
+            unpacker.close();
+        }
         self.hash_lists.clear(&self.published);
     }
 

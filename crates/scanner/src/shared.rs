@@ -10,6 +10,7 @@ use crate::config::{ScannerConfig, StartError};
 use crate::metrics::{Metrics, ReportResult};
 use crate::obituary::Case;
 use crate::poison::Secrets;
+use crate::unpacker::Unpacker;
 
 /// So many deaths are told at once. Beyond that they are only counted.
 const MOST_TOLD: usize = 2;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) breaker: Breaker,
     pub(crate) secrets: Secrets,
     pub(crate) crash_reports: CrashReports,
+    /// What opens what engines do not.
+    pub(crate) unpacker: Option<Arc<Unpacker>>,
     telling: Arc<Semaphore>,
 }
 
@@ -33,12 +36,16 @@ impl Shared {
         metrics: Metrics,
         runtime: Handle,
     ) -> Result<Arc<Self>, StartError> {
+        let unpacker = config.unpack.clone().map(|workers| {
+            Unpacker::new(workers, config.worker_memory, config.nice, metrics.unpack.clone()).map(Arc::new)
+        });
         let (open, held_back) = (metrics.breaker_open.clone(), metrics.held_back.clone());
         Ok(Arc::new(Self {
             breaker: Breaker::new(config.all_workers(), open, held_back),
             metrics,
             runtime,
             secrets: Secrets::new().map_err(StartError::Chance)?,
+            unpacker: unpacker.transpose().map_err(StartError::Thread)?,
             crash_reports: config.crash_reports.clone(),
             telling: Arc::new(Semaphore::new(MOST_TOLD)),
         }))

@@ -6,6 +6,7 @@
 //!  Input (memory, file) ──────────────┴─decode─▶ Decoded { Complete, Incomplete } + Output
 //!  Content-Type + bytes ──Multipart::parse──▶ parts ──base64, quoted_printable──▶ bytes
 //!  bytes ──embedded──▶ base64 and data: URIs in them, decoded
+//!  first bytes ──Container::of──▶ what a process of its own takes apart, by the records Order and Handed
 //! ```
 //!
 //! Refuses to do: archives, documents and mail as a whole (the engine opens those); `compress`; brotli
@@ -56,8 +57,10 @@
 
 mod budget;
 mod codings;
+mod container;
 mod data;
 mod embedded;
+mod handover;
 mod multipart;
 mod transfer;
 mod urlencoded;
@@ -66,8 +69,10 @@ pub use budget::{Budget, Defect, FREE_OUTPUT, MAX_WINDOW};
 pub use codings::{
     Coding, Codings, Decoded, decode, looks_like_gzip, looks_like_zlib, looks_like_zstd, sniff,
 };
+pub use container::Container;
 pub use data::{Input, Output, Spill};
 pub use embedded::{Embedded, EmbeddedPieces, MIN_DIGITS, embedded, has_embedded};
+pub use handover::{Gap, Gaps, Handed, MAX_NAME, MAX_RECORD, MemberLimits, NoRecord, Order};
 pub use multipart::{Multipart, MultipartDefect, MultipartLimits, Part, TransferEncoding};
 pub use transfer::{Transferred, base64, quoted_printable};
 pub use urlencoded::Urlencoded;

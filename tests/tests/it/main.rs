@@ -5,6 +5,7 @@
 
 mod a_failed_scan_is_never_clean;
 mod access_log_tells_each_transaction;
+mod archives_that_libclamav_leaves_closed_are_opened;
 mod block_pages_speak_the_users_language;
 mod blocked_urls;
 mod c_icap_client_agrees;

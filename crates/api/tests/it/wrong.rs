@@ -401,6 +401,8 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "scanner.clamd.streams: ",
         &["did you mean \"stream\"?"],
     ),
+    ("scanner: {unpackWorkers: 65}", "scanner.unpackWorkers: ", &["65 is not within 0 to 64"]),
+    ("scanner: {unpackWorkers: -1}", "scanner.unpackWorkers: ", &["`-1`"]),
     ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
     ("scanner: {poison: {ttl: 0s}}", "scanner.poison.ttl: ", &["0s is not within 1s to 24h"]),
     (

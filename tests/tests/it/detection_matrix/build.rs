@@ -74,6 +74,17 @@ pub(super) fn utf16(text: &str) -> Vec<u8> {
 
 /// A zip file with one member. Bit 0 of `flags` says that it is encrypted.
 pub(super) fn zip_with(name: &str, data: &[u8], flags: u16) -> Vec<u8> {
+    zip_by(name, flags, 0, data, data)
+}
+
+/// A zip file with one member that is packed by that method.
+pub(crate) fn zip_packed(name: &str, method: u16, packed: &[u8], data: &[u8]) -> Vec<u8> {
+    // Of LZMA, that its end is marked.
+    let flags = if method == 14 { 2 } else { 0 };
+    zip_by(name, flags, method, packed, data)
+}
+
+fn zip_by(name: &str, flags: u16, method: u16, packed: &[u8], data: &[u8]) -> Vec<u8> {
     let common = |version: bool| {
         let mut fields = Vec::new();
         if version {
@@ -81,16 +92,17 @@ pub(super) fn zip_with(name: &str, data: &[u8], flags: u16) -> Vec<u8> {
         }
         fields.extend_from_slice(&20u16.to_le_bytes());
         fields.extend_from_slice(&flags.to_le_bytes());
-        fields.extend_from_slice(&[0; 6]);
+        fields.extend_from_slice(&method.to_le_bytes());
+        fields.extend_from_slice(&[0; 4]);
         fields.extend_from_slice(&crc32(data).to_le_bytes());
-        for _ in 0..2 {
-            fields.extend_from_slice(&u32::try_from(data.len()).expect("small").to_le_bytes());
+        for bytes in [packed, data] {
+            fields.extend_from_slice(&u32::try_from(bytes.len()).expect("small").to_le_bytes());
         }
         fields.extend_from_slice(&u16::try_from(name.len()).expect("short").to_le_bytes());
         fields.extend_from_slice(&[0; 2]);
         fields
     };
-    let mut zip = [b"PK\x03\x04".as_slice(), &common(false), name.as_bytes(), data].concat();
+    let mut zip = [b"PK\x03\x04".as_slice(), &common(false), name.as_bytes(), packed].concat();
     let start = u32::try_from(zip.len()).expect("small");
     let directory = [b"PK\x01\x02".as_slice(), &common(true), &[0; 14], name.as_bytes()].concat();
     zip.extend_from_slice(&directory);
@@ -101,8 +113,50 @@ pub(super) fn zip_with(name: &str, data: &[u8], flags: u16) -> Vec<u8> {
     zip
 }
 
-pub(super) fn zip(data: &[u8]) -> Vec<u8> {
+pub(crate) fn zip(data: &[u8]) -> Vec<u8> {
     zip_with("a.com", data, 0)
+}
+
+/// An archive of RAR 4 with one stored member.
+pub(crate) fn rar(name: &str, data: &[u8]) -> Vec<u8> {
+    rar_with(&[(name, data)], 0)
+}
+
+/// The same with that many members.
+pub(crate) fn rar_of(members: &[Vec<u8>]) -> Vec<u8> {
+    let names: Vec<_> = (0..members.len()).map(|number| number.to_string()).collect();
+    let members: Vec<_> =
+        names.iter().zip(members).map(|(name, data)| (name.as_str(), data.as_slice())).collect();
+    rar_with(&members, 0)
+}
+
+/// Marker, archive, files, end, as the technical note of RAR 4.20 has it. Bit 2 of `flags` says that the files are
+/// encrypted.
+pub(super) fn rar_with(members: &[(&str, &[u8])], flags: u16) -> Vec<u8> {
+    let block = |body: &[u8]| [&crc32(body).to_le_bytes()[..2], body].concat();
+    let mut rar = [b"Rar!\x1a\x07\0".as_slice(), &block(&[0x73, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0])].concat();
+    for (name, data) in members {
+        let len = u32::try_from(data.len()).expect("small").to_le_bytes();
+        let name_len = u16::try_from(name.len()).expect("short");
+        let head = [
+            &[0x74][..],
+            &(0x8000 | flags).to_le_bytes(),
+            &(32 + name_len).to_le_bytes(),
+            &len,
+            &len,
+            &[3],
+            &crc32(data).to_le_bytes(),
+            // Its time, version 2.0, stored.
+            &[0, 0, 0x21, 0x50, 20, 0x30],
+            &name_len.to_le_bytes(),
+            &[0x20, 0, 0, 0],
+            name.as_bytes(),
+        ];
+        rar.extend_from_slice(&block(&head.concat()));
+        rar.extend_from_slice(data);
+    }
+    rar.extend_from_slice(&block(&[0x7b, 0, 0x40, 7, 0]));
+    rar
 }
 
 pub(super) fn nested(data: &[u8], depth: usize) -> Vec<u8> {

@@ -1,14 +1,17 @@
 //! Archives, and files that are several things at once.
 
-use super::build::{ar, nested, packed, pdf, tar, zip, zip_with};
+use super::build::{ar, nested, packed, pdf, rar, rar_with, tar, zip, zip_packed, zip_with};
 use super::rows::{Row, download};
-use icapstan_testkit::{clean_bytes, eicar, gzip, zstd};
+use icapstan_testkit::{clean_bytes, eicar, gzip, marker, zstd};
 
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 pub(super) fn rows() -> Vec<Row> {
     let bz2 = |data: &[u8]| packed("/usr/bin/bzip2", "bzip2", data);
     let xz = |data: &[u8]| packed("/usr/bin/xz", "xz-utils", data);
+    let lzma = lzma_packed(&eicar());
+    // The version, the length of the properties, these, and the stream without the length of its content.
+    let lzma_in_zip = [&[9, 20, 5, 0], &lzma[..5], &lzma[13..]].concat();
     vec![
         download("zip", zip(&eicar())),
         download("zip in zip in zip", nested(&eicar(), 3)),
@@ -23,14 +26,36 @@ pub(super) fn rows() -> Vec<Row> {
         download("bzip2", bz2(&eicar())),
         download("xz", xz(&eicar())),
         download("xz in zip in gzip", gzip(&zip(&xz(&eicar())))),
-        download("zstd in zip", zip(&zstd(&eicar()))).not_scanned("unsupported"),
-        download("rar", [b"Rar!\x1a\x07\0\xcf\x90\x73\0\0\x0d\0\0\0\0\0\0\0".as_slice(), &eicar()].concat())
+        download("zstd in zip", zip(&zstd(&eicar()))),
+        download("zip with zstd", zip_packed("a.com", 93, &zstd(&eicar()), &eicar())),
+        download("zip with zstd in zip", zip(&zip_packed("a.com", 93, &zstd(&eicar()), &eicar()))),
+        download("zip with LZMA", zip_packed("a.com", 14, &lzma_in_zip, &eicar())),
+        download("zip with a method that nobody has", zip_packed("a.com", 97, &eicar()[9..], &eicar()))
             .not_scanned("unsupported"),
-        download("ar", ar(&eicar())).not_scanned("unsupported"),
+        download("tar in zstd", zstd(&tar(&eicar()))),
+        download("lz4", packed("/usr/bin/lz4", "lz4", &eicar())),
+        download("lzma", lzma.clone()),
+        download("bzip2 in two streams", [bz2(b"some text"), bz2(&marker())].concat()),
+        download("rar", rar("a.com", &eicar())),
+        download("rar in rar in zip", zip(&rar("b.rar", &rar("a.com", &eicar())))),
+        download("rar in tar in gzip", gzip(&tar(&rar("a.com", &eicar())))),
+        download("rar, twenty deep", (0..20).fold(eicar(), |inner, _| rar("a.rar", &inner)))
+            .not_scanned("depth"),
+        download("rar, encrypted", rar_with(&[("a.com", &clean_bytes(96, 1))], 4)).not_scanned("encrypted"),
+        download(
+            "rar that is damaged",
+            [b"Rar!\x1a\x07\0\xcf\x90\x73\0\0\x0d\0\0\0\0\0\0\0".as_slice(), &eicar()].concat(),
+        )
+        .not_scanned("malformed"),
+        download("ar", ar(&eicar())),
         download("gzip in base64 in gzip", gzip(super::build::base64(&gzip(&eicar())).as_bytes()))
             .coding("gzip"),
         download("PDF with an attached file", pdf(&eicar())),
         download("encrypted by OpenSSL", [b"Salted__".as_slice(), &clean_bytes(90, 1)].concat())
             .not_scanned("encrypted"),
     ]
+}
+
+fn lzma_packed(data: &[u8]) -> Vec<u8> {
+    packed("/usr/bin/lzma", "xz-utils", data)
 }
