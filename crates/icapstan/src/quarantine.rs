@@ -234,7 +234,8 @@ fn get(args: &Get) -> anyhow::Result<Exit> {
 
 /// Writes a file that only its owner reads, and which is there only once it is whole.
 fn bring(known: &Metadata, content: &mut impl Read, path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let cannot = || format!("{} cannot be written", path.display());
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
     copy(known, content, &mut file)?;

@@ -124,8 +124,16 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "quarantine.maxObjectSize: ",
         &["16Mi is more than quarantine.folder.maxSize (4Mi)"],
     ),
-    ("quarantine: {folder: {path: /x, maxObjects: 0}}", "quarantine.folder.maxObjects: ", &["1 to 1000000"]),
-    ("quarantine: {folder: {path: /x, maxAge: 1s}}", "quarantine.folder.maxAge: ", &["1m to 87600h"]),
+    (
+        "quarantine: {folder: {path: /x, maxObjects: 0}, recipientFile: /x}",
+        "quarantine.folder.maxObjects: ",
+        &["1 to 1000000"],
+    ),
+    (
+        "quarantine: {folder: {path: /x, maxAge: 1s}, recipientFile: /x}",
+        "quarantine.folder.maxAge: ",
+        &["1m to 87600h"],
+    ),
     ("quarantine: {verdicts: []}", "quarantine.verdicts: ", &["is empty"]),
     ("quarantine: {verdicts: [CLEAN]}", "quarantine.verdicts[0]: ", &["CLEAN is not kept; use DETECT"]),
     ("quarantine: {verdicts: [DETECT, DETECT]}", "quarantine.verdicts: ", &["names a verdict twice"]),
