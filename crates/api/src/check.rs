@@ -12,6 +12,7 @@ mod overload;
 mod partial;
 mod policy;
 mod policy_test;
+mod quarantine;
 mod reputation;
 mod silent;
 mod skip;
@@ -87,6 +88,7 @@ impl Config {
         self.verdict_cache.check(&mut root.at("verdictCache"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
+        self.quarantine.check(&mut root.at("quarantine"));
         self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);

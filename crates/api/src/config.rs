@@ -2,9 +2,9 @@
 
 use crate::{
     BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
-    IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, RedisSettings,
-    ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, TlsListener, UrlLists,
-    VerdictCache,
+    IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, QuarantineSettings,
+    RedisSettings, ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, TlsListener,
+    UrlLists, VerdictCache,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -70,6 +70,8 @@ pub struct Config {
     pub events: Vec<EventSettings>,
     /// Programs and servers that rules may call.
     pub hooks: HookSettings,
+    /// Where infected objects are kept.
+    pub quarantine: QuarantineSettings,
 }
 
 // === impl Config ===
@@ -109,6 +111,7 @@ impl Default for Config {
             log: LogSettings::default(),
             events: Vec::new(),
             hooks: HookSettings::default(),
+            quarantine: QuarantineSettings::default(),
         }
     }
 }

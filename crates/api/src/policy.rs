@@ -17,6 +17,9 @@ pub struct ScanPolicy {
     /// How much is opened and how much that may cost.
     #[serde(default)]
     pub scan: ScanSettings,
+    /// Whether infected objects are kept, where there is a quarantine.
+    #[serde(default = "yes")]
+    pub quarantine: bool,
     /// What goes out before there is a verdict.
     #[serde(default)]
     pub partial: PartialSettings,
@@ -86,6 +89,10 @@ pub enum Heuristics {
     Detail,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 // === impl ScanPolicy ===
 
 impl ScanPolicy {
@@ -98,6 +105,7 @@ impl ScanPolicy {
             name: name.to_owned(),
             fail_open: false,
             scan: ScanSettings::default(),
+            quarantine: true,
             partial: PartialSettings::default(),
             ranges: Ranges::default(),
             skip: Vec::new(),

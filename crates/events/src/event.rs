@@ -63,6 +63,8 @@ pub struct Event {
     pub size: Option<u64>,
     /// The content of the object.
     pub sha256: Option<Sha256>,
+    /// What the object is called in the quarantine, if it was taken there.
+    pub quarantine: Option<Text>,
     /// The list that a URL or a digest is on.
     pub list: Option<Text>,
     /// The category that the list gives.
@@ -121,6 +123,7 @@ impl Event {
             status: None,
             size: None,
             sha256: None,
+            quarantine: None,
             list: None,
             category: None,
             signatures: None,
@@ -142,6 +145,7 @@ impl Event {
             &self.url,
             &self.user,
             &self.method,
+            &self.quarantine,
             &self.list,
             &self.category,
         ];
@@ -231,6 +235,7 @@ pub(crate) mod tests {
             status: Some(599),
             size: Some(u64::MAX),
             sha256: Some(Sha256([0xab; 32])),
+            quarantine: Some(Text::name(raw)),
             list: Some(Text::name(raw)),
             category: Some(Text::name(raw)),
             signatures: Some(GenerationId([0xcd; 32])),
@@ -257,6 +262,7 @@ pub(crate) mod tests {
             method: Some("GET".into()),
             status: Some(200),
             size: Some(184),
+            quarantine: None,
             list: None,
             category: None,
             istag: Some(IsTag::new("ICS-1").unwrap()),

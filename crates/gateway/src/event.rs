@@ -10,6 +10,7 @@ use icapstan_events::{Event, EventAction, EventKind, Text};
 use icapstan_hooks::Call;
 use icapstan_model::{Findings, ScanReport, Verdict, VerdictKind};
 use icapstan_policy::{Action, DecidedBy, Decision, Met};
+use icapstan_quarantine::Id;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) struct Decided<'t> {
     pub(crate) size: BodySize,
     /// Part of the message is out, so that the rest is cut off and no page goes out.
     pub(crate) is_cut: bool,
+    /// What the object is called in the quarantine, if it was taken there.
+    pub(crate) kept: Option<&'t Id>,
 }
 
 /// Tells the sinks, if any wants to know.
@@ -84,7 +87,7 @@ fn message(kind: EventKind) -> &'static str {
 }
 
 fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) -> Event {
-    let Decided { report, decision, peer, size, is_cut } = decided;
+    let Decided { report, decision, peer, size, is_cut, kept } = decided;
     let (head, identity) = (transaction.head, &transaction.service.shared.identity);
     let (request, looked) = (head.http_request(), transaction.looked.as_ref());
     let categories = looked.map(|looked| looked.categories().join(", ")).unwrap_or_default();
@@ -114,6 +117,7 @@ fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) 
             BodySize::AtLeast(_) => None,
         },
         sha256: report.sha256,
+        quarantine: kept.map(|id| Text::name(id.as_str())),
         list: looked.and_then(Looked::list).map(|name| Text::name(name.as_bytes())),
         category: Some(Text::name(categories)),
         signatures: transaction.generation,

@@ -17,6 +17,7 @@ use icapstan_icap_server::proto::{IcapUri, Method, RequestHead};
 use icapstan_icap_server::{Budget, Exchange, ExchangeError, Io, Service};
 use icapstan_model::{GenerationId, IsTag, ScanPort};
 use icapstan_policy::{Policy, Templates};
+use icapstan_quarantine::Quarantine;
 use icapstan_reputation::Reputation;
 use icapstan_telemetry::AccessLog;
 use std::collections::HashMap;
@@ -52,6 +53,8 @@ pub struct GatewayConfig {
     pub events: Events,
     /// What rules call.
     pub hooks: Hooks,
+    /// Where infected objects are kept.
+    pub quarantine: Quarantine,
 }
 
 /// What may be changed while requests go on.
@@ -98,6 +101,7 @@ pub struct Gateway {
     pub(crate) reputation: Option<Arc<Reputation>>,
     pub(crate) events: Events,
     pub(crate) hooks: Hooks,
+    pub(crate) quarantine: Quarantine,
     access_log: Option<AccessLog>,
     max_connections: Option<u32>,
     /// Differs from process to process, so that transaction ids do.
@@ -136,6 +140,7 @@ impl Gateway {
             reputation: config.reputation.clone(),
             events: config.events.clone(),
             hooks: config.hooks.clone(),
+            quarantine: config.quarantine.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),

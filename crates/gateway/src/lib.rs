@@ -38,6 +38,7 @@ mod identity;
 mod metrics;
 mod options;
 mod partial;
+mod quarantine;
 mod ranges;
 mod record;
 mod reputation;

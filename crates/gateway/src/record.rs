@@ -1,11 +1,12 @@
 //! The lines of logs: of a decision, and of each transaction.
 
 use crate::answer::reason_text;
+use crate::event::Decided;
 use crate::transaction::{Conclusion, Transaction};
 use crate::url;
 use icapstan_icap_server::{Exchange, ExchangeError, Io};
-use icapstan_model::{ScanReport, ThreatName};
-use icapstan_policy::{Action, DecidedBy, Decision};
+use icapstan_model::ThreatName;
+use icapstan_policy::{Action, DecidedBy};
 use icapstan_telemetry::{AccessLog, AccessRecord, AccessUrl};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,13 +29,8 @@ pub(crate) fn client(transaction: &Transaction<'_>, peer: SocketAddr) -> String 
 }
 
 /// Writes one line for what was found and what was done about it.
-pub(crate) fn decision(
-    transaction: &Transaction<'_>,
-    report: &ScanReport,
-    decision: &Decision<'_>,
-    peer: SocketAddr,
-    size: Option<u64>,
-) {
+pub(crate) fn decision(transaction: &Transaction<'_>, decided: &Decided<'_>, size: Option<u64>) {
+    let Decided { report, decision, peer, kept, .. } = *decided;
     let threats: Vec<_> =
         report.findings.iter().filter_map(|finding| finding.threat()).map(ThreatName::as_str).collect();
     info!(
@@ -59,6 +55,7 @@ pub(crate) fn decision(
         peer_user = transaction.client.user(),
         user = transaction.service.shared.identity.user(transaction.head).unwrap_or_default(),
         size = size.unwrap_or(0),
+        quarantine = kept.map_or("", |id| id.as_str()),
         sha256 = report.sha256.map(|digest| digest.to_string()).unwrap_or_default(),
         generation = transaction.generation.map(|id| id.to_string()).unwrap_or_default(),
         istag = transaction.istag.as_str(),

@@ -31,8 +31,17 @@ pub(crate) struct Store {
     place: Place,
     memory: Share,
     spool: Share,
+    /// What was taken of the budgets, once something else holds the body too.
+    held: Option<Arc<Held>>,
     /// More is not taken, in bytes.
     limit: u64,
+}
+
+/// A body's part of the budgets. Given back when nothing holds it any more.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _memory: Share,
+    _spool: Share,
 }
 
 #[derive(Debug)]
@@ -69,7 +78,7 @@ impl Store {
         }
         let place = Place::Growing(Vec::with_capacity(usize::try_from(first).unwrap_or(0)));
         let spool = Share::new(&config.spool);
-        Ok(Self { config: config.clone(), place, memory, spool, limit })
+        Ok(Self { config: config.clone(), place, memory, spool, held: None, limit })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -143,6 +152,18 @@ impl Store {
             }
         };
         Ok(Object { content, len })
+    }
+
+    /// The body's part of the budgets, for what goes on holding its object. Nothing can be added afterwards.
+    pub(crate) fn hold(&mut self) -> Arc<Held> {
+        let Self { config, memory, spool, held, .. } = self;
+        let take = || {
+            Arc::new(Held {
+                _memory: std::mem::replace(memory, Share::new(&config.memory)),
+                _spool: std::mem::replace(spool, Share::new(&config.spool)),
+            })
+        };
+        Arc::clone(held.get_or_insert_with(take))
     }
 
     /// Makes room for what sends the body, as far as that goes: nothing will be added.
@@ -285,6 +306,22 @@ mod tests {
         assert!(matches!(store.push(&vec![2; 10_000]).await, Err(StoreError::Spent)));
         assert_eq!(store.in_memory().unwrap(), vec![1; 60_000]);
         assert!(matches!(Store::new(&config, 1, Some(1)), Err(StoreError::Spent)));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_besides_is_counted_until_nobody_holds_it() {
+        let (config, _dir) = config(4 << 20, 4 << 20);
+        for (len, memory, spool) in [(60_000, 65_536, 0), (2_000_000, 0, 2_000_000)] {
+            let mut store = Store::new(&config, 3 << 20, None).unwrap();
+            store.push(&vec![1; len]).await.unwrap();
+            let object = store.object().await.unwrap();
+            let held = [store.hold(), store.hold()];
+            drop(store);
+            assert!(config.memory.taken() >= memory && config.spool.taken() == spool, "{len}");
+            assert_eq!(object.len, len as u64);
+            drop(held);
+            assert_eq!((config.memory.taken(), config.spool.taken()), (0, 0), "{len}");
+        }
     }
 
     #[tokio::test]

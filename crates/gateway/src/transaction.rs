@@ -9,6 +9,7 @@ use crate::facts::Message;
 use crate::gateway::Gateway;
 use crate::metrics::{Phase, Shortage};
 use crate::partial::{Out, Partial};
+use crate::quarantine;
 use crate::record;
 use crate::reputation;
 use crate::sample::Sample;
@@ -339,6 +340,11 @@ impl<'a> Transaction<'a> {
         rest: &[u8],
     ) -> Result<(), ExchangeError> {
         let started = Instant::now();
+        let mut body = body;
+        let is_whole = exchange.body_ended() && rest.is_empty();
+        let kept =
+            quarantine::keep(self, report, body.as_mut().map(|body| &mut body.0), is_whole, exchange.peer())
+                .await;
         let body = body.as_ref().map(|(store, out)| (store, *out));
         let mut report = Cow::Borrowed(report);
         let of_url = self.of_url.take();
@@ -371,9 +377,10 @@ impl<'a> Transaction<'a> {
         self.gateway.metrics.judged(findings, here);
         let is_begun = matches!(body, Some((_, Out::Body(_))));
         let peer = exchange.peer();
-        let decided = Decided { report, decision: &decision, peer, size, is_cut: is_begun };
+        let decided =
+            Decided { report, decision: &decision, peer, size, is_cut: is_begun, kept: kept.as_ref() };
         if decision.log {
-            record::decision(self, report, &decision, peer, body.map(|(store, _)| store.len()));
+            record::decision(self, &decided, body.map(|(store, _)| store.len()));
             event::tell(self, &decided);
         }
         event::call(self, &decided, &met);

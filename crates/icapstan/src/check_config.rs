@@ -7,6 +7,7 @@ use icapstan_events::Events;
 use icapstan_gateway::{UrlListMetrics, UrlListWatcher, UrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_policy::{Templates, check_policies};
+use icapstan_quarantine::Quarantine;
 use icapstan_scanner::{HashListMetrics, HashListWatcher, HashLists};
 use prometheus::Registry;
 use std::path::Path;
@@ -42,6 +43,9 @@ pub(crate) fn run(file: &Path) -> Exit {
         faults.push(chain(&error));
     }
     if let Err(error) = Hooks::check(&config.hooks) {
+        faults.push(chain(&error));
+    }
+    if let Err(error) = Quarantine::check(&config.quarantine) {
         faults.push(chain(&error));
     }
     if let Some(sizing) = &sizing

@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// List the URLs that are blocked, add some, take some out
     #[command(subcommand)]
     BlockedUrls(crate::blocked_urls::Command),
+    /// Read what was kept of infected objects
+    #[command(subcommand)]
+    Quarantine(crate::quarantine::Command),
     /// Try what policies do
     #[command(subcommand)]
     Policy(crate::policy::Command),

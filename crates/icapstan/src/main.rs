@@ -16,6 +16,7 @@ mod lists;
 mod memory;
 mod options;
 mod policy;
+mod quarantine;
 mod reload;
 mod scan;
 mod settings;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Hashes(command) => hashes::run(&command),
         Command::BlockedUrls(command) => blocked_urls::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Quarantine(command) => quarantine::run(&command),
     };
     exit.into()
 }

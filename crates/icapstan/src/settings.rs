@@ -12,6 +12,7 @@ use icapstan_icap_server::proto::{Limits, Status};
 use icapstan_icap_server::{AccessControl, Budget, ClientLimits, Refusals, ServerConfig, Timeouts};
 use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
+use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
@@ -305,6 +306,7 @@ impl Settings {
         lookups: Lookups,
         events: &Events,
         hooks: &Hooks,
+        quarantine: &Quarantine,
     ) -> GatewayConfig {
         GatewayConfig {
             settings: self.served(),
@@ -318,6 +320,7 @@ impl Settings {
             access_log,
             events: events.clone(),
             hooks: hooks.clone(),
+            quarantine: quarantine.clone(),
         }
     }
 

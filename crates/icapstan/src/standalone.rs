@@ -6,18 +6,21 @@ use crate::exit::{Exit, chain};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
+use crate::quarantine;
 use crate::reload::{Followers, Reloader};
 use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, bail};
+use icapstan_api::Config;
 use icapstan_cache::{CacheMetrics, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_model::{Readiness, ScanPort};
+use icapstan_quarantine::Quarantine;
 use icapstan_reputation::ReputationMetrics;
 use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
 use icapstan_telemetry::{
@@ -79,12 +82,23 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
-    let exit = run_with(args, &settings, &registry, access_log, &events, &hooks);
-    // Both at once: together they take no longer than one.
-    let hooks = hooks::stop(hooks_guard);
+    let Config { quarantine, limits, .. } = &settings.config;
+    let started = quarantine::start(quarantine, settings.memory(), limits.spool.bytes(), &registry);
+    let (quarantine, quarantine_guard) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = format!("{error:#}"), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    let exit = run_with(args, &settings, &registry, access_log, &events, &hooks, &quarantine);
+    // All at once: together they take no longer than one.
+    let last = [hooks::stop(hooks_guard), quarantine::stop(quarantine_guard)];
     siem::stop(guard);
-    // Without the thread the guard has done it.
-    let _ = hooks.map(std::thread::JoinHandle::join);
+    for thread in last.into_iter().flatten() {
+        // Without the thread the guard has done it.
+        let _ = thread.join();
+    }
     exit
 }
 
@@ -96,6 +110,7 @@ fn run_with(
     access_log: Option<AccessLog>,
     events: &Events,
     hooks: &Hooks,
+    quarantine: &Quarantine,
 ) -> Exit {
     for advice in settings.advice() {
         warn!(setting = advice.path, "{}", advice.message);
@@ -108,7 +123,7 @@ fn run_with(
         .enable_all()
         .build();
     let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(args, settings, registry, access_log, events, hooks));
+        let result = runtime.block_on(serve(args, settings, registry, access_log, events, hooks, quarantine));
         // What still blocks has no one left to wait for it.
         runtime.shutdown_timeout(Duration::from_secs(1));
         result
@@ -182,6 +197,7 @@ async fn serve(
     access_log: Option<AccessLog>,
     events: &Events,
     hooks: &Hooks,
+    quarantine: &Quarantine,
 ) -> anyhow::Result<()> {
     icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(registry)?;
@@ -233,7 +249,7 @@ async fn serve(
     let port = settings.cached(&scanner, VerdictMetrics::register(registry)?)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
-        &settings.gateway(&memory, access_log, lookups, events, hooks),
+        &settings.gateway(&memory, access_log, lookups, events, hooks, quarantine),
         port,
         metrics,
     )?);

@@ -32,6 +32,7 @@ pub struct Policy {
     name: Box<str>,
     asks_for_types: bool,
     partial: PartialSettings,
+    quarantine: bool,
     pub(crate) ranges: Ranges,
     profile: Arc<ScanProfile>,
     hash: [u8; 32],
@@ -66,6 +67,7 @@ impl Policy {
             asks_for_types: types::is_asked_for(source),
             does_more: source.rules.iter().any(met::does_more),
             partial: source.partial.clone(),
+            quarantine: source.quarantine,
             ranges: source.ranges,
             profile: Arc::new(profile(&source.scan)),
             hash: [0; 32],
@@ -129,6 +131,11 @@ impl Policy {
     /// What goes out before there is a verdict. Decides nothing.
     pub fn partial(&self) -> &PartialSettings {
         &self.partial
+    }
+
+    /// Whether infected objects are kept, where there is a quarantine. Decides nothing.
+    pub const fn quarantine(&self) -> bool {
+        self.quarantine
     }
 
     /// What becomes of pieces of objects.

@@ -7,6 +7,7 @@ use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
 use icapstan_icap_server::ServerMetrics;
 use icapstan_metrics::{Description, Kind, LabelDescription, describe};
+use icapstan_quarantine::QuarantineMetrics;
 use icapstan_reputation::ReputationMetrics;
 use prometheus::Registry;
 use std::fmt::Write;
@@ -33,7 +34,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -64,6 +65,11 @@ const PARTS: [Part; 11] = [
         prefix: "icapstan_hook_",
         title: "Hooks",
         about: "Programs and servers that rules call (`hooks`).",
+    },
+    Part {
+        prefix: "icapstan_quarantine_",
+        title: "Quarantine",
+        about: "Where infected objects are kept (`quarantine`).",
     },
     Part {
         prefix: "icapstan_blocked_urls_",
@@ -99,6 +105,7 @@ fn registry() -> Result<Registry> {
     ReputationMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;
+    QuarantineMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;
     icapstan_scanner::HashListMetrics::register(&registry)?;
     Ok(registry)

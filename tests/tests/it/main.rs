@@ -28,6 +28,7 @@ mod hostile;
 mod icaps_is_icap_over_tls;
 mod idle_connections_give_way;
 mod import_kse_prints_what_it_can;
+mod infected_objects_are_kept;
 mod load_balancers_tell_whose_connection_it_is;
 mod metrics_are_documented;
 mod only_known_clients_are_served;

@@ -146,6 +146,7 @@ fn the_page_has_each_setting_and_no_other() {
               size: 1
               type: image/png
             expect: {action: none, rule: x, skip: x}
+        quarantine: {folder: {path: /x}, recipientFile: /x}
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         hashLists: {maxAge: 1h, sources: [{name: x, kind: deny, format: plain, path: /x}]}
@@ -211,6 +212,7 @@ fn the_defaults_of_the_page_are_the_defaults() {
         services: [{path: /x}]
         policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
         events: [{sink: {syslog: {address: x:1}}}]
+        quarantine: {folder: {path: /x}, recipientFile: /x}
         hooks: {exec: [{name: x, command: /x}]}";
     let mut config = Config::parse(small, "small").unwrap();
     let entries = leaves_of(&config);
@@ -231,6 +233,8 @@ fn the_defaults_of_the_page_are_the_defaults() {
         "services[].path",
         "policies[].name",
         "events[].sink.syslog.address",
+        "quarantine.folder.path",
+        "quarantine.recipientFile",
         "hooks.exec[].name",
         "hooks.exec[].command",
     ];

@@ -136,6 +136,7 @@ impl Extension<'_> {
         self.text("icapstanService", event.service.as_ref());
         self.text("icapstanRule", event.rule.as_ref());
         self.text("icapstanList", event.list.as_ref());
+        self.text("icapstanQuarantine", event.quarantine.as_ref());
         let groups = entries(&event.groups, Text::as_str, self.room).join(SEPARATOR);
         self.pair("icapstanGroups", Some(groups).filter(|groups| !groups.is_empty()));
         self.pair("icapstanIsTag", event.istag);

@@ -55,6 +55,7 @@ pub(super) fn details(event: &Event, room: Room) -> Vec<(&'static str, Value<'_>
     fields.number("status", event.status.map(u64::from));
     fields.number("size", event.size);
     fields.shown("sha256", event.sha256);
+    fields.text("quarantine", event.quarantine.as_ref());
     fields.text("list", event.list.as_ref());
     fields.text("category", event.category.as_ref());
     fields.shown("generation", event.signatures);

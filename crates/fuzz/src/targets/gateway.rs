@@ -19,6 +19,7 @@ use icapstan_model::{
     ScanPort, ScanReport, SignatureSet,
 };
 use icapstan_policy::Policy;
+use icapstan_quarantine::Quarantine;
 use prometheus::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,6 +157,7 @@ impl Gate {
                 access_log: None,
                 events: Events::default(),
                 hooks: Hooks::default(),
+                quarantine: Quarantine::default(),
             };
             Gateway::new(&config, asked, metrics).expect("policies and services fit")
         });
