@@ -134,7 +134,7 @@ mod tests {
         let inside = folder.path().join("crashes");
         fs::create_dir(&inside).unwrap();
         fs::write(inside.join("a.json"), "{}").unwrap();
-        let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
         for second in 0..7 {
             let name = file_time(begin + Duration::from_secs(second));
             write(&inside, 3, &name, &json!({"number": second})).unwrap();

@@ -341,7 +341,7 @@ impl Session<'_> {
             self.lease = None;
             match self.pool.checkout(self.lane, wanted, self.deadline).await {
                 Ok(mut lease) => {
-                    lease.turn = self.turn.clone();
+                    lease.turn.clone_from(&self.turn);
                     self.lease = Some(lease);
                 }
                 Err(NoWorker::Late) if self.begun.is_none() => return Err(Refusal::Hopeless.into()),
