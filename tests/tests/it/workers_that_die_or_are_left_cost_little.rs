@@ -99,7 +99,7 @@ fn a_client_that_resets_its_connection_frees_its_worker_within_a_tenth_of_a_seco
         begun.elapsed()
     };
     let alone = (0..5).map(|_| timed()).max().expect("there are some");
-    let long = respmod().allow_204().body(&clean_bytes(10_000_000, 2)).bytes();
+    let long = respmod().allow_204().body(clean_bytes(10_000_000, 2)).bytes();
     let busy = || server.metric("icapstan_scanner_workers", "state=\"busy\"") > 0.5;
     let behind: Vec<_> = (0..5)
         .map(|_| {
