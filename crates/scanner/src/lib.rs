@@ -18,14 +18,17 @@
 //! 2. A scan ends by its deadline. The worker that does not is killed by a handle that can mean no other
 //!    process, and replaced within milliseconds.
 //! 3. A worker is on the pool's stack, in one lease, in one grace task or with the crew thread: never
-//!    lost, whatever is cancelled when.
+//!    lost, whatever is cancelled when. The right of a dear object to one of them goes with the worker until
+//!    another one has its place, so that the one for cheap objects is never taken by dear ones.
 //! 4. Signatures are in use only if they were loaded wholly, had the same digest before and after, and
 //!    workers passed the self-test with them. Else the old ones stay.
 //!    An epoch keeps its generation in memory, but not for ever: while it is one of too many and new
 //!    signatures wait, it ends once no scan is using it. Later scans of that epoch have no scanner.
 //! 5. What waits, what is decoded at once, what is written to disk and how many generations are in
 //!    memory are bounded by settings.
-//! 6. No thread of the async runtime waits for a process, a file system or a decoder of more than a few
+//! 6. What is answered without a worker because an equal object took one's life or time is never clean, and has
+//!    all that was found the first time.
+//! 7. No thread of the async runtime waits for a process, a file system or a decoder of more than a few
 //!    kilobytes.
 //!
 //! ```no_run
