@@ -15,6 +15,7 @@ mod reputation;
 mod silent;
 mod skip;
 mod verdict_cache;
+mod yara;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
@@ -311,6 +312,7 @@ impl ScannerSettings {
         }
         here.within("memory", self.memory, ByteSize::mib(64), ByteSize::gib(1024));
         here.within("nice", self.nice, 0, 19);
+        self.yara_rules.check(&mut here.at("yaraRules"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings of the process: limits, workers, connections, log.
 
-use crate::{AdvertisedSessions, ByteSize, PerClient, RefusalStatuses};
+use crate::{AdvertisedSessions, ByteSize, PerClient, RefusalStatuses, YaraSettings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub struct ScannerSettings {
     pub memory: ByteSize,
     /// How much workers step back for others, as in nice(1).
     pub nice: u8,
+    /// YARA rules that are tried besides the signatures.
+    pub yara_rules: YaraSettings,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -158,7 +160,14 @@ impl Default for Limits {
 
 impl Default for ScannerSettings {
     fn default() -> Self {
-        Self { workers: None, in_flight: None, temp_dir: None, memory: ByteSize::gib(1), nice: 5 }
+        Self {
+            workers: None,
+            in_flight: None,
+            temp_dir: None,
+            memory: ByteSize::gib(1),
+            nice: 5,
+            yara_rules: YaraSettings::default(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists, Scanner, ScannerConfig,
-    SignatureSource,
+    SignatureSource, YaraRules,
 };
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -330,10 +330,18 @@ impl Settings {
             temp_dir: scanner.temp_dir.clone(),
             worker_memory: scanner.memory.bytes(),
             nice: scanner.nice.into(),
+            rules: yara_rules(&self.config),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }
+}
+
+/// The YARA rules that the scanner is to try.
+pub(crate) fn yara_rules(config: &Config) -> Option<YaraRules> {
+    let settings = &config.scanner.yara_rules;
+    let folder = settings.path.clone()?;
+    Some(YaraRules { folder, timeout: settings.timeout })
 }
 
 /// Threads that serve connections: the CPUs that this process may use.

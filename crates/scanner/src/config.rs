@@ -28,6 +28,8 @@ pub struct ScannerConfig {
     pub queue_length: usize,
     /// Where signatures come from.
     pub signatures: SignatureSource,
+    /// YARA rules that are tried besides.
+    pub rules: Option<YaraRules>,
     /// What digests are looked up in before an engine is asked.
     pub hash_lists: HashLists,
     /// Where the workers' temporary files go. `None`: a folder in `/dev/shm` if that is a tmpfs with
@@ -55,6 +57,15 @@ pub struct ScannerConfig {
     pub generation_grace: Duration,
     /// A worker whose scan nobody waits for any more may finish within this time, and is killed then.
     pub cancel_grace: Duration,
+}
+
+/// YARA rules, which are a part of each generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YaraRules {
+    /// The folder with the files, which is watched.
+    pub folder: PathBuf,
+    /// What they may take for one object. Beyond, its scan has failed.
+    pub timeout: Duration,
 }
 
 /// Where signatures come from.
@@ -109,6 +120,7 @@ impl ScannerConfig {
             in_flight: 2 * workers,
             queue_length: 20_000,
             signatures,
+            rules: None,
             hash_lists: HashLists::default(),
             temp_dir: None,
             worker_memory: 512 << 20,

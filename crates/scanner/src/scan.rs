@@ -1,7 +1,7 @@
 //! One object from hand-over to report.
 
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_clamav_wire::{Limits, Options, Request};
+use icapstan_clamav_wire::{Limits, Options, Reply, Request};
 use icapstan_hashes::Lists;
 use icapstan_model::{
     Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
@@ -17,10 +17,12 @@ use std::time::{Duration, Instant};
 use crate::crew::Crew;
 use crate::judge::{self, Call};
 use crate::listed::{self, Listed, Question};
+use crate::metrics::{Metrics, RuleMatch};
 use crate::pool::{Called, Lease, NoWorker, Pool};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
+use crate::yara;
 
 /// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
 const INLINE_COPY: u64 = 1 << 20;
@@ -294,6 +296,7 @@ impl Session<'_> {
                     test_only: self.pool.signatures.test_only,
                 };
                 let mut findings = judge::judge(&reply, &call);
+                tell_rules(&reply, &self.crew.metrics);
                 if let Some(found) = listed::inside(self.lists, &files) {
                     self.crew.metrics.listed(found.list.info.kind);
                     findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
@@ -348,6 +351,17 @@ impl Drop for Cancel {
 impl Outcome {
     fn failed(reason: FailedReason) -> Self {
         Self::Findings(Verdict::Failed(reason).into())
+    }
+}
+
+/// Counts matches of YARA rules, and logs those that are to be told of.
+fn tell_rules(reply: &Reply, metrics: &Metrics) {
+    let detected = reply.names.iter().filter(|name| yara::is_rule(name)).count();
+    metrics.rules_matched(RuleMatch::Detect, detected);
+    metrics.rules_matched(RuleMatch::Log, reply.noted.len());
+    for rule in &reply.noted {
+        let rule = String::from_utf8_lossy(rule);
+        tracing::info!(%rule, "An object matches a YARA rule that detects nothing and is told of.");
     }
 }
 

@@ -45,3 +45,4 @@ mod statistics_tell_what_was_done;
 mod url_lists_block_by_url;
 mod what_is_skipped_is_not_scanned;
 mod worker_faults;
+mod yara_rules_find_what_they_name;

@@ -166,7 +166,7 @@ fn the_page_has_each_setting_and_no_other() {
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
         limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
-        scanner: {workers: 1, inFlight: 2, tempDir: /x}
+        scanner: {workers: 1, inFlight: 2, tempDir: /x, yaraRules: {path: /x}}
         events:
         - sink: {file: /y}
         - sink: {stdout: {}}

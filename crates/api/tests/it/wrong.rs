@@ -394,6 +394,13 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("scanner: {workers: 8, inFlight: 4}", "scanner.inFlight: ", &["4 is less than scanner.workers (8)"]),
     ("scanner: {tempDir: tmp}", "scanner.tempDir: ", &["absolute"]),
     ("scanner: {nice: 20}", "scanner.nice: ", &["0 to 19"]),
+    ("scanner: {yaraRules: {path: rules}}", "scanner.yaraRules.path: ", &["absolute"]),
+    (
+        "scanner: {yaraRules: {path: /x, timeout: 1ms}}",
+        "scanner.yaraRules.timeout: ",
+        &["1ms is not within 10ms to 1m"],
+    ),
+    ("scanner: {yaraRules: /x}", "1:22: scanner.yaraRules: ", &["expected a mapping"]),
     ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
     ("limits: {advertisedSessions: 0}", "limits.advertisedSessions: ", &["`0`", "at least 1, or none"]),
     ("limits: {advertisedSessions: all}", "limits.advertisedSessions: ", &["\"all\"", "at least 1, or none"]),

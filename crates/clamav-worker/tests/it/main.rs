@@ -13,6 +13,7 @@ mod load;
 mod numbers;
 mod objects;
 mod options;
+mod rules;
 mod scan;
 mod support;
 mod zips;
