@@ -122,6 +122,11 @@ impl Options {
     /// The same of SHA-256.
     pub const SHA256: Self = Self(256);
 
+    /// Report disks whose partitions lie in each other.
+    pub const PARTITIONS: Self = Self(512);
+    /// Report programs and pictures that are not built as their format says.
+    pub const BROKEN: Self = Self(1024);
+
     /// Both sets together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

@@ -246,7 +246,9 @@ fn scan_options(options: Options, image_hashes: bool) -> ScanOptions {
             | ffi::HEURISTIC_ENCRYPTED_ARCHIVE
             | ffi::HEURISTIC_ENCRYPTED_DOC
             | when(Options::PHISHING, ffi::HEURISTIC_PHISHING_SSL_MISMATCH | ffi::HEURISTIC_PHISHING_CLOAK)
-            | when(Options::MACROS, ffi::HEURISTIC_MACROS),
+            | when(Options::MACROS, ffi::HEURISTIC_MACROS)
+            | when(Options::PARTITIONS, ffi::HEURISTIC_PARTITION_INTXN)
+            | when(Options::BROKEN, ffi::HEURISTIC_BROKEN | ffi::HEURISTIC_BROKEN_MEDIA),
         mail: 0,
         dev: 0,
     }

@@ -45,6 +45,9 @@ pub(crate) struct Rules {
 #[derive(Debug)]
 pub(crate) struct Turn {
     scanner: Scanner,
+    /// What the rules may still take.
+    left: Duration,
+    /// When the scan is to end, whatever takes the time.
     until: Instant,
 }
 
@@ -95,7 +98,7 @@ impl Rules {
 
     /// To be tried on one object, which has `time` in all.
     pub(crate) fn begin(&self, time: Duration) -> Turn {
-        Turn { scanner: self.scanner.clone(), until: Instant::now() + self.time.min(time) }
+        Turn { scanner: self.scanner.clone(), left: self.time, until: Instant::now() + time }
     }
 }
 
@@ -105,12 +108,13 @@ impl Turn {
     /// Tries all rules on a layer.
     pub(crate) fn look(&mut self, bytes: &[u8]) -> Look {
         let mut look = Look::default();
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let begin = Instant::now();
+        let time = self.left.min(self.until.saturating_duration_since(begin));
+        if time.is_zero() {
             look.is_cut = true;
             return look;
         }
-        self.scanner.set_scan_params(ScanParams::default().timeout_duration(Some(left)));
+        self.scanner.set_scan_params(ScanParams::default().timeout_duration(Some(time)));
         let scanner = &self.scanner;
         let result = scanner.scan_mem_with_callback(bytes, |event| {
             if let ScanEvent::RuleMatch(rule) = event {
@@ -121,7 +125,8 @@ impl Turn {
             ScanCallbackResult::Continue
         });
         // There is no other error of bytes in memory, and none of them is a reason to call these clean.
-        look.is_cut = result.is_err();
+        look.is_cut = !is_whole(&result);
+        self.left = self.left.saturating_sub(begin.elapsed());
         look
     }
 }

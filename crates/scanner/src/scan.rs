@@ -4,8 +4,8 @@ use icapstan_clamav_wire::layers::{self, Kind};
 use icapstan_clamav_wire::{Limits, Options, Reply, Request};
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Content, FailedReason, Findings, NonScannedReason, Object, Origin, Refusal, ScanContext, ScanProfile,
-    ScanReport, Sha256, ThreatName, Verdict,
+    Content, FailedReason, Findings, HeuristicLevel, NonScannedReason, Object, Origin, Refusal, ScanContext,
+    ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
 use memchr::memmem;
 use std::io;
@@ -383,7 +383,9 @@ fn request(profile: &ScanProfile, lists: &Lists, len: u64, left: Duration) -> Re
         (profile.unpack.packed, Options::PACKED),
         (profile.unpack.archives, Options::ARCHIVES),
         (profile.unpack.mail || profile.unpack.mail_databases, Options::MAIL),
-        (profile.heuristics, Options::HEURISTICS),
+        (profile.heuristics >= HeuristicLevel::Shallow, Options::HEURISTICS),
+        (profile.heuristics >= HeuristicLevel::Medium, Options::PARTITIONS),
+        (profile.heuristics >= HeuristicLevel::Detail, Options::BROKEN),
         (profile.phishing, Options::PHISHING),
         (profile.macros, Options::MACROS),
     ] {

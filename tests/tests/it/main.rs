@@ -22,6 +22,7 @@ mod events_reach_the_siem;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;
 mod hash_lists_deny_and_allow;
+mod heuristics_have_levels;
 mod hostile;
 mod icaps_is_icap_over_tls;
 mod idle_connections_give_way;

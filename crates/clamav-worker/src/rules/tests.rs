@@ -131,6 +131,20 @@ fn what_is_not_done_in_time_is_cut() {
 }
 
 #[test]
+fn time_that_others_take_is_not_that_of_the_rules_but_that_of_the_scan() {
+    let scanner = compile([("a", "rule any { condition: true }")].into_iter()).unwrap();
+    let rules = Rules { scanner, count: 1, time: Duration::from_millis(500) };
+    let (mut roomy, mut tight) = (rules.begin(Duration::from_mins(1)), rules.begin(Duration::from_millis(1)));
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(600) {
+        std::thread::yield_now();
+    }
+    assert_eq!(roomy.look(b"text").detected, [b"YARA.any"]);
+    assert!(roomy.left < Duration::from_millis(500) && !roomy.left.is_zero(), "{:?}", roomy.left);
+    assert_eq!(tight.look(b"text"), Look { is_cut: true, ..Look::default() });
+}
+
+#[test]
 fn the_rule_of_a_line_is_that_which_began_last() {
     let text = "rule a{\n}\n\nprivate  global rule b_2 : tag {\n x\n}\nrule\n";
     for (line, name) in [(1, "a"), (3, "a"), (5, "b_2"), (99, "b_2")] {

@@ -7,6 +7,7 @@ mod charsets;
 #[path = "../../src/ffi.rs"]
 mod ffi;
 mod header;
+mod heuristics;
 mod life;
 mod limits;
 mod load;
