@@ -136,7 +136,7 @@ pub mod files {
             let text = self.source.as_ref();
             let before = &text.as_bytes()[..at.min(text.len())];
             let line_at = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            let line = before.split(|byte| *byte == b'\n').count();
             let column = 1 + String::from_utf8_lossy(&before[line_at..]).chars().count();
             (line, column)
         }
@@ -205,7 +205,8 @@ pub mod term {
         file: &SimpleFile<Name, Source>,
         diagnostic: &Diagnostic<FileId>,
     ) -> io::Result<()> {
-        let label = diagnostic.labels.iter().find(|label| label.is_primary).or(diagnostic.labels.first());
+        let label =
+            diagnostic.labels.iter().find(|label| label.is_primary).or_else(|| diagnostic.labels.first());
         write!(writer, "{}", file.name())?;
         if let Some(label) = label {
             let (line, column) = file.place(label.range.start);

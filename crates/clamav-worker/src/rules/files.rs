@@ -78,7 +78,7 @@ pub(super) fn places(text: &str) -> Vec<Place> {
     rules
         .map(|rule| {
             let at = rule.name_span.start;
-            let line = 1 + text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+            let line = text.as_bytes()[..at].split(|byte| *byte == b'\n').count();
             Place { rule: rule.name, line, begin: begin(text, at) }
         })
         .collect()

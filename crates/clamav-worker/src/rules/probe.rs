@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Of each sample.
 const SAMPLE: usize = 1 << 20;
 /// The search for the rule to blame ends after this time, whatever it has found.
-const SEARCH: Duration = Duration::from_secs(60);
+const SEARCH: Duration = Duration::from_mins(1);
 /// So much longer than the processor's time may a look take on a busy machine.
 const PATIENCE: [u32; 4] = [1, 3, 9, 27];
 
@@ -142,7 +142,7 @@ fn cost(scanner: &Scanner, samples: &[Vec<u8>], bound: Duration) -> Cost {
             if before >= bound {
                 return Cost::TooMuch;
             }
-            let time = (bound - before).saturating_mul(patience);
+            let time = bound.saturating_sub(before).saturating_mul(patience);
             scanner.set_scan_params(ScanParams::default().timeout_duration(Some(time)));
             let result = scanner.scan_mem_with_callback(sample, |_| ScanCallbackResult::Continue);
             is_done = is_whole(&result);
@@ -199,9 +199,9 @@ fn samples() -> Vec<Vec<u8>> {
     let mut program = b"\x7fELF\x02\x01\x01\0".to_vec();
     for (at, chunk) in noise.chunks(512).enumerate() {
         if at % 3 == 0 {
-            program.resize(program.len() + chunk.len(), 0)
+            program.resize(program.len() + chunk.len(), 0);
         } else {
-            program.extend_from_slice(chunk)
+            program.extend_from_slice(chunk);
         }
     }
     vec![text, base64, noise, program]

@@ -16,6 +16,11 @@ fn disk() -> Vec<u8> {
     disk
 }
 
+/// A picture that ends in the middle of its header.
+fn picture() -> Vec<u8> {
+    b"GIF89a\x10\x00\x10".to_vec()
+}
+
 /// A program whose header promises sections that lie beyond its end.
 fn program() -> Vec<u8> {
     let mut program = b"\x7fELF\x02\x01\x01".to_vec();
@@ -66,5 +71,22 @@ fn each_level_finds_what_the_one_before_does_not_plain_and_inside() {
     // What is built as it should be is found by none.
     for object in [&b"some text"[..], &stored_zip(&[("a", b"some text")])] {
         assert!(scan(object, shallow.with(medium).with(detail)).is_empty());
+    }
+}
+
+#[test]
+fn broken_pictures_are_found_and_are_no_fault_of_the_engine() {
+    let (zygote, _database) = Zygote::ready();
+    let worker = zygote.fork();
+    let mut request = request();
+    let medium = Options::HEURISTICS.with(Options::PARTITIONS);
+    for (options, finds) in [(medium, false), (medium.with(Options::BROKEN), true)] {
+        request.options = options.with(Options::ARCHIVES);
+        for object in [picture(), stored_zip(&[("a", b"some text"), ("b", &picture())])] {
+            let reply = worker.scan_with(&object, &request);
+            assert!(!reply.flags.has(ReplyFlags::WARNED), "{reply:?}");
+            let found = names(&reply).iter().any(|name| name.starts_with("Heuristics.Broken.Media.GIF"));
+            assert_eq!(found, finds, "{reply:?}");
+        }
     }
 }
