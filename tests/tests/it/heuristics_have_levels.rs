@@ -37,14 +37,10 @@ fn program() -> Vec<u8> {
 
 #[test]
 fn each_level_blocks_what_only_it_and_those_above_find() {
-    let mut config = String::from("services:\n");
-    for level in LEVELS {
-        config += &format!("- {{path: /{level}, modes: [RESPMOD], scan: content, policy: {level}}}\n");
-    }
-    config += "policies:\n- {name: default}\n";
-    for level in LEVELS {
-        config += &format!("- {{name: {level}, scan: {{heuristics: '{level}'}}}}\n");
-    }
+    let service = |level| format!("- {{path: /{level}, modes: [RESPMOD], scan: content, policy: {level}}}\n");
+    let policy = |level| format!("- {{name: {level}, scan: {{heuristics: '{level}'}}}}\n");
+    let (services, policies) = (LEVELS.map(service).concat(), LEVELS.map(policy).concat());
+    let config = format!("services:\n{services}policies:\n- {{name: default}}\n{policies}");
     let server = Standalone::with().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     let objects = [
