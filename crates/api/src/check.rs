@@ -17,6 +17,7 @@ mod reputation;
 mod silent;
 mod skip;
 mod verdict_cache;
+mod yara;
 
 use crate::{
     ByteSize, Config, EventSettings, IcapService, KeepAlive, Limits, Preview, Problem, ScannerSettings,
@@ -324,9 +325,13 @@ impl ScannerSettings {
                 "is neither the absolute path of a Unix socket nor a name or IP address with a port";
             here.report("clamd.address", message);
         }
+        if self.clamd.is_some() && self.yara_rules.path.is_some() {
+            here.report("yaraRules.path", "says nothing beside `clamd`, which has rules of its own");
+        }
         self.poison.check(&mut here.at("poison"));
         self.crash_reports.check(&mut here.at("crashReports"));
         here.within("unpackWorkers", self.unpack_workers, 0, Config::MAX_UNPACK_WORKERS);
+        self.yara_rules.check(&mut here.at("yaraRules"));
     }
 }
 

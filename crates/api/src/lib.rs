@@ -62,6 +62,7 @@ mod templates;
 mod url_lists;
 mod verdict_cache;
 mod when;
+mod yara;
 
 pub use blocked_urls::BlockedUrls;
 pub use clamd::ClamdSettings;
@@ -110,3 +111,4 @@ pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameErr
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
 pub use verdict_cache::VerdictCache;
 pub use when::{BodySize, Condition, Facts, SizeRange, When};
+pub use yara::YaraSettings;

@@ -74,18 +74,18 @@ pub enum UnpackKind {
     MailDatabases,
 }
 
-/// How hard heuristics try. ClamAV knows on and off only, so that all but `off` are the same to it.
+/// How hard heuristics try. Each level does what the one before does, and more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Heuristics {
     /// Not at all.
     Off,
-    /// A little.
+    /// ClamAV's own heuristics.
     #[default]
     Shallow,
-    /// More.
+    /// Disks besides whose partitions lie in each other.
     Medium,
-    /// Most.
+    /// Programs and pictures besides that are not built as their format says.
     Detail,
 }
 

@@ -1,6 +1,9 @@
 //! Settings of the process: limits, workers, connections, log.
 
-use crate::{AdvertisedSessions, ByteSize, ClamdSettings, CrashReports, PerClient, Poison, RefusalStatuses};
+use crate::{
+    AdvertisedSessions, ByteSize, ClamdSettings, CrashReports, PerClient, Poison, RefusalStatuses,
+    YaraSettings,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,6 +65,8 @@ pub struct ScannerSettings {
     pub crash_reports: CrashReports,
     /// How many processes take containers apart that libclamav does not open. 0: none, and such are `unsupported`.
     pub unpack_workers: u32,
+    /// YARA rules that are tried besides the signatures.
+    pub yara_rules: YaraSettings,
 }
 
 /// Connections between transactions (`keepAlive`).
@@ -177,6 +182,7 @@ impl Default for ScannerSettings {
             poison: Poison::default(),
             crash_reports: CrashReports::default(),
             unpack_workers: 1,
+            yara_rules: YaraSettings::default(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Event {
         engine: Vec<u8>,
         /// What the kernel will keep its workers from. A worker that is not kept from it does not serve.
         confinement: Confinement,
+        /// How many YARA rules are tried.
+        rules: u64,
     },
     /// The database cannot be used. The zygote ends after this.
     LoadFailed {
@@ -105,9 +107,10 @@ impl Event {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer;
         match self {
-            Self::Ready { signatures, engine, confinement } => {
+            Self::Ready { signatures, engine, confinement, rules } => {
                 writer = Writer::new(17);
                 writer.u64(*signatures);
+                writer.u64(*rules);
                 writer.u32(confinement.0);
                 writer.bytes(engine, MAX_TEXT);
             }
@@ -137,8 +140,9 @@ impl Event {
         let (kind, mut reader) = Reader::new(record)?;
         let event = match kind {
             17 => {
-                let (signatures, confinement) = (reader.u64()?, Confinement(reader.u32()?));
-                Self::Ready { signatures, confinement, engine: reader.bytes()?.to_vec() }
+                let (signatures, rules) = (reader.u64()?, reader.u64()?);
+                let confinement = Confinement(reader.u32()?);
+                Self::Ready { signatures, confinement, rules, engine: reader.bytes()?.to_vec() }
             }
             18 => Self::LoadFailed { message: reader.bytes()?.to_vec() },
             19 => Self::Forked { pid: reader.u32()? },
@@ -190,6 +194,7 @@ mod tests {
                 signatures: 7,
                 engine: b"1.4.6".to_vec(),
                 confinement: Confinement::FILES.with(Confinement::CALLS),
+                rules: 9,
             },
             Event::LoadFailed { message: b"broken.ndb: malformed".to_vec() },
             Event::Forked { pid: 4_000_000 },
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn a_record_cut_anywhere_or_too_long_is_an_error() {
         let confinement = Confinement::default();
-        let whole = Event::Ready { signatures: 7, engine: b"1.4.6".to_vec(), confinement }.encode();
+        let whole = Event::Ready { signatures: 7, engine: b"1.4.6".to_vec(), confinement, rules: 9 }.encode();
         for end in 0..whole.len() {
             assert!(Event::decode(&whole[..end]).is_err(), "cut at {end}");
         }

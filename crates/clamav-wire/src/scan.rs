@@ -50,6 +50,8 @@ pub struct Reply {
     /// rules of thumb, limits and encryption (`Heuristics.*`). After the first detection by a signature
     /// the layers that follow are left out.
     pub names: Vec<Vec<u8>>,
+    /// YARA rules that match and are to be told of only, at most [`Reply::MAX_NOTED`], without repeats.
+    pub noted: Vec<Vec<u8>>,
     /// The first warning or error message, for the log; empty if there was none. One without
     /// [`ReplyFlags::WARNED`] is about the object.
     pub message: Vec<u8>,
@@ -120,6 +122,11 @@ impl Options {
     /// The same of SHA-256.
     pub const SHA256: Self = Self(256);
 
+    /// Report disks whose partitions lie in each other.
+    pub const PARTITIONS: Self = Self(512);
+    /// Report programs and pictures that are not built as their format says.
+    pub const BROKEN: Self = Self(1024);
+
     /// Both sets together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -137,6 +144,8 @@ impl Options {
 impl Reply {
     /// No reply carries more names.
     pub const MAX_NAMES: usize = 8;
+    /// No reply carries more rules to be told of.
+    pub const MAX_NOTED: usize = 8;
     /// No name is longer, in bytes.
     pub const MAX_NAME: usize = 256;
     /// The message is cut to this length, in bytes.
@@ -150,10 +159,12 @@ impl Reply {
         writer.u32(self.flags.0);
         writer.u64(self.scanned);
         writer.u32(self.layers);
-        let names = &self.names[..self.names.len().min(Self::MAX_NAMES)];
-        writer.u32(u32::try_from(names.len()).unwrap_or(0));
-        for name in names {
-            writer.bytes(name, Self::MAX_NAME);
+        for (names, most) in [(&self.names, Self::MAX_NAMES), (&self.noted, Self::MAX_NOTED)] {
+            let names = &names[..names.len().min(most)];
+            writer.u32(u32::try_from(names.len()).unwrap_or(0));
+            for name in names {
+                writer.bytes(name, Self::MAX_NAME);
+            }
         }
         writer.bytes(&self.message, Self::MAX_MESSAGE);
         writer.finish()
@@ -166,17 +177,18 @@ impl Reply {
             return Err(WireError::Unknown);
         }
         let (id, code, flags) = (reader.u64()?, reader.u32()?, ReplyFlags(reader.u32()?));
-        let (scanned, layers, count) = (reader.u64()?, reader.u32()?, reader.u32()?);
-        if count as usize > Self::MAX_NAMES {
-            return Err(WireError::Unknown);
-        }
-        let mut names = Vec::with_capacity(count as usize);
-        for _ in 0..count {
-            names.push(reader.bytes()?.to_vec());
-        }
+        let (scanned, layers) = (reader.u64()?, reader.u32()?);
+        let mut read_names = |most| {
+            let count = reader.u32()? as usize;
+            if count > most {
+                return Err(WireError::Unknown);
+            }
+            (0..count).map(|_| Ok(reader.bytes()?.to_vec())).collect::<Result<Vec<_>, _>>()
+        };
+        let (names, noted) = (read_names(Self::MAX_NAMES)?, read_names(Self::MAX_NOTED)?);
         let message = reader.bytes()?.to_vec();
         reader.finish()?;
-        Ok(Self { id, code, flags, scanned, layers, names, message })
+        Ok(Self { id, code, flags, scanned, layers, names, noted, message })
     }
 }
 
@@ -214,6 +226,8 @@ impl ReplyFlags {
     /// A layer, or something in it, was not opened because its option was not set
     /// ([`layers::skips`](crate::layers::skips)).
     pub const SKIPPED: Self = Self(512);
+    /// The YARA rules were not tried to the end on all layers: their time was over.
+    pub const RULES_CUT: Self = Self(1024);
 
     /// Both sets together.
     #[must_use]
@@ -239,6 +253,7 @@ mod tests {
             scanned: 1 << 33,
             layers: 3,
             names: vec![b"A".to_vec(), b"B.UNOFFICIAL".to_vec()],
+            noted: vec![b"C".to_vec()],
             message: b"LibClamAV Warning".to_vec(),
         }
     }
@@ -266,6 +281,7 @@ mod tests {
     fn the_largest_reply_fits_a_record() {
         let mut large = reply();
         large.names = vec![vec![b'n'; 1000]; 100];
+        large.noted.clone_from(&large.names);
         large.message = vec![b'm'; 100_000];
         assert!(large.encode().len() <= crate::MAX_RECORD);
     }

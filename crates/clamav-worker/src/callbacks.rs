@@ -7,9 +7,11 @@
 
 use crate::digests;
 use crate::ffi::{CL_BREAK, CL_SUCCESS, CL_VIRUS, ClError, LAYER_NORMALIZED};
+use crate::rules::{Rules, Turn};
 use icapstan_clamav_wire::layers::{self, Kind, Structure};
 use icapstan_clamav_wire::{FileDigests, Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
+use std::time::Duration;
 
 /// What has this many bytes or fewer never becomes a layer.
 const SMALLEST_LAYER: u64 = 5;
@@ -19,6 +21,8 @@ pub(crate) struct Scan {
     pub(crate) flags: ReplyFlags,
     pub(crate) layers: u32,
     pub(crate) names: Vec<Vec<u8>>,
+    /// Of rules that are told of only.
+    pub(crate) noted: Vec<Vec<u8>>,
     limits: Limits,
     options: Options,
     /// All that was found is what was not asked for.
@@ -29,6 +33,7 @@ pub(crate) struct Scan {
     announced: bool,
     /// Of the layers inside, if they were asked for.
     pub(crate) files: Vec<FileDigests>,
+    rules: Option<Turn>,
 }
 
 struct Around {
@@ -52,17 +57,19 @@ struct Layer<'a> {
 // === impl Scan ===
 
 impl Scan {
-    pub(crate) fn new(request: &Request) -> Self {
+    pub(crate) fn new(request: &Request, rules: Option<&Rules>) -> Self {
         Self {
             flags: ReplyFlags::default(),
             layers: 0,
             names: Vec::new(),
+            noted: Vec::new(),
             limits: request.limits,
             options: request.options,
             only_unasked: false,
             around: Vec::new(),
             announced: false,
             files: Vec::new(),
+            rules: rules.map(|rules| rules.begin(Duration::from_millis(request.limits.time_ms.into()))),
         }
     }
 
@@ -147,6 +154,7 @@ impl Scan {
             return false;
         }
         self.digest(layer);
+        self.try_rules(layer);
         // The verdict stands. The object must not cost the rest of its time.
         self.names.iter().all(|name| is_heuristic(name))
     }
@@ -162,6 +170,27 @@ impl Scan {
             Some(file) if file.len == layer.size => self.files.push(file),
             // What was not looked up is not known to be fine.
             _ => self.flag(ReplyFlags::WARNED),
+        }
+    }
+
+    /// Tries the YARA rules on a layer. What is only another view of it has no bytes of its own.
+    fn try_rules(&mut self, layer: &Layer<'_>) {
+        let Some(rules) = self.rules.as_mut().filter(|_| !layer.is_view) else { return };
+        let look = rules.look(layer.bytes);
+        if look.is_cut {
+            self.flag(ReplyFlags::RULES_CUT);
+        }
+        if layer.bytes.len() as u64 != layer.size {
+            self.flag(ReplyFlags::WARNED);
+        }
+        for name in look.detected {
+            self.found(&name);
+        }
+        for mut name in look.noted {
+            name.truncate(Reply::MAX_NAME);
+            if self.noted.len() < Reply::MAX_NOTED && !self.noted.contains(&name) {
+                self.noted.push(name);
+            }
         }
     }
 
@@ -279,7 +308,7 @@ mod tests {
 
     fn scan(options: Options) -> Scan {
         let limits = Limits { time_ms: 1, file_size: 100, scan_size: 100, files: 100, depth: 2 };
-        Scan::new(&Request { id: 1, options, limits })
+        Scan::new(&Request { id: 1, options, limits }, None)
     }
 
     fn layer(type_name: &str, level: u32, is_named: bool) -> Layer<'_> {

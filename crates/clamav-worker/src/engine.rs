@@ -6,6 +6,7 @@ use crate::callbacks::{self, Scan};
 use crate::digests;
 use crate::ffi::{self, CL_SUCCESS, ClEngine, ClError, Field, ScanOptions};
 use crate::messages;
+use crate::rules::Rules;
 use icapstan_clamav_wire::{FileDigests, Limits, Options, Reply, ReplyFlags, Request};
 use std::ffi::{CStr, c_char, c_ulong};
 use std::fmt;
@@ -91,9 +92,10 @@ impl Engine {
         request: &Request,
         fd: BorrowedFd<'_>,
         image_hashes: bool,
+        rules: Option<&Rules>,
     ) -> (Reply, Vec<FileDigests>) {
         drop(messages::take());
-        let mut scan = Scan::new(request);
+        let mut scan = Scan::new(request, rules);
         let mut scanned = 0;
         let code = match self.set_limits(&request.limits) {
             Ok(()) => self.scan_fd(fd, scan_options(request.options, image_hashes), &mut scan, &mut scanned),
@@ -115,6 +117,7 @@ impl Engine {
             scanned: scanned.saturating_mul(ffi::COUNT_PRECISION),
             layers: scan.layers,
             names: scan.names,
+            noted: scan.noted,
             message: messages.first().as_bytes().to_vec(),
         };
         (reply, scan.files)
@@ -243,7 +246,9 @@ fn scan_options(options: Options, image_hashes: bool) -> ScanOptions {
             | ffi::HEURISTIC_ENCRYPTED_ARCHIVE
             | ffi::HEURISTIC_ENCRYPTED_DOC
             | when(Options::PHISHING, ffi::HEURISTIC_PHISHING_SSL_MISMATCH | ffi::HEURISTIC_PHISHING_CLOAK)
-            | when(Options::MACROS, ffi::HEURISTIC_MACROS),
+            | when(Options::MACROS, ffi::HEURISTIC_MACROS)
+            | when(Options::PARTITIONS, ffi::HEURISTIC_PARTITION_INTXN)
+            | when(Options::BROKEN, ffi::HEURISTIC_BROKEN | ffi::HEURISTIC_BROKEN_MEDIA),
         mail: 0,
         dev: 0,
     }

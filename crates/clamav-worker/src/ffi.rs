@@ -74,12 +74,15 @@ pub(crate) const PARSE_ONENOTE: u32 = 0x400;
 pub(crate) const PARSE_IMAGE: u32 = 0x800;
 pub(crate) const PARSE_IMAGE_FUZZY_HASH: u32 = 0x1000;
 
+pub(crate) const HEURISTIC_BROKEN: u32 = 0x2;
 pub(crate) const HEURISTIC_EXCEEDS_MAX: u32 = 0x4;
 pub(crate) const HEURISTIC_PHISHING_SSL_MISMATCH: u32 = 0x8;
 pub(crate) const HEURISTIC_PHISHING_CLOAK: u32 = 0x10;
 pub(crate) const HEURISTIC_MACROS: u32 = 0x20;
 pub(crate) const HEURISTIC_ENCRYPTED_ARCHIVE: u32 = 0x40;
 pub(crate) const HEURISTIC_ENCRYPTED_DOC: u32 = 0x80;
+pub(crate) const HEURISTIC_PARTITION_INTXN: u32 = 0x100;
+pub(crate) const HEURISTIC_BROKEN_MEDIA: u32 = 0x2000;
 
 /// `CL_MSG_WARN`.
 pub(crate) const MSG_WARN: c_uint = 64;

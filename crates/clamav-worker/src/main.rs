@@ -28,6 +28,7 @@ mod ffi;
 mod messages;
 mod pages;
 mod preload;
+mod rules;
 mod sandbox;
 mod socket;
 mod sys;
@@ -35,6 +36,7 @@ mod worker;
 mod zygote;
 
 use args::Args;
+use rules::{RuleSettings, Rules};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -58,7 +60,22 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Args::Zygote(settings)) => zygote::run(&settings),
+        Ok(Args::CheckRules(settings)) => check_rules(&settings),
         Err(error) => usage(&error.to_string()),
+    }
+}
+
+/// Says whether rules can be used.
+fn check_rules(settings: &RuleSettings) -> ExitCode {
+    match Rules::load(settings) {
+        Ok(rules) => {
+            println!("{} rules", rules.count);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -17,7 +17,11 @@ const MAX_LEN: usize = 400;
 
 /// Begin messages about a damaged or contradictory object. Error 1 of the LZMA library is damaged
 /// data; its others are not about the object.
-const COMPLAINTS: [&str; 12] = [
+const COMPLAINTS: [&str; 16] = [
+    "GIF: ",
+    "JPEG: ",
+    "PNG: ",
+    "TIFF: ",
     "SWF: declared ",
     "SWF: Can't read file header",
     "SWF: Invalid tag length",
@@ -136,6 +140,7 @@ mod tests {
             ("cli_scanxz: decompress error: 2", true, false),
             ("cli_egg_open: Failed to parse archive headers!", false, true),
             ("cli_egg_open: Failed to allocate memory", true, false),
+            ("GIF: EOF in the middle of an image data sub-block, file truncated?", false, true),
             ("** The virus database is older than 7 days!  **", false, false),
             ("cli_scanxz: decompress file size exceeds limits - only scanning 1 bytes", false, false),
         ] {

@@ -5,6 +5,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// Above all descriptors that have a meaning.
 const HIGH: RawFd = 64;
@@ -87,6 +88,16 @@ pub(crate) fn address_space() -> io::Result<u64> {
         .zip(page)
         .and_then(|(pages, page)| pages.checked_mul(page))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/statm is not understood"))
+}
+
+/// What the processor has spent on this thread.
+pub(crate) fn processor_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the value is alive during the call.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+    }
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Gives memory that is not in use back to the system. The C library keeps what lies below anything that

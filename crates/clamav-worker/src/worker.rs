@@ -1,6 +1,7 @@
 //! A worker: one object at a time until its socket is closed.
 
 use crate::engine::Engine;
+use crate::rules::Rules;
 use crate::{sandbox, socket, sys};
 use icapstan_clamav_wire::{Files, Request};
 use std::io;
@@ -23,7 +24,7 @@ pub(crate) struct Start {
 }
 
 /// The whole life of a worker, from the fork on.
-pub(crate) fn run(engine: &Engine, object: OwnedFd, start: &Start) -> ExitCode {
+pub(crate) fn run(engine: &Engine, rules: Option<&Rules>, object: OwnedFd, start: &Start) -> ExitCode {
     let object = match confine(object, start) {
         Ok(object) => object,
         Err(error) => {
@@ -35,7 +36,7 @@ pub(crate) fn run(engine: &Engine, object: OwnedFd, start: &Start) -> ExitCode {
         crate::log(&format!("a worker cannot use its temporary folder: {error}"));
         return ExitCode::FAILURE;
     }
-    match serve(engine, object.as_fd(), start.image_hashes) {
+    match serve(engine, rules, object.as_fd(), start.image_hashes) {
         Ok(()) => ExitCode::SUCCESS,
         // The supervisor is gone or did not wait for the reply.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -68,7 +69,12 @@ fn confine(object: OwnedFd, start: &Start) -> io::Result<OwnedFd> {
     Ok(object)
 }
 
-fn serve(engine: &Engine, socket: BorrowedFd<'_>, image_hashes: bool) -> io::Result<()> {
+fn serve(
+    engine: &Engine,
+    rules: Option<&Rules>,
+    socket: BorrowedFd<'_>,
+    image_hashes: bool,
+) -> io::Result<()> {
     while let Some(packet) = socket::receive(socket)? {
         let request = Request::decode(&packet.bytes)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -76,7 +82,7 @@ fn serve(engine: &Engine, socket: BorrowedFd<'_>, image_hashes: bool) -> io::Res
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a request needs exactly one descriptor"));
         };
         let started = Instant::now();
-        let (reply, files) = engine.scan(&request, object.as_fd(), image_hashes);
+        let (reply, files) = engine.scan(&request, object.as_fd(), image_hashes, rules);
         let is_long = started.elapsed() >= LONG;
         drop(packet);
         for files in files.chunks(Files::MAX) {

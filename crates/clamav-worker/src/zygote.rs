@@ -2,6 +2,7 @@
 
 use crate::args::Settings;
 use crate::database::{self, Database};
+use crate::rules::Rules;
 use crate::sys::{self, Fork};
 use crate::worker::{self, Start};
 use crate::{messages, preload, sandbox, socket};
@@ -43,9 +44,10 @@ fn lead(settings: &Settings, control: OwnedFd) -> io::Result<ExitCode> {
     messages::install();
     let loaded = preload::load()
         .map_err(|error| format!("converters of charsets: {error}"))
-        .and_then(|()| database::load(settings).map_err(|error| error.to_string()));
-    let database = match loaded {
-        Ok(database) => database,
+        .and_then(|()| database::load(settings).map_err(|error| error.to_string()))
+        .and_then(|database| Ok((database, load_rules(settings)?)));
+    let (database, rules) = match loaded {
+        Ok(loaded) => loaded,
         Err(message) => {
             crate::log(&format!("the databases cannot be used: {message}"));
             let event = Event::LoadFailed { message: message.into_bytes() };
@@ -57,10 +59,16 @@ fn lead(settings: &Settings, control: OwnedFd) -> io::Result<ExitCode> {
         signatures: database.signatures,
         engine: crate::engine::version().into_bytes(),
         confinement: sandbox::offered(),
+        rules: rules.as_ref().map_or(0, |rules| rules.count),
     };
     let ended = sys::child_signal()?;
     socket::send(control.as_fd(), &ready.encode(), None)?;
-    serve(&database, control, ended)
+    serve(&database, rules.as_ref(), control, ended)
+}
+
+fn load_rules(settings: &Settings) -> Result<Option<Rules>, String> {
+    let load = |rules| Rules::load(rules).map_err(|error| format!("YARA rules: {error}"));
+    settings.rules.as_ref().map(load).transpose()
 }
 
 /// How the latest children ended.
@@ -71,7 +79,12 @@ struct Fates(VecDeque<(u32, u32)>);
 const MOST_FATES: usize = 64;
 
 /// Forks on demand until the supervisor closes the control socket.
-fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<ExitCode> {
+fn serve(
+    database: &Database,
+    rules: Option<&Rules>,
+    control: OwnedFd,
+    ended: OwnedFd,
+) -> io::Result<ExitCode> {
     let mut fates = Fates::default();
     loop {
         let woken = sys::wait(control.as_fd(), ended.as_fd())?;
@@ -109,7 +122,7 @@ fn serve(database: &Database, control: OwnedFd, ended: OwnedFd) -> io::Result<Ex
             Ok(Fork::Child) => {
                 // Of these descriptors only the object socket is still open afterwards.
                 std::mem::forget((control, ended));
-                return Ok(worker::run(&database.engine, object, &start));
+                return Ok(worker::run(&database.engine, rules, object, &start));
             }
             Ok(Fork::Parent { pid }) => {
                 fates.forget(pid.unsigned_abs());

@@ -1,14 +1,15 @@
 //! `icapstan check-config`: whether a file can be used, and if not, why.
 
 use crate::exit::{Exit, chain};
-use crate::{certificates, listeners};
+use crate::{certificates, listeners, settings};
+use anyhow::Context;
 use icapstan_api::{Config, Machine, Sizing};
 use icapstan_events::Events;
 use icapstan_gateway::{UrlListMetrics, UrlListWatcher, UrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_policy::{Templates, check_policies};
 use icapstan_quarantine::Quarantine;
-use icapstan_scanner::{HashListMetrics, HashListWatcher, HashLists};
+use icapstan_scanner::{HashListMetrics, HashListWatcher, HashLists, check_rules, find_worker};
 use prometheus::Registry;
 use std::path::Path;
 
@@ -58,6 +59,9 @@ pub(crate) fn run(file: &Path) -> Exit {
     {
         faults.push(format!("hashLists: {error:#}"));
     }
+    if let Err(error) = try_rules(&config) {
+        faults.push(format!("scanner.yaraRules: {error:#}"));
+    }
     if let Some(tls) = &config.tls
         && let Err(error) = certificates::files(tls).load()
     {
@@ -89,5 +93,14 @@ fn try_hashes(config: &Config, sizing: &Sizing) -> anyhow::Result<()> {
     let metrics = HashListMetrics::register(&Registry::new())?;
     let (lists, events) = (HashLists::default(), Events::default());
     HashListWatcher::load(&config.hash_lists, &sizing.spool_dir, &lists, &metrics, &events)?;
+    Ok(())
+}
+
+/// Has the worker compile the YARA rules, if there are any.
+fn try_rules(config: &Config) -> anyhow::Result<()> {
+    let Some(rules) = settings::yara_rules(config) else { return Ok(()) };
+    let worker = find_worker()
+        .context("icapstan-clamav-worker, which compiles them, is neither beside this program nor in PATH")?;
+    check_rules(&worker, &rules)?;
     Ok(())
 }

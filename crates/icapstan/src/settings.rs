@@ -16,7 +16,7 @@ use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
-    Scanner, ScannerConfig, SignatureSource, UnpackWorkers,
+    Scanner, ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
 };
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
 use serde_json::Value;
@@ -343,6 +343,7 @@ impl Settings {
             crash_reports: scanner.crash_reports.clone(),
             unpack: (scanner.unpack_workers > 0)
                 .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),
+            rules: yara_rules(&self.config),
             hash_lists,
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
@@ -354,6 +355,13 @@ fn clamd(settings: &ClamdSettings) -> ClamdConfig {
     let address =
         if settings.is_local() { ClamdAddress::Unix(address.into()) } else { ClamdAddress::Tcp(address) };
     ClamdConfig { address, stream: settings.stream }
+}
+
+/// The YARA rules that the scanner is to try.
+pub(crate) fn yara_rules(config: &Config) -> Option<YaraRules> {
+    let settings = &config.scanner.yara_rules;
+    let folder = settings.path.clone()?;
+    Some(YaraRules { folder, timeout: settings.timeout })
 }
 
 /// Threads that serve connections: the CPUs that this process may use.

@@ -348,6 +348,7 @@ fn start_admin(
     let (notes, standing) = (reloader.notes(), standing.cloned());
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
+
     let ready = move || {
         let server = unserved.lock().map_or(Ok(()), |cause| Err(cause.to_owned()));
         let scanner = match port.readiness() {
@@ -362,6 +363,7 @@ fn start_admin(
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
             .note("hashLists", notes.hash_lists())
+            .note("signatures", port.problem())
             .note("redis", standing.as_ref().and_then(Standing::note))
     };
     let epochs = scanner.epochs();

@@ -29,7 +29,7 @@ pub use digest::Sha256;
 pub use epoch::{Epoch, GenerationId, SignatureSet};
 pub use findings::Findings;
 pub use istag::{IsTag, IsTagError, VERDICT_VERSION};
-pub use object::{Content, Mode, Object, ScanContext, ScanProfile, Unpack};
+pub use object::{Content, HeuristicLevel, Mode, Object, ScanContext, ScanProfile, Unpack};
 pub use port::{Origin, Readiness, Refusal, ScanFuture, ScanPort, ScanReport};
 pub use reason::{FailedReason, NonScannedReason, Reason};
 pub use text::is_deceptive;

@@ -63,14 +63,27 @@ pub struct ScanProfile {
     pub max_files: u32,
     /// What is opened.
     pub unpack: Unpack,
-    /// Heuristic detections (`scan.heuristics`: anything but `off`).
-    pub heuristics: bool,
+    /// Heuristic detections (`scan.heuristics`).
+    pub heuristics: HeuristicLevel,
     /// Deceptive links in mail (`scan.phishing`).
     pub phishing: bool,
     /// Report macros in documents.
     pub macros: bool,
     /// Whether what was found in an equal object may count for this one (`scan.cache`). Decides nothing.
     pub cache: bool,
+}
+
+/// How hard heuristics try. Each level does what the one before does, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HeuristicLevel {
+    /// Not at all.
+    Off,
+    /// What the engine's own heuristics find.
+    Shallow,
+    /// Disks whose partitions lie in each other besides.
+    Medium,
+    /// Programs and pictures besides that are not built as their format says.
+    Detail,
 }
 
 /// Which kinds of containers are opened (`scan.unpack`).
@@ -110,7 +123,7 @@ impl Default for ScanProfile {
             max_depth: 5,
             max_files: 10_000,
             unpack: Unpack { packed: true, archives: true, mail: true, mail_databases: true },
-            heuristics: true,
+            heuristics: HeuristicLevel::Shallow,
             phishing: true,
             macros: true,
             cache: true,

@@ -8,7 +8,9 @@ use icapstan_api::{
     Config, Facts, HeaderTarget, Heuristics, PartialSettings, Problem, Ranges, Rule, RuleText, RuleVariable,
     ScanPolicy, ScanSettings, SkipRule, UnpackKind,
 };
-use icapstan_model::{FailedReason, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind};
+use icapstan_model::{
+    FailedReason, HeuristicLevel, Mode, NonScannedReason, ScanProfile, Unpack, Verdict, VerdictKind,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -192,7 +194,12 @@ fn profile(scan: &ScanSettings) -> ScanProfile {
             mail: opens(UnpackKind::Mail),
             mail_databases: opens(UnpackKind::MailDatabases),
         },
-        heuristics: scan.heuristics != Heuristics::Off,
+        heuristics: match scan.heuristics {
+            Heuristics::Off => HeuristicLevel::Off,
+            Heuristics::Shallow => HeuristicLevel::Shallow,
+            Heuristics::Medium => HeuristicLevel::Medium,
+            Heuristics::Detail => HeuristicLevel::Detail,
+        },
         phishing: scan.phishing,
         // Found for the log even where no rule is about them.
         macros: true,
@@ -224,8 +231,9 @@ fn hash(policy: &Policy) -> [u8; 32] {
         hasher.update(&number.to_le_bytes());
     }
     hasher.update(&timeout.as_nanos().to_le_bytes());
-    let flags = [packed, archives, mail, mail_databases, heuristics, phishing, macros];
+    let flags = [packed, archives, mail, mail_databases, phishing, macros];
     hasher.update(&flags.map(u8::from));
+    hasher.update(&[heuristics as u8]);
     for mode in [Mode::Reqmod, Mode::Respmod] {
         for verdict in every_case() {
             let outcome = policy.outcome(mode, &verdict, &NoFacts);
@@ -324,7 +332,7 @@ mod tests {
     #[test]
     fn whatever_changes_a_verdict_or_a_decision_changes_the_hash() {
         let size = Reason::NonScanned(NonScannedReason::Size);
-        let changes: [&dyn Fn(&mut ScanPolicy); 15] = [
+        let changes: [&dyn Fn(&mut ScanPolicy); 17] = [
             &|_| (),
             &|policy| policy.fail_open = true,
             &|policy| policy.scan.max_object_size = ByteSize::mib(1),
@@ -335,6 +343,8 @@ mod tests {
             &|policy| policy.scan.unpack = vec![UnpackKind::Packed],
             &|policy| policy.scan.unpack = vec![UnpackKind::Mail],
             &|policy| policy.scan.heuristics = Heuristics::Off,
+            &|policy| policy.scan.heuristics = Heuristics::Medium,
+            &|policy| policy.scan.heuristics = Heuristics::Detail,
             &|policy| policy.scan.phishing = false,
             &|policy| policy.rules = vec![rule(RuleVerdict::Macro, None, RuleAction::None)],
             &|policy| {
@@ -356,7 +366,6 @@ mod tests {
         let plain = hash_of(|_| ());
         assert_eq!(plain, hash_of(|policy| policy.name = "other".into()));
         assert_eq!(plain, hash_of(|policy| policy.scan.unpack.reverse()));
-        assert_eq!(plain, hash_of(|policy| policy.scan.heuristics = Heuristics::Detail));
         let says_what_holds = rule(RuleVerdict::Detect, None, RuleAction::Block(Template::Detected));
         assert_eq!(plain, hash_of(|policy| policy.rules = vec![says_what_holds.clone()]));
 

@@ -8,6 +8,7 @@ use icapstan_clamav_wire::{Limits, Options, Reply, ReplyFlags, Request};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 use thiserror::Error;
@@ -19,6 +20,11 @@ use crate::worker::Worker;
 
 const NAME: &str = "Icapstan.SelfTest";
 const FILE: &str = "icapstan-self-test.ndb";
+
+/// The same for YARA rules, in a folder of their own beside the signature.
+const RULE_NAME: &str = "YARA.Icapstan_SelfTest";
+const RULE_FILE: &str = "icapstan-self-test.yar";
+const RULE_FOLDER: &str = "rules";
 
 /// Settings of the engine's parsers, beside the signature because that is how the engine takes them.
 const SETTINGS_FILE: &str = "icapstan-engine.cfg";
@@ -40,6 +46,14 @@ pub(crate) struct Canary {
     plain: OwnedFd,
     nested: OwnedFd,
     clean: OwnedFd,
+    rule: Option<Rule>,
+}
+
+/// A rule of one generation, if it has any, and what is to be found by it.
+#[derive(Debug)]
+struct Rule {
+    text: String,
+    sample: OwnedFd,
 }
 
 /// What a worker failed to prove.
@@ -49,8 +63,8 @@ pub(crate) enum ProofError {
     NoAnswer(#[from] io::Error),
     #[error("it did not find the {sample} sample: {reply:?}")]
     Missed { sample: &'static str, reply: Reply },
-    #[error("it did not call the clean sample clean: {0:?}")]
-    Invented(Reply),
+    #[error("it did not call the clean sample clean{found}: {reply:?}", found = found(.reply))]
+    Invented { reply: Reply },
 }
 
 // === impl Canary ===
@@ -59,8 +73,11 @@ impl Canary {
     /// How many signatures it adds to those that are loaded.
     pub(crate) const SIGNATURES: u64 = 1;
 
-    /// Makes a signature and writes it into a folder of its own.
-    pub(crate) fn create(run: &RunFolder) -> io::Result<Self> {
+    /// How many rules it adds.
+    pub(crate) const RULES: u64 = 1;
+
+    /// Makes a signature, and a rule if the generation `has_rules`, and writes them into a folder of its own.
+    pub(crate) fn create(run: &RunFolder, has_rules: bool) -> io::Result<Self> {
         let mut random = [0_u8; 32];
         getrandom(&mut random, GetRandomFlags::empty())?;
         let folder = run.subfolder("self-test")?;
@@ -74,6 +91,7 @@ impl Canary {
             plain: sealed::memory(b"", samples.plain.as_bytes())?,
             nested: sealed::memory(b"", &samples.nested)?,
             clean: sealed::memory(b"", samples.clean.as_bytes())?,
+            rule: if has_rules { Some(Rule::create()?) } else { None },
         };
         canary.restore(run)?;
         Ok(canary)
@@ -83,7 +101,17 @@ impl Canary {
     pub(crate) fn restore(&self, run: &RunFolder) -> io::Result<()> {
         run.restore(&self.folder)?;
         fs::write(self.folder().join(FILE), &self.signature)?;
-        fs::write(self.folder().join(SETTINGS_FILE), SETTINGS)
+        fs::write(self.folder().join(SETTINGS_FILE), SETTINGS)?;
+        if let Some(rule) = &self.rule {
+            fs::create_dir_all(self.rule_folder())?;
+            fs::write(self.rule_folder().join(RULE_FILE), &rule.text)?;
+        }
+        Ok(())
+    }
+
+    /// Where its rule is, if it has one.
+    pub(crate) fn rule_folder(&self) -> PathBuf {
+        self.folder().join(RULE_FOLDER)
     }
 
     /// The database to load beside the real one.
@@ -102,12 +130,39 @@ impl Canary {
                 return Err(ProofError::Missed { sample, reply });
             }
         }
+        if let Some(rule) = &self.rule {
+            let reply = ask(worker, &rule.sample)?;
+            if !reply.names.iter().any(|name| name == RULE_NAME.as_bytes()) {
+                return Err(ProofError::Missed { sample: "YARA", reply });
+            }
+        }
         let reply = ask(worker, &self.clean)?;
         if reply.code != 0 || reply.flags != ReplyFlags::INSPECTED || !reply.names.is_empty() {
-            return Err(ProofError::Invented(reply));
+            return Err(ProofError::Invented { reply });
         }
         Ok(())
     }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn create() -> io::Result<Self> {
+        let mut random = [0_u8; 32];
+        getrandom(&mut random, GetRandomFlags::empty())?;
+        let marker = hex(&random);
+        let name = RULE_NAME.trim_start_matches("YARA.");
+        let text = format!("rule {name} {{ strings: $a = \"{marker}\" condition: $a }}\n");
+        // Found unpacked only.
+        let sample = zip("sample.txt", format!("{marker}\n{marker}\n").as_bytes())?;
+        Ok(Self { text, sample: sealed::memory(b"", &sample)? })
+    }
+}
+
+/// What was found, for the operator.
+fn found(reply: &Reply) -> String {
+    let names: Vec<_> = reply.names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+    if names.is_empty() { String::new() } else { format!(" but {}", names.join(", ")) }
 }
 
 fn ask(worker: &mut Worker, fd: &OwnedFd) -> io::Result<Reply> {
@@ -154,10 +209,13 @@ mod tests {
     fn no_two_generations_share_a_marker_and_the_archive_hides_it() {
         let base = tempfile::tempdir().unwrap();
         let run = RunFolder::create(Some(base.path()), 1, 8 << 20).unwrap();
-        let (one, two) = (Canary::create(&run).unwrap(), Canary::create(&run).unwrap());
+        let (one, two) = (Canary::create(&run, true).unwrap(), Canary::create(&run, false).unwrap());
         let read = |canary: &Canary| fs::read_to_string(canary.folder().join(FILE)).unwrap();
         assert_ne!(read(&one), read(&two));
         assert!(read(&one).starts_with("Icapstan.SelfTest:0:*:"));
+        let rule = fs::read_to_string(one.rule_folder().join(RULE_FILE)).unwrap();
+        assert!(rule.starts_with("rule Icapstan_SelfTest {"), "{rule}");
+        assert!(!two.rule_folder().exists());
         for seed in 0..200_u8 {
             Samples::of(&hex(&[seed; 32])).unwrap();
             Samples::of(&hex(blake3::hash(&[seed]).as_bytes())).unwrap();

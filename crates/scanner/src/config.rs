@@ -33,6 +33,8 @@ pub struct ScannerConfig {
     pub signatures: SignatureSource,
     /// A clamd that scans, in place of worker processes. Signatures are its own then.
     pub clamd: Option<ClamdConfig>,
+    /// YARA rules that are tried besides.
+    pub rules: Option<YaraRules>,
     /// What digests are looked up in before an engine is asked.
     pub hash_lists: HashLists,
     /// Where the workers' temporary files go. `None`: a folder in `/dev/shm` if that is a tmpfs with
@@ -67,6 +69,15 @@ pub struct ScannerConfig {
     pub poison: Poison,
     /// What is written down of workers that died.
     pub crash_reports: CrashReports,
+}
+
+/// YARA rules, which are a part of each generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YaraRules {
+    /// The folder with the files, which is watched.
+    pub folder: PathBuf,
+    /// What they may take for one object. Beyond, its scan has failed.
+    pub timeout: Duration,
 }
 
 /// Where signatures come from.
@@ -128,6 +139,7 @@ impl ScannerConfig {
             queue_length: 20_000,
             signatures,
             clamd: None,
+            rules: None,
             hash_lists: HashLists::default(),
             temp_dir: None,
             worker_memory: 512 << 20,

@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The endings of the files that libclamav loads from a folder (`CLI_DBEXT` in its `others.h`), YARA
-/// rules left out: the worker never loads those.
+/// rules left out: libclamav is never given those.
 const EXTENSIONS: [&str; 37] = [
     "db", "hdb", "hdu", "fp", "mdb", "mdu", "hsb", "hsu", "sfp", "msb", "msu", "ndb", "ndu", "ldb", "ldu",
     "sdb", "zmd", "rmd", "pdb", "gdb", "wdb", "cbc", "ftm", "cfg", "cvd", "cld", "cud", "cdb", "cat", "crb",
     "idb", "ioc", "pwdb", "ign", "ign2", "imp", "info",
 ];
+
+/// The endings of files with YARA rules.
+const RULE_EXTENSIONS: [&str; 2] = ["yar", "yara"];
 
 /// No folder with more files is loaded.
 const MAX_FILES: usize = 10_000;
@@ -39,8 +42,17 @@ struct Seen {
 impl Snapshot {
     /// Looks at the files that `folder` holds now.
     pub(crate) fn take(folder: &Path) -> io::Result<Self> {
+        Self::of(database_files(folder)?)
+    }
+
+    /// The same of files with YARA rules.
+    pub(crate) fn take_rules(folder: &Path) -> io::Result<Self> {
+        Self::of(files(folder, &RULE_EXTENSIONS)?)
+    }
+
+    fn of(files: Vec<(OsString, PathBuf)>) -> io::Result<Self> {
         let mut seen = Vec::new();
-        for (name, path) in database_files(folder)? {
+        for (name, path) in files {
             let metadata = fs::metadata(path)?;
             seen.push(Seen {
                 name,
@@ -66,9 +78,18 @@ pub(crate) fn holds_database(folder: &Path) -> bool {
 
 /// BLAKE3 over the sorted names and the bytes of the database files, the same on every machine.
 pub(crate) fn digest(folder: &Path) -> io::Result<GenerationId> {
-    let mut hasher = blake3::Hasher::new_derive_key("icapstan signature set v1");
+    digest_of(database_files(folder)?, "icapstan signature set v1")
+}
+
+/// The same over files with YARA rules.
+pub(crate) fn digest_rules(folder: &Path) -> io::Result<GenerationId> {
+    digest_of(files(folder, &RULE_EXTENSIONS)?, "icapstan YARA rules v1")
+}
+
+fn digest_of(files: Vec<(OsString, PathBuf)>, what: &str) -> io::Result<GenerationId> {
+    let mut hasher = blake3::Hasher::new_derive_key(what);
     let mut buffer = vec![0; 256 << 10];
-    for (name, path) in database_files(folder)? {
+    for (name, path) in files {
         let mut file = File::open(path)?;
         // Lengths in front of what they measure, so that no two sets run together alike.
         hasher.update(&(name.len() as u64).to_le_bytes());
@@ -109,6 +130,11 @@ fn said_time(path: &Path) -> Option<SystemTime> {
 
 /// Names and paths of the database files, sorted by name.
 fn database_files(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
+    files(folder, &EXTENSIONS)
+}
+
+/// Names and paths of the files with one of these endings, sorted by name.
+fn files(folder: &Path, extensions: &[&str]) -> io::Result<Vec<(OsString, PathBuf)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -116,13 +142,13 @@ fn database_files(folder: &Path) -> io::Result<Vec<(OsString, PathBuf)>> {
         let known = path
             .extension()
             .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)));
+            .is_some_and(|extension| extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)));
         // Symbolic links are followed: that is how mounted ConfigMaps show their files.
         if known && fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             files.push((entry.file_name(), path));
         }
         if files.len() > MAX_FILES {
-            return Err(io::Error::other(format!("more than {MAX_FILES} database files")));
+            return Err(io::Error::other(format!("more than {MAX_FILES} files")));
         }
     }
     files.sort();

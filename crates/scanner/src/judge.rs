@@ -60,6 +60,9 @@ pub(crate) fn judge(reply: &Reply, call: &Call) -> Findings {
             findings.add(Verdict::NonScanned(reason));
         }
     }
+    if has(ReplyFlags::RULES_CUT) {
+        findings.add(Verdict::Failed(FailedReason::Time));
+    }
     if let Some(reason) = failure(reply) {
         findings.add(Verdict::Failed(reason));
     }
@@ -83,6 +86,7 @@ const KNOWN_FLAGS: u32 = ReplyFlags::INSPECTED
     .with(ReplyFlags::SIZE)
     .with(ReplyFlags::MALFORMED)
     .with(ReplyFlags::SKIPPED)
+    .with(ReplyFlags::RULES_CUT)
     .0;
 
 /// What went wrong, by the code and by the messages.
@@ -185,6 +189,7 @@ mod tests {
             scanned: 0,
             layers: 1,
             names: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            noted: Vec::new(),
             message: message.as_bytes().to_vec(),
         }
     }
@@ -336,6 +341,12 @@ mod tests {
         ] {
             assert_eq!(judged(0, LOOKED.with(flag), &[], ""), [not(reason)]);
         }
+    }
+
+    #[test]
+    fn rules_that_were_not_done_are_a_failure_and_a_match_counts_whatever_the_engine_says() {
+        assert_eq!(judged(0, LOOKED.with(ReplyFlags::RULES_CUT), &[], ""), [failed(Time)]);
+        assert_eq!(judged(0, LOOKED, &["YARA.x"], ""), [infected("YARA.x")]);
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //!  ScanPort::scan ─▶ queue ─▶ views ─▶ hash lists ─▶ pool ─▶ worker (sealed memfd in, records out) ─▶ judge
 //!                    refuse   decode   deny, allow   lease     │ killed, dead, worn out
 //!                                                              ▼
-//!  folder ─▶ loader thread ─▶ zygote ─fork─▶ crew thread: end, fork, prove
+//!  folders ─▶ loader thread ─▶ zygote ─fork─▶ crew thread: end, fork, prove
 //!                └── swaps the epoch; the old one lives on in the transactions that hold it
 //! ```
 //!
@@ -86,15 +86,17 @@ mod scan;
 mod scanner;
 mod sealed;
 mod shared;
+mod sources;
 mod temp;
 mod unpacker;
 mod views;
 mod worker;
 mod worker_log;
+mod yara;
 mod zygote;
 
 pub use clamd::{ClamdAddress, ClamdConfig};
-pub use config::{ScannerConfig, SignatureSource, StartError, find_worker};
+pub use config::{ScannerConfig, SignatureSource, StartError, YaraRules, find_worker};
 pub use hash_lists::{
     BuiltHashLists, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
     WatchedHashLists, build_hash_lists,
@@ -102,3 +104,4 @@ pub use hash_lists::{
 pub use metrics::Metrics;
 pub use scanner::Scanner;
 pub use unpacker::UnpackWorkers;
+pub use yara::{RulesError, check_rules};

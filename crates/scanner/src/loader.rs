@@ -22,10 +22,10 @@ use crate::canary::Canary;
 use crate::config::SignatureSource;
 use crate::crew::{self, Crew, HireError, Job};
 use crate::engine::{Engine as _, Held};
-use crate::folder::{self, Snapshot};
 use crate::metrics::ReloadResult;
 use crate::pool::Pool;
 use crate::published::Published;
+use crate::sources::{Snapshot, Sources};
 use crate::zygote::{Start, Zygote, ZygoteError};
 use crate::{builtin, temp};
 
@@ -91,7 +91,7 @@ enum LoadError {
 pub(crate) struct Loader {
     crew: Arc<Crew>,
     published: Arc<Published>,
-    folder: PathBuf,
+    sources: Sources,
     test_only: bool,
     /// Of the built-in set.
     built_in: Option<temp::WorkerFolder>,
@@ -162,11 +162,12 @@ impl Loader {
                 (folder.path().to_owned(), Some(folder))
             }
         };
+        let rules = crew.config.rules.as_ref().map(|rules| std::path::absolute(&rules.folder)).transpose()?;
         let test_only = built_in.is_some();
         Ok(Self {
+            sources: Sources { signatures: folder, rules },
             crew,
             published,
-            folder,
             test_only,
             built_in,
             seen: None,
@@ -212,6 +213,8 @@ impl Loader {
         let is_loaded = self.seen == self.loaded && self.loaded.is_some() && self.serves();
         if is_loaded {
             self.crowded_since = None;
+            // What could not be loaded is gone again.
+            *self.published.problem.lock() = None;
         }
         if at_rest && !is_loaded && !self.is_rejected() {
             self.load_now();
@@ -246,14 +249,14 @@ impl Loader {
             self.crew.run.restore(folder)?;
             builtin::write(folder.path())?;
         }
-        let snapshot = Snapshot::take(&self.folder);
+        let snapshot = self.sources.snapshot();
         match &snapshot {
             Err(error) if !self.is_missing => {
-                let folder = self.folder.display();
+                let folder = self.sources.shown();
                 tracing::warn!(%folder, %error, "The folder with the signatures cannot be read.");
             }
             Ok(_) if self.is_missing => {
-                tracing::info!(folder = %self.folder.display(), "The folder with the signatures is back.");
+                tracing::info!(folder = %self.sources.shown(), "The folder with the signatures is back.");
             }
             _ => {}
         }
@@ -273,11 +276,13 @@ impl Loader {
             Ok(Some(pool)) => {
                 self.loaded = snapshot;
                 self.rejected = None;
+                *self.published.problem.lock() = None;
                 self.swap(pool, begin.elapsed());
             }
             Ok(None) => {
                 self.loaded = snapshot;
                 self.rejected = None;
+                *self.published.problem.lock() = None;
                 self.crew.shared.metrics.reloaded(ReloadResult::Unchanged);
                 tracing::info!("The signatures are those in use already.");
             }
@@ -302,8 +307,10 @@ impl Loader {
                 } else {
                     "none are in use"
                 };
-                *self.published.missing.lock() = format!("signatures cannot be loaded: {error}");
-                tracing::error!(folder = %self.folder.display(), %error, "Signatures cannot be loaded; {kept}.");
+                let problem = format!("signatures cannot be loaded: {error}");
+                *self.published.problem.lock() = Some(format!("{problem}; {kept}"));
+                *self.published.missing.lock() = problem;
+                tracing::error!(folder = %self.sources.shown(), %error, "Signatures cannot be loaded; {kept}.");
             }
         }
     }
@@ -311,20 +318,21 @@ impl Loader {
     /// A new generation that is ready for use; nothing if it would be the one in use.
     fn load(&mut self, snapshot: &Snapshot) -> Result<Option<Arc<Pool>>, LoadError> {
         if snapshot.is_empty() {
-            return Err(LoadError::Empty(self.folder.clone()));
+            return Err(LoadError::Empty(self.sources.signatures.clone()));
         }
         if self.crowded_since.is_some() {
             // Reading all files again while it waits would be of no use.
             self.make_room()?;
         }
-        let id = folder::digest(&self.folder).map_err(LoadError::Read)?;
+        let id = self.sources.digest().map_err(LoadError::Read)?;
         let in_use = self.current().filter(|pool| pool.signatures.id == id);
         if in_use.is_some_and(|pool| pool.in_service() > 0) {
             return Ok(None);
         }
         self.make_room()?;
-        let canary = Canary::create(&self.crew.run).map_err(LoadError::Canary)?;
-        let zygote = self.start_zygote(id, canary.folder())?;
+        let canary =
+            Canary::create(&self.crew.run, self.sources.rules.is_some()).map_err(LoadError::Canary)?;
+        let zygote = self.start_zygote(id, &canary)?;
         let count = zygote.signatures.saturating_sub(Canary::SIGNATURES);
         if count == 0 {
             return Err(LoadError::Nothing);
@@ -337,8 +345,11 @@ impl Loader {
             count,
             test_only: self.test_only,
             engine: zygote.engine.clone(),
-            released: folder::released(&self.folder),
+            released: self.sources.released(),
         };
+        if self.sources.rules.is_some() {
+            tracing::info!(generation = %id, rules = zygote.rules.saturating_sub(Canary::RULES), "YARA rules are compiled.");
+        }
         let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
         self.staff(&pool)?;
         Ok(Some(pool))
@@ -371,20 +382,24 @@ impl Loader {
     }
 
     /// Loads what has the digest `id`, and nothing else.
-    fn start_zygote(&self, id: GenerationId, canary: &Path) -> Result<Zygote, LoadError> {
+    fn start_zygote(&self, id: GenerationId, canary: &Canary) -> Result<Zygote, LoadError> {
         let scratch = self.crew.run.subfolder("load").map_err(LoadError::Canary)?;
         let config = &self.crew.config;
+        let own = canary.rule_folder();
+        let rule_folders: Option<[&Path; 2]> = self.sources.rules.as_deref().map(|folder| [&*own, folder]);
+        let rules = rule_folders.as_ref().zip(config.rules.as_ref());
         let zygote = Zygote::start(&Start {
             worker: &config.worker,
             // In this order: see what else the canary's folder holds.
-            databases: &[canary, &self.folder],
+            databases: &[canary.folder(), &self.sources.signatures],
+            rules: rules.map(|(folders, rules)| (&folders[..], rules)),
             temp: scratch.path(),
             nice: config.nice,
             timeout: config.load_timeout,
             stop: &self.crew.stop,
         });
         // Also after a failure: half a file that was just being written is no reason to reject the whole.
-        if folder::digest(&self.folder).map_err(LoadError::Read)? != id {
+        if self.sources.digest().map_err(LoadError::Read)? != id {
             return Err(LoadError::Unstable);
         }
         Ok(zygote?)
@@ -422,7 +437,8 @@ impl Loader {
         let old = self.current();
         self.in_use = Arc::downgrade(&pool);
         self.crew.look_after(&pool);
-        self.crew.shared.metrics.in_use(&signatures);
+        let rules = pool.zygote().map_or(0, |zygote| zygote.rules);
+        self.crew.shared.metrics.in_use(&signatures, rules.saturating_sub(Canary::RULES));
         self.crew.shared.metrics.reloaded(ReloadResult::Loaded);
         self.crew.config.hash_lists.publish(&self.published, Held(pool));
         if let Some(old) = old.filter(|old| old.in_service() == 0) {
@@ -449,7 +465,7 @@ impl Loader {
             tracing::error!(%error, "The workers' common ancestor cannot be replaced.");
             return;
         }
-        let same = folder::digest(&self.folder).is_ok_and(|id| id == pool.signatures.id);
+        let same = self.sources.digest().is_ok_and(|id| id == pool.signatures.id);
         if !same {
             tracing::warn!(
                 generation = %pool.signatures.id,
@@ -457,7 +473,7 @@ impl Loader {
             );
             return;
         }
-        match self.start_zygote(pool.signatures.id, pool.canary.folder()) {
+        match self.start_zygote(pool.signatures.id, &pool.canary) {
             Ok(zygote) => {
                 pool.set_zygote(zygote);
                 // Its workers come next.

@@ -57,6 +57,8 @@ pub struct Metrics {
     reloads: Counters<ReloadResult>,
     listed: Counters<ByKind>,
     pub(crate) unpack: UnpackMetrics,
+    yara_rules: Gauge,
+    yara_matches: Counters<RuleMatch>,
 }
 
 label! {
@@ -106,6 +108,16 @@ label! {
         Unchanged = "unchanged",
         /// The old signatures, if any, stay in use.
         Failed = "failed",
+    }
+}
+
+label! {
+    /// What follows from the match of a YARA rule.
+    pub(crate) enum RuleMatch as "action" {
+        /// A detection.
+        Detect = "detect",
+        /// A line in the log.
+        Log = "log",
     }
 }
 
@@ -238,6 +250,12 @@ impl Metrics {
                 "Objects that hash lists decided about, by the kind of the list.",
             )?,
             unpack: UnpackMetrics::register(&make)?,
+            yara_rules: make
+                .gauge("icapstan_scanner_yara_rules", "YARA rules of the current generation.")?,
+            yara_matches: make.counters(
+                "icapstan_scanner_yara_matches_total",
+                "Matches of YARA rules, by what follows from the rule: a detection or a line in the log.",
+            )?,
         })
     }
 
@@ -286,7 +304,12 @@ impl Metrics {
         self.listed.inc(kind);
     }
 
-    pub(crate) fn in_use(&self, signatures: &SignatureSet) {
+    pub(crate) fn rules_matched(&self, action: RuleMatch, count: usize) {
+        self.yara_matches.inc_by(action, count as u64);
+    }
+
+    pub(crate) fn in_use(&self, signatures: &SignatureSet, rules: u64) {
+        self.yara_rules.set(i64::try_from(rules).unwrap_or(i64::MAX));
         self.signatures.set(i64::try_from(signatures.count).unwrap_or(i64::MAX));
         self.test_only.set(i64::from(signatures.test_only));
         let released = signatures.released.and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -291,8 +291,9 @@ impl Secrets {
             hasher.update(&number.to_le_bytes());
         }
         hasher.update(&timeout.as_nanos().to_le_bytes());
-        let flags = [*partial, packed, archives, mail, mail_databases, heuristics, phishing, macros];
+        let flags = [*partial, packed, archives, mail, mail_databases, phishing, macros];
         hasher.update(&flags.map(u8::from));
+        hasher.update(&[heuristics as u8]);
         hasher.update(&(content_types.len() as u64).to_le_bytes());
         for text in
             [mode.as_str(), content_encoding].into_iter().chain(content_types.iter().map(String::as_str))

@@ -13,6 +13,8 @@ pub(crate) struct Published {
     pub(crate) epochs: watch::Sender<Option<Arc<Epoch>>>,
     /// Why there are no signatures in use.
     pub(crate) missing: Mutex<String>,
+    /// Why others could not be loaded last.
+    pub(crate) problem: Mutex<Option<String>>,
 }
 
 // === impl Published ===
@@ -23,6 +25,7 @@ impl Published {
             current: ArcSwapOption::empty(),
             epochs: watch::Sender::new(None),
             missing: Mutex::new("signatures are being loaded".to_owned()),
+            problem: Mutex::default(),
         }
     }
 

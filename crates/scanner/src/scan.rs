@@ -3,11 +3,11 @@
 mod members;
 
 use icapstan_clamav_wire::layers::{self, Kind};
-use icapstan_clamav_wire::{Limits, Options, Request};
+use icapstan_clamav_wire::{Limits, Options, Reply, Request};
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Content, FailedReason, Findings, GenerationId, NonScannedReason, Object, Origin, Refusal, ScanContext,
-    ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
+    Content, FailedReason, Findings, GenerationId, HeuristicLevel, NonScannedReason, Object, Origin, Refusal,
+    ScanContext, ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
 use icapstan_unpack::Container;
 use memchr::memmem;
@@ -21,12 +21,14 @@ use crate::breaker::{Class, Turn};
 use crate::engine::{Called, Engine, Lease, NoWorker, Wanted};
 use crate::judge::{self, Call};
 use crate::listed::{self, Listed, Question};
+use crate::metrics::{Metrics, RuleMatch};
 use crate::obituary::{Case, Obituary};
 use crate::poison::{Mark, Subject};
 use crate::queue::{Lane, Ticket};
 use crate::sealed::Source;
 use crate::shared::Shared;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
+use crate::yara;
 
 /// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
 const INLINE_COPY: u64 = 1 << 20;
@@ -389,6 +391,7 @@ impl Session<'_> {
                     test_only: self.engine.signatures().test_only,
                 };
                 let mut findings = judge::judge(&reply, &call);
+                tell_rules(&reply, &self.shared.metrics);
                 if let Some(found) = listed::inside(self.lists, &files) {
                     self.shared.metrics.listed(found.list.info.kind);
                     findings.add(Verdict::Infected(ThreatName::from(&*found.name)));
@@ -460,6 +463,17 @@ impl Outcome {
     }
 }
 
+/// Counts matches of YARA rules, and logs those that are to be told of.
+fn tell_rules(reply: &Reply, metrics: &Metrics) {
+    let detected = reply.names.iter().filter(|name| yara::is_rule(name)).count();
+    metrics.rules_matched(RuleMatch::Detect, detected);
+    metrics.rules_matched(RuleMatch::Log, reply.noted.len());
+    for rule in &reply.noted {
+        let rule = String::from_utf8_lossy(rule);
+        tracing::info!(%rule, "An object matches a YARA rule that detects nothing and is told of.");
+    }
+}
+
 fn is_late(verdict: &Verdict) -> bool {
     *verdict == Verdict::Failed(FailedReason::Time)
 }
@@ -482,7 +496,9 @@ fn request(profile: &ScanProfile, lists: &Lists, len: u64, left: Duration) -> Re
         (profile.unpack.packed, Options::PACKED),
         (profile.unpack.archives, Options::ARCHIVES),
         (profile.unpack.mail || profile.unpack.mail_databases, Options::MAIL),
-        (profile.heuristics, Options::HEURISTICS),
+        (profile.heuristics >= HeuristicLevel::Shallow, Options::HEURISTICS),
+        (profile.heuristics >= HeuristicLevel::Medium, Options::PARTITIONS),
+        (profile.heuristics >= HeuristicLevel::Detail, Options::BROKEN),
         (profile.phishing, Options::PHISHING),
         (profile.macros, Options::MACROS),
     ] {

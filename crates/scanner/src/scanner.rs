@@ -78,6 +78,11 @@ impl Scanner {
         self.shared.breaker.text()
     }
 
+    /// What somebody should see to: signatures or rules that were not loaded while others stay in use.
+    pub fn problem(&self) -> Option<String> {
+        self.published.problem.lock().clone()
+    }
+
     /// Ends all worker processes and removes their files. Scans under way fail.
     pub async fn shutdown(&self) {
         self.begin_stop();

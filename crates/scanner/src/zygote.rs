@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-use crate::{packet, worker_log};
+use crate::config::YaraRules;
+use crate::{packet, worker_log, yara};
 
 /// A fork takes milliseconds. A zygote that has not answered by then is not waited for.
 const FORK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub(crate) struct Zygote {
     pub(crate) serial: u64,
     /// How many signatures were loaded from all folders together.
     pub(crate) signatures: u64,
+    /// How many YARA rules are tried, of all folders together.
+    pub(crate) rules: u64,
     /// The engine's name and version.
     pub(crate) engine: String,
     /// What its workers are kept from.
@@ -64,6 +67,8 @@ pub(crate) struct Forked {
 pub(crate) struct Start<'a> {
     pub(crate) worker: &'a Path,
     pub(crate) databases: &'a [&'a Path],
+    /// With the folders that these are in.
+    pub(crate) rules: Option<(&'a [&'a Path], &'a YaraRules)>,
     pub(crate) temp: &'a Path,
     pub(crate) nice: i32,
     pub(crate) timeout: Duration,
@@ -111,9 +116,10 @@ impl Zygote {
         let mut process = spawn(start).map_err(ZygoteError::Spawn)?;
         let event = wait_for_load(&process, start);
         match event {
-            Ok(Event::Ready { signatures, engine, confinement }) => Ok(Self {
+            Ok(Event::Ready { signatures, engine, confinement, rules }) => Ok(Self {
                 serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                 signatures,
+                rules,
                 engine: format!("ClamAV {}", String::from_utf8_lossy(&engine)),
                 confinement,
                 process: Mutex::new(process),
@@ -250,6 +256,9 @@ fn spawn(start: &Start<'_>) -> io::Result<Process> {
         command.arg("--database").arg(folder);
     }
     command.arg("--temp").arg(start.temp).arg("--nice").arg(start.nice.to_string());
+    if let Some((folders, rules)) = start.rules {
+        command.args(yara::arguments(folders, rules));
+    }
     // Nothing of this process's environment is the worker's business, but where its libraries are.
     command.env_clear();
     if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {

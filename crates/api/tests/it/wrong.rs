@@ -444,6 +444,18 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     ("scanner: {unpackWorkers: 65}", "scanner.unpackWorkers: ", &["65 is not within 0 to 64"]),
     ("scanner: {unpackWorkers: -1}", "scanner.unpackWorkers: ", &["`-1`"]),
+    (
+        "scanner: {clamd: {address: /x}, yaraRules: {path: /x}}",
+        "scanner.yaraRules.path: ",
+        &["beside `clamd`"],
+    ),
+    ("scanner: {yaraRules: {path: rules}}", "scanner.yaraRules.path: ", &["absolute"]),
+    (
+        "scanner: {yaraRules: {path: /x, timeout: 1ms}}",
+        "scanner.yaraRules.timeout: ",
+        &["1ms is not within 10ms to 1m"],
+    ),
+    ("scanner: {yaraRules: /x}", "1:22: scanner.yaraRules: ", &["expected a mapping"]),
     ("scanner: {memory: 1Mi}", "scanner.memory: ", &["1Mi is not within 64Mi to"]),
     ("scanner: {poison: {ttl: 0s}}", "scanner.poison.ttl: ", &["0s is not within 1s to 24h"]),
     (

@@ -68,7 +68,8 @@ impl Keys {
             fields.number(number.into());
         }
         fields.number(timeout.as_nanos());
-        fields.flags(&[packed, archives, mail, mail_databases, heuristics, phishing, macros]);
+        fields.flags(&[packed, archives, mail, mail_databases, phishing, macros]);
+        fields.number((heuristics as u8).into());
         fields.bytes(&id.0);
         fields.number((*count).into());
         fields.flags(&[*test_only]);

@@ -33,7 +33,7 @@ unsigned char *(*p19)(const char *, const void *, size_t, unsigned char *, unsig
 
 #[test]
 fn constants_layouts_and_prototypes_are_those_of_the_header() {
-    let constants: [(&str, i64); 51] = [
+    let constants: [(&str, i64); 54] = [
         ("CL_SUCCESS", ffi::CL_SUCCESS.into()),
         ("CL_VIRUS", ffi::CL_VIRUS.into()),
         ("CL_BREAK", ffi::CL_BREAK.into()),
@@ -72,6 +72,9 @@ fn constants_layouts_and_prototypes_are_those_of_the_header() {
         ("CL_SCAN_PARSE_ONENOTE", ffi::PARSE_ONENOTE.into()),
         ("CL_SCAN_PARSE_IMAGE", ffi::PARSE_IMAGE.into()),
         ("CL_SCAN_PARSE_IMAGE_FUZZY_HASH", ffi::PARSE_IMAGE_FUZZY_HASH.into()),
+        ("CL_SCAN_HEURISTIC_BROKEN", ffi::HEURISTIC_BROKEN.into()),
+        ("CL_SCAN_HEURISTIC_BROKEN_MEDIA", ffi::HEURISTIC_BROKEN_MEDIA.into()),
+        ("CL_SCAN_HEURISTIC_PARTITION_INTXN", ffi::HEURISTIC_PARTITION_INTXN.into()),
         ("CL_SCAN_HEURISTIC_EXCEEDS_MAX", ffi::HEURISTIC_EXCEEDS_MAX.into()),
         ("CL_SCAN_HEURISTIC_PHISHING_SSL_MISMATCH", ffi::HEURISTIC_PHISHING_SSL_MISMATCH.into()),
         ("CL_SCAN_HEURISTIC_PHISHING_CLOAK", ffi::HEURISTIC_PHISHING_CLOAK.into()),

@@ -7,12 +7,14 @@ mod charsets;
 #[path = "../../src/ffi.rs"]
 mod ffi;
 mod header;
+mod heuristics;
 mod life;
 mod limits;
 mod load;
 mod numbers;
 mod objects;
 mod options;
+mod rules;
 mod scan;
 mod support;
 mod zips;

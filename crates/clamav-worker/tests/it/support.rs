@@ -121,12 +121,18 @@ impl Drop for Folder {
 
 impl Zygote {
     pub(crate) fn start(databases: &[&Path]) -> Self {
+        Self::start_with(databases, &[])
+    }
+
+    /// With more words on the command line.
+    pub(crate) fn start_with(databases: &[&Path], words: &[&str]) -> Self {
         let (ours, theirs) = pair();
         let mut command = std::process::Command::new(PROGRAM);
         command.arg("zygote").arg("--temp").arg(std::env::temp_dir()).args(["--nice", "1"]);
         for database in databases {
             command.arg("--database").arg(database);
         }
+        command.args(words);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let fd = theirs.as_raw_fd();
         // SAFETY: the hook makes system calls only.
@@ -140,7 +146,7 @@ impl Zygote {
         let database = database();
         let mut zygote = Self::start(&[database.path()]);
         match zygote.event().0 {
-            Event::Ready { signatures: 3, engine, confinement } if engine.starts_with(b"1.") => {
+            Event::Ready { signatures: 3, engine, confinement, .. } if engine.starts_with(b"1.") => {
                 zygote.confinement = confinement;
             }
             other => panic!("{other:?}"),

@@ -19,7 +19,7 @@ pub fn policy(data: &[u8]) {
     let mut input = Input::new(data);
     let mut source = ScanPolicy::new("default");
     source.fail_open = input.bit();
-    source.scan.heuristics = input.pick(&[Heuristics::Off, Heuristics::Shallow]);
+    source.scan.heuristics = input.pick(&[Heuristics::Off, Heuristics::Shallow, Heuristics::Detail]);
     source.scan.max_files = input.word().into();
     let all: Vec<Reason> = Reason::all().collect();
     for _ in 0..input.byte() % 8 {

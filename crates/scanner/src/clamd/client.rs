@@ -200,6 +200,7 @@ fn reply(answer: &[u8]) -> Result<Reply> {
         layers: 1,
         names: Vec::new(),
         message: Vec::new(),
+        noted: Vec::new(),
     };
     if said == b"OK" {
         return Ok(reply);

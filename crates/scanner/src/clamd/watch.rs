@@ -168,7 +168,7 @@ impl Watch {
             scans: AtomicUsize::new(0),
             standing: self.standing.clone(),
         };
-        self.shared.metrics.in_use(&signatures);
+        self.shared.metrics.in_use(&signatures, 0);
         self.shared.metrics.reloaded(ReloadResult::Loaded);
         self.config.hash_lists.publish(&self.published, Held(Arc::new(clamd)));
         tracing::info!(generation = %signatures.id, version, "clamd scans, with its own signatures.");

@@ -1,7 +1,7 @@
 //! No two objects that may be judged otherwise have one key.
 
 use super::*;
-use icapstan_model::{GenerationId, Mode};
+use icapstan_model::{GenerationId, HeuristicLevel, Mode};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +88,9 @@ fn whatever_decides_how_bytes_are_read_is_in_the_key() {
         ("archives", Box::new(|s| s.profile.unpack.archives = false)),
         ("mail", Box::new(|s| s.profile.unpack.mail = false)),
         ("mail_databases", Box::new(|s| s.profile.unpack.mail_databases = false)),
-        ("heuristics", Box::new(|s| s.profile.heuristics = false)),
+        ("no heuristics", Box::new(|s| s.profile.heuristics = HeuristicLevel::Off)),
+        ("more heuristics", Box::new(|s| s.profile.heuristics = HeuristicLevel::Medium)),
+        ("most heuristics", Box::new(|s| s.profile.heuristics = HeuristicLevel::Detail)),
         ("phishing", Box::new(|s| s.profile.phishing = false)),
         ("macros", Box::new(|s| s.profile.macros = false)),
         ("generation", Box::new(|s| s.signatures.id.0[31] ^= 1)),
