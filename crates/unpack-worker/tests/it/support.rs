@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio, exit};
 use std::time::Duration;
 
 pub(crate) const LIMITS: MemberLimits =
@@ -54,7 +54,8 @@ fn as_a_worker() {
     if role().as_deref() == Some("worker") {
         let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
         let ended = icapstan_unpack_worker::run(&Start { parent, memory: 1 << 30, nice: 0 });
-        println!("{ended:?}");
+        let is_success = format!("{ended:?}") == format!("{:?}", ExitCode::SUCCESS);
+        exit(i32::from(!is_success));
     }
 }
 
