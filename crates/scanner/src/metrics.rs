@@ -188,7 +188,7 @@ impl Metrics {
                 "icapstan_scanner_hash_matches_total",
                 "Objects that hash lists decided about, by the kind of the list.",
             )?,
-            unpack: UnpackMetrics::register(&make)?,
+            unpack: UnpackMetrics::register(make)?,
         })
     }
 

@@ -64,7 +64,7 @@ impl Container {
         } else if is(b"\x04\x22\x4d\x18") || is(b"\x02\x21\x4c\x18") {
             Self::Lz4
         } else if is_skippable(first) {
-            return behind_skippable(first);
+            behind_skippable(first)
         } else if is_tar(first) {
             Self::Tar
         } else if is_lzma(first) {
@@ -104,7 +104,7 @@ fn is_skippable(first: &[u8]) -> bool {
 
 /// If the first frame that counts is not among the bytes that are there, zstd: its decoder skips too, and an
 /// LZ4 stream behind a long frame that is skipped is then not what it expects, which is told.
-fn behind_skippable(mut first: &[u8]) -> Option<Container> {
+fn behind_skippable(mut first: &[u8]) -> Container {
     for _ in 0..MOST_SKIPPED {
         if !is_skippable(first) {
             break;
@@ -116,7 +116,7 @@ fn behind_skippable(mut first: &[u8]) -> Option<Container> {
             None => break,
         }
     }
-    Some(if first.starts_with(b"\x04\x22\x4d\x18") { Container::Lz4 } else { Container::Zstd })
+    if first.starts_with(b"\x04\x22\x4d\x18") { Container::Lz4 } else { Container::Zstd }
 }
 
 fn is_tar(first: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! What a process that a container has taken over cannot do: each thing is tried by a process in the sandbox.
 
 #![allow(unsafe_code, reason = "system calls that nothing safe makes")]
+#![allow(clippy::exit, reason = "a program that was started again has nothing to go back to")]
 
 use super::support::{again, role};
 use icapstan_unpack_worker::sandbox;
@@ -18,7 +19,10 @@ const DONE: i32 = 42;
 const REFUSED: i32 = 43;
 
 /// What is tried, by name. True if it was done.
-const ATTEMPTS: &[(&str, fn() -> bool)] = &[
+type Attempt = (&'static str, fn() -> bool);
+
+/// What ends the process.
+const ATTEMPTS: &[Attempt] = &[
     ("start a program", || Command::new("/bin/true").status().is_ok()),
     ("become a program", || call(libc::SYS_execve, [0; 4]).is_ok()),
     ("become a program in memory", || call(libc::SYS_execveat, [0; 4]).is_ok()),
@@ -62,7 +66,7 @@ const ATTEMPTS: &[(&str, fn() -> bool)] = &[
 const PATHLESS: &str = "open again what is open";
 
 /// What is refused, and no more: the library does without.
-const OPENINGS: &[(&str, fn() -> bool)] = &[
+const OPENINGS: &[Attempt] = &[
     ("list a folder", || std::fs::read_dir("/").is_ok()),
     ("read the system's files", || File::open("/etc/passwd").is_ok()),
     ("read what is everybody's", || File::open("/dev/null").is_ok()),

@@ -1,5 +1,7 @@
 //! A worker process, which is this test's own program started again, and what tests ask of it.
 
+#![allow(clippy::exit, reason = "a program that was started again has nothing to go back to")]
+
 use icapstan_unpack::{Gap, Handed, MAX_RECORD, MemberLimits, Order};
 use icapstan_unpack_worker::Start;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
