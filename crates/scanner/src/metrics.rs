@@ -249,7 +249,7 @@ impl Metrics {
                 "icapstan_scanner_hash_matches_total",
                 "Objects that hash lists decided about, by the kind of the list.",
             )?,
-            unpack: UnpackMetrics::register(&make)?,
+            unpack: UnpackMetrics::register(make)?,
             yara_rules: make
                 .gauge("icapstan_scanner_yara_rules", "YARA rules of the current generation.")?,
             yara_matches: make.counters(

@@ -200,14 +200,11 @@ impl Drop for Sink {
 }
 
 fn put(file: &mut Option<File>, bytes: &[u8]) -> io::Result<usize> {
-    let file = match file {
-        Some(file) => file,
-        None => {
-            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-            file.insert(File::from(memfd_create("icapstan-member", flags)?))
-        }
-    };
-    file.write(bytes)
+    if let Some(file) = file {
+        return file.write(bytes);
+    }
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    file.insert(File::from(memfd_create("icapstan-member", flags)?)).write(bytes)
 }
 
 /// What it means that a decoder cannot go on.

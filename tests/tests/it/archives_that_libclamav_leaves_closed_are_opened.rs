@@ -79,8 +79,8 @@ fn one_that_is_killed_costs_its_object_and_no_other() {
     });
     assert_eq!(ask(&mut icap, &rar("c", b"a third text")).status, 204);
     assert_block(&ask(&mut icap, &rar("a.com", &eicar())), "eicar");
-    assert_eq!(server.metric("icapstan_scanner_unpack_worker_deaths_total", "cause=\"crash\""), 1.0);
-    assert_eq!(outcome(&server, "crash"), 1.0);
+    let deaths = server.metric("icapstan_scanner_unpack_worker_deaths_total", "cause=\"crash\"");
+    assert_eq!((deaths, outcome(&server, "crash")), (1.0, 1.0));
 }
 
 #[test]

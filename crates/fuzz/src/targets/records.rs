@@ -66,11 +66,13 @@ fn encoded(input: &mut Input<'_>) {
         layers: input.word().into(),
         names: (0..input.byte() % 12).map(|_| long(input)).collect(),
         message: long(input),
+        noted: (0..input.byte() % 12).map(|_| long(input)).collect(),
     };
     let written = reply.encode();
     assert!(written.len() <= MAX_RECORD);
     reply.names.truncate(Reply::MAX_NAMES);
-    reply.names.iter_mut().for_each(|name| name.truncate(Reply::MAX_NAME));
+    reply.noted.truncate(Reply::MAX_NOTED);
+    reply.names.iter_mut().chain(&mut reply.noted).for_each(|name| name.truncate(Reply::MAX_NAME));
     reply.message.truncate(Reply::MAX_MESSAGE);
     assert_eq!(Reply::decode(&written), Ok(reply));
     let temp_dir = input.text();

@@ -86,7 +86,10 @@ impl Session<'_> {
         let source = Arc::new(source);
         let file = match for_worker(&source, &[], &self.ticket).await {
             Ok(file) => file,
-            Err(error) => return Ok(work.findings.merge(unreadable(&error))),
+            Err(error) => {
+                work.findings.merge(unreadable(&error));
+                return Ok(());
+            }
         };
         let limits = MemberLimits {
             max_member: self.profile.max_object_size,
@@ -96,15 +99,17 @@ impl Session<'_> {
         };
         let mut opening = match unpacker.open(file, limits, self.deadline).await {
             Ok(opening) => opening,
-            Err(reason) => return Ok(work.findings.add(Verdict::Failed(reason))),
+            Err(reason) => {
+                work.findings.add(Verdict::Failed(reason));
+                return Ok(());
+            }
         };
         loop {
-            let step = match tokio::time::timeout(KEEP, opening.next()).await {
-                Ok(step) => step,
-                Err(_) => {
-                    self.lease = None;
-                    opening.next().await
-                }
+            let step = if let Ok(step) = tokio::time::timeout(KEEP, opening.next()).await {
+                step
+            } else {
+                self.lease = None;
+                opening.next().await
             };
             match step {
                 Step::Member { file, len, name } => {
@@ -128,7 +133,10 @@ impl Session<'_> {
                     }
                     return Ok(());
                 }
-                Step::Lost(reason) => return Ok(work.findings.add(Verdict::Failed(reason))),
+                Step::Lost(reason) => {
+                    work.findings.add(Verdict::Failed(reason));
+                    return Ok(());
+                }
             }
         }
     }
@@ -144,7 +152,10 @@ impl Session<'_> {
         // A tar archive in a stream is one container with it.
         let head = match member.head(HEAD) {
             Ok(head) => head,
-            Err(error) => return Ok(work.findings.merge(unreadable(&error))),
+            Err(error) => {
+                work.findings.merge(unreadable(&error));
+                return Ok(());
+            }
         };
         let joins = container.is_stream() && Container::of(&head) == Some(Container::Tar);
         let depth = if joins { depth } else { depth + 1 };
@@ -154,7 +165,8 @@ impl Session<'_> {
                 member = path,
                 "A hash list denies a member of a container, or it cannot be looked up."
             );
-            return Ok(work.findings.merge(found));
+            work.findings.merge(found);
+            return Ok(());
         }
         self.profile.max_depth = work.max_depth.saturating_sub(depth);
         self.profile.max_files = self.files_left();
@@ -218,7 +230,9 @@ fn is_unsupported(verdict: &Verdict) -> bool {
 
 fn without_unsupported(findings: &Findings) -> Findings {
     let mut rest = Findings::clean();
-    findings.iter().filter(|verdict| !is_unsupported(verdict)).for_each(|verdict| rest.add(verdict.clone()));
+    for verdict in findings.iter().filter(|verdict| !is_unsupported(verdict)) {
+        rest.add(verdict.clone());
+    }
     rest
 }
 
@@ -270,7 +284,9 @@ mod tests {
 
     fn findings(verdicts: &[Verdict]) -> Findings {
         let mut findings = Findings::clean();
-        verdicts.iter().for_each(|verdict| findings.add(verdict.clone()));
+        for verdict in verdicts {
+            findings.add(verdict.clone());
+        }
         findings
     }
 
@@ -298,7 +314,7 @@ mod tests {
         let mut work = work(2);
         work.add(source(RAR), findings(&[not(Unsupported), not(Encrypted)]), 2, String::new());
         assert!(work.closed.is_empty());
-        assert_eq!(work.into_findings(), findings(&[not(Depth), not(Encrypted)]));
+        assert_eq!(work.into_findings(), findings(&[not(Encrypted), not(Depth)]));
     }
 
     #[test]

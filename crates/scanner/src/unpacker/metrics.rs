@@ -50,7 +50,7 @@ label! {
 // === impl UnpackMetrics ===
 
 impl UnpackMetrics {
-    pub(crate) fn register(make: &Families<'_>) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(make: Families<'_>) -> Result<Self, prometheus::Error> {
         Ok(Self {
             outcomes: make.counters(
                 "icapstan_scanner_unpacked_total",

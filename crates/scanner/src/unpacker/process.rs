@@ -116,7 +116,7 @@ fn bury(mut process: Process) {
     match process.child.wait() {
         Ok(status) if status.signal().is_none_or(|signal| signal == sigkill()) => {}
         Ok(status) => {
-            tracing::warn!(pid = process.pid(), %status, "A process that opens archives ended by itself.")
+            tracing::warn!(pid = process.pid(), %status, "A process that opens archives ended by itself.");
         }
         Err(error) => tracing::error!(%error, "A process that opens archives cannot be waited for."),
     }

@@ -136,7 +136,7 @@ fn seven_zip(methods: Vec<EncoderConfiguration>, contents: &[Vec<u8>], headers: 
 }
 
 fn contents() -> Vec<Vec<u8>> {
-    vec![text(70_000, 1), text(300, 2), text(1 << 20, 3)]
+    vec![text(70_000, 1), text(300, 2), text(200_000, 3)]
 }
 
 fn whole(contents: &[Vec<u8>]) -> Taken {
@@ -234,8 +234,7 @@ fn zip_says_what_it_does_not_give() {
     assert_eq!(take(&by_aes).gaps, [Gap::Encrypted]);
     let unknown = zip_by_hand(97, 0, &content, &content);
     assert_eq!(take(&unknown).gaps, [Gap::Unsupported]);
-    let mut wrong = zip_by_hand(0, 0, &content, b"some content that was stored");
-    wrong.truncate(wrong.len());
+    let wrong = zip_by_hand(0, 0, &content, b"some content that was stored");
     assert_eq!(take(&wrong).gaps, [Gap::Malformed]);
     // A dictionary of four gigabytes.
     let mut greedy = lzma_in_zip(&content);
@@ -288,7 +287,8 @@ fn streams_come_out_whole_in_several_parts_too_and_damage_is_told() {
         }
         let cut = worker.take(&stream[..stream.len() / 2], LIMITS);
         assert_eq!(cut.gaps, [Gap::Malformed], "{name}, cut");
-        assert!(content.starts_with(&cut.members[0].1), "what is there is handed over");
+        let begins = |(_, part): &(String, Vec<u8>)| content.starts_with(part);
+        assert!(cut.members.iter().all(begins), "{name}: what is there is handed over");
     }
     let skipped =
         [b"\x50\x2a\x4d\x18\x04\0\0\0skip".as_slice(), &zstd::encode_all(&b"some text"[..], 1).unwrap()];

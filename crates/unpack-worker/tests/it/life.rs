@@ -35,7 +35,7 @@ fn it_ends_when_the_scanner_closes_the_socket() {
 fn a_record_that_is_none_ends_it() {
     let mut worker = Worker::start();
     worker.send_bytes(b"nonsense", None);
-    assert_eq!(worker.receive(), None);
+    assert!(worker.receive().is_none());
     assert!(!worker.child().wait().unwrap().success());
 }
 

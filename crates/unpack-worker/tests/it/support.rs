@@ -1,5 +1,7 @@
 //! A worker process, which is this test's own program started again, and what tests ask of it.
 
+#![allow(clippy::exit, reason = "a program that was started again has nothing to go back to")]
+
 use icapstan_unpack::{Gap, Handed, MAX_RECORD, MemberLimits, Order};
 use icapstan_unpack_worker::Start;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +16,7 @@ use std::io::Write as _;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio, exit};
 use std::time::Duration;
 
 pub(crate) const LIMITS: MemberLimits =
@@ -54,7 +56,8 @@ fn as_a_worker() {
     if role().as_deref() == Some("worker") {
         let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
         let ended = icapstan_unpack_worker::run(&Start { parent, memory: 1 << 30, nice: 0 });
-        println!("{ended:?}");
+        let is_success = format!("{ended:?}") == format!("{:?}", ExitCode::SUCCESS);
+        exit(i32::from(!is_success));
     }
 }
 
