@@ -167,7 +167,7 @@ fn the_page_has_each_setting_and_no_other() {
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
         limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
-        scanner: {workers: 1, inFlight: 2, tempDir: /x, clamd: {address: /x, stream: true}, crashReports: {folder: /x}, yaraRules: {path: /x}}
+        scanner: {workers: 1, inFlight: 2, tempDir: /x, clamd: {address: /x, stream: true}, crashReports: {folder: /x}}
         events:
         - sink: {file: /y}
         - sink: {stdout: {}}
@@ -196,6 +196,7 @@ fn the_page_has_each_setting_and_no_other() {
     known.push("urlLists.file".to_owned());
     known.push("hashLists.file".to_owned());
     known.push("redis.urls".to_owned());
+    known.push("scanner.yaraRules.path".to_owned());
     known.push("policies[].tests[].given.host".to_owned());
     known.sort();
     let listed: Vec<_> = settings(&page).into_keys().collect();
