@@ -140,6 +140,10 @@ impl Engine for Clamd {
         &self.signatures
     }
 
+    fn tells_what_it_leaves_closed(&self) -> bool {
+        false
+    }
+
     fn queue(&self) -> &Queue {
         &self.queue
     }

@@ -22,6 +22,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// What it finds by.
     fn signatures(&self) -> &SignatureSet;
 
+    /// Whether it says so if it does not open a container. What it never opens is `unsupported` otherwise.
+    fn tells_what_it_leaves_closed(&self) -> bool {
+        true
+    }
+
     /// Who may be under way.
     fn queue(&self) -> &Queue;
 

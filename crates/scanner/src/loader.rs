@@ -165,7 +165,7 @@ impl Loader {
         let rules = crew.config.rules.as_ref().map(|rules| std::path::absolute(&rules.folder)).transpose()?;
         let test_only = built_in.is_some();
         Ok(Self {
-            sources: Sources { signatures: folder, rules },
+            sources: Sources { signatures: folder, rules, opens_more: crew.config.unpack.is_some() },
             crew,
             published,
             test_only,

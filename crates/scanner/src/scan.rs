@@ -278,6 +278,11 @@ impl Session<'_> {
         } else {
             &[]
         };
+        if !self.engine.tells_what_it_leaves_closed()
+            && Container::of(&head).is_some_and(Container::is_foreign)
+        {
+            known.add(Verdict::NonScanned(NonScannedReason::Unsupported));
+        }
         let view = Arc::new(view);
         let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {

@@ -1,4 +1,4 @@
-//! The folders that a generation is loaded from.
+//! What a generation is made of.
 
 use icapstan_model::GenerationId;
 use std::io;
@@ -7,11 +7,15 @@ use std::time::SystemTime;
 
 use crate::folder;
 
-/// The folders that a generation is loaded from.
+/// What a generation is made of.
 #[derive(Debug)]
 pub(crate) struct Sources {
+    /// The folder with the signatures.
     pub(crate) signatures: PathBuf,
+    /// The folder with the YARA rules.
     pub(crate) rules: Option<PathBuf>,
+    /// Whether what the engine leaves closed is opened, without which verdicts differ.
+    pub(crate) opens_more: bool,
 }
 
 /// What they look like from outside.
@@ -33,7 +37,11 @@ impl Sources {
 
     /// What tells a generation from others: the same on every machine.
     pub(crate) fn digest(&self) -> io::Result<GenerationId> {
-        let signatures = folder::digest(&self.signatures)?;
+        let mut signatures = folder::digest(&self.signatures)?;
+        if !self.opens_more {
+            signatures =
+                GenerationId(blake3::derive_key("icapstan without unpack workers v1", &signatures.0));
+        }
         let Some(rules) = &self.rules else { return Ok(signatures) };
         let rules = folder::digest_rules(rules).map_err(|error| named("YARA rules", &error))?;
         let mut hasher = blake3::Hasher::new_derive_key("icapstan signatures and YARA rules v1");
@@ -75,7 +83,7 @@ mod tests {
     fn rules_are_a_part_of_what_tells_generations_apart() {
         let (signatures, rules) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(signatures.path().join("a.ndb"), "x").unwrap();
-        let without = Sources { signatures: signatures.path().to_owned(), rules: None };
+        let without = Sources { signatures: signatures.path().to_owned(), rules: None, opens_more: true };
         let with = Sources { rules: Some(rules.path().to_owned()), ..without_rules(&without) };
         let (none, id) = (with.digest().unwrap(), without.digest().unwrap());
         assert_ne!(none, id);
@@ -90,11 +98,13 @@ mod tests {
         fs::write(rules.path().join("readme.txt"), "no rules").unwrap();
         fs::rename(rules.path().join("b.yara"), rules.path().join("a.yar")).unwrap();
         assert_eq!(with.digest().unwrap(), one);
+        let closed = Sources { opens_more: false, ..without_rules(&without) };
+        assert_ne!(closed.digest().unwrap(), id);
         drop(rules);
         assert!(with.snapshot().unwrap_err().to_string().starts_with("YARA rules: "));
     }
 
     fn without_rules(sources: &Sources) -> Sources {
-        Sources { signatures: sources.signatures.clone(), rules: None }
+        Sources { signatures: sources.signatures.clone(), rules: None, opens_more: true }
     }
 }

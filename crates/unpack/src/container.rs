@@ -79,6 +79,11 @@ impl Container {
         !matches!(self, Self::Rar | Self::Zip | Self::SevenZip | Self::Tar | Self::Ar)
     }
 
+    /// Whether libclamav 1.4 never opens it, as it comes in Debian.
+    pub const fn is_foreign(self) -> bool {
+        matches!(self, Self::Rar | Self::Zstd | Self::Lz4 | Self::Lzip | Self::Lzma)
+    }
+
     /// The word for logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use crate::common::{assert_204, assert_block, assert_refused};
 use icapstan_testkit::{
     CLAMD_ALERTS, Clamd, IcapClient, IcapResponse, Message, Standalone, clean_bytes, eicar, eventually, gzip,
-    marker, skipped,
+    marker, skipped, zstd,
 };
 use std::fs;
 
@@ -106,4 +106,21 @@ fn one_that_keeps_silent_about_what_it_left_out_is_not_used() {
     assert_eq!(reason(&server, 5), "failed/no-scanner");
     clamd.restart(CLAMD_ALERTS);
     eventually("it is believed again", || reason(&server, 6).is_empty().then_some(()));
+}
+
+#[test]
+fn what_it_never_opens_is_opened_or_told() {
+    if skipped("clamd") {
+        return;
+    }
+    let clamd = Clamd::start(CLAMD_ALERTS);
+    let packed = zstd(&eicar());
+    let server = over_unix(&clamd);
+    assert_block(&ask(&server, "", &packed), "Eicar-Test-Signature.UNOFFICIAL");
+    assert_204(&ask(&server, "", &zstd(&clean_bytes(5000, 1))));
+    let socket = clamd.socket().display().to_string();
+    let closed = config(&socket, "").replace("scanner: {", "scanner: {unpackWorkers: 0, ");
+    let server = Standalone::with().config(&closed).start();
+    let response = ask(&server, "", &packed);
+    assert_eq!(response.get("X-Icapstan-Reason"), Some("non-scanned/unsupported"));
 }

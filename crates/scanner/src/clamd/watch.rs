@@ -143,8 +143,9 @@ impl Watch {
     /// Other signatures: another epoch.
     fn publish(&self, version: &str) {
         let engine = version.split('/').next().unwrap_or(version);
+        let identity = [version.as_bytes(), &[u8::from(self.config.unpack.is_some())]].concat();
         let signatures = SignatureSet {
-            id: GenerationId(blake3::derive_key("icapstan clamd version v1", version.as_bytes())),
+            id: GenerationId(blake3::derive_key("icapstan clamd version v1", &identity)),
             count: 0,
             test_only: false,
             engine: format!("clamd, {engine}"),

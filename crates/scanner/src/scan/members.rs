@@ -10,7 +10,7 @@
 //!
 //! Which member libclamav did not open is not known, so that all of a container is taken out and scanned again.
 
-use super::{HEAD, Halt, Session, for_worker, is_late, listed, unreadable};
+use super::{HEAD, Halt, MAX_DEATHS, Session, for_worker, is_late, listed, unreadable};
 use crate::judge;
 use crate::listed::Question;
 use crate::queue::Lane;
@@ -65,7 +65,7 @@ impl Session<'_> {
         }
         while let Some(closed) = work.closed.pop() {
             self.take_apart(unpacker, closed, &mut work).await?;
-            if work.findings.iter().any(is_final) {
+            if self.is_over(&work) {
                 break;
             }
         }
@@ -116,7 +116,7 @@ impl Session<'_> {
                     work.bytes_left = work.bytes_left.saturating_sub(len);
                     let member = Source::File(Arc::new(file), len);
                     self.member(member, container, depth, member_path(&path, container, &name), work).await?;
-                    if work.findings.iter().any(is_final) {
+                    if self.is_over(work) {
                         return Ok(());
                     }
                 }
@@ -177,6 +177,11 @@ impl Session<'_> {
         }
         work.add(member, found, depth, path);
         Ok(())
+    }
+
+    /// Whether the rest is not to be looked at: it would change nothing, or cost too many workers.
+    fn is_over(&self, work: &Work) -> bool {
+        self.deaths >= MAX_DEATHS || work.findings.iter().any(is_final)
     }
 
     /// How many more files the object may have.
