@@ -96,7 +96,8 @@ fn abuse_16_bombs_of_archives_end_soon_and_are_blocked() {
         let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &spread[..])).collect();
         spread = zip(&entries);
     }
-    let many: Vec<_> = (0..5000).map(|at| at.to_string()).collect();
+    let few = [&zeros[..1 << 20], &marker()].concat();
+    let many: Vec<_> = (0..11_000).map(|at| at.to_string()).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
     let all = ["ratio", "size", "depth", "count", "malformed"].map(|reason| format!("non-scanned/{reason}"));
     let all: Vec<_> = all.iter().map(String::as_str).chain(["detect", "failed/time"]).collect();
@@ -107,7 +108,8 @@ fn abuse_16_bombs_of_archives_end_soon_and_are_blocked() {
         ("a threat behind a large file", zip(&[("a", &zeros), ("b", &marker())])),
         ("twelve layers", nested),
         ("sixteen in each of four layers", spread),
-        ("thousands of names for one file", zip_of_one_file_many_times(&zeros[..1 << 20], 3000)),
+        ("thousands of names for one file", zip_of_one_file_many_times(&few, 3000)),
+        ("more names for one file than an archive may have files", zip_of_one_file_many_times(&few, 12_000)),
         ("thousands of files", zip(&many)),
         ("thousands of empty files in front of a threat", tar(15_000, b"", &eicar())),
         ("thousands of small files in front of a threat", tar(8_000, b"sixteen bytes ..", &eicar())),
