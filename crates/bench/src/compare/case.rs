@@ -124,6 +124,8 @@ const REQMOD_TARGETS: &[Target] = &[Target::cpu(CIcap, 0.8)];
 const ECHO_TARGETS: &[Target] = &[Target::rate(CIcap, 2.5)];
 const SMALL_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.5)];
 const LARGE_SCAN_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2)];
+const SMALL_HIT_TARGETS: &[Target] = &[Target::cpu(CIcap, 0.1)];
+const LARGE_HIT_TARGETS: &[Target] = &[Target::rate(CIcap, 3.0)];
 const LOOKUP_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2), Target::cpu(CIcap, 0.7)];
 const MANY_LOOKUPS_TARGETS: &[Target] = &[Target::rate(CIcap, 1.0), Target::cpu(CIcap, 1.0)];
 const LARGE_LIST_TARGETS: &[Target] = &[Target::cpu(NoLists, 1.25)];
@@ -177,20 +179,20 @@ pub(super) fn cases() -> Vec<Case> {
     protocol.chain(scan).chain(cache()).chain(urls()).collect()
 }
 
-/// Those about objects that came before. clamd's own cache is off, as in all cases.
+/// Those about objects that came before, which clamd remembers too.
 fn cache() -> impl Iterator<Item = Case> {
     let cases = [
-        ("cache/text-10k", "RESPMOD of the same 10 KiB of text each time", 10 * KIB),
-        ("cache/text-64k", "RESPMOD of the same 64 KiB of text each time", 64 * KIB),
-        ("cache/text-1m", "RESPMOD of the same 1 MiB of text each time", 1024 * KIB),
+        ("cache/text-10k", "RESPMOD of the same 10 KiB of text each time", 10 * KIB, SMALL_HIT_TARGETS),
+        ("cache/text-64k", "RESPMOD of the same 64 KiB of text each time", 64 * KIB, NO_TARGET),
+        ("cache/text-1m", "RESPMOD of the same 1 MiB of text each time", 1024 * KIB, LARGE_HIT_TARGETS),
     ];
-    cases.into_iter().map(|(name, about, body)| Case {
+    cases.into_iter().map(|(name, about, body, targets)| Case {
         name,
         about,
         suite: Suite::Cache,
         database: Database::Set(Preset::Medium),
         load: Load { body, unique: false, ..SCAN },
-        targets: NO_TARGET,
+        targets,
     })
 }
 

@@ -6,7 +6,7 @@ use super::probe;
 use super::report::{CaseReport, ServerReport};
 use super::server::{self, Server, Wanted};
 use super::urls::Lists;
-use crate::cli::Compare;
+use crate::cli::{Compare, Suite};
 use crate::context::Context;
 use crate::sigdb::{self, Plan};
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     database: Database,
+    /// Objects come again, and each server may use what it remembers.
+    remembers: bool,
     cases: Vec<&'a Case>,
 }
 
@@ -24,11 +26,16 @@ pub(super) struct Group<'a> {
 pub(super) fn groups(cases: &[Case]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for case in cases {
+        let remembers = case.suite == Suite::Cache;
         match groups.last_mut() {
-            Some(group) if group.database == case.database && matches!(case.database, Database::Set(_)) => {
+            Some(group)
+                if group.database == case.database
+                    && group.remembers == remembers
+                    && matches!(case.database, Database::Set(_)) =>
+            {
                 group.cases.push(case);
             }
-            _ => groups.push(Group { database: case.database, cases: vec![case] }),
+            _ => groups.push(Group { database: case.database, remembers, cases: vec![case] }),
         }
     }
     groups
@@ -58,6 +65,7 @@ impl Group<'_> {
             lists: lists.as_ref().map(|(lists, _)| lists),
             workers: 2,
             queue: None,
+            remembers: self.remembers,
         };
         let mut servers = Vec::new();
         for subject in self.cases[0].subjects() {

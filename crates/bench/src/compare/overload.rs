@@ -106,6 +106,7 @@ pub(super) fn measure(context: &Context, args: &Compare) -> anyhow::Result<Overl
         lists: None,
         workers: 2,
         queue: Some(QUEUE),
+        remembers: false,
     };
     let mut servers = Vec::new();
     for subject in [Subject::Icapstan, Subject::CIcap] {

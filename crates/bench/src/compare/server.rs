@@ -42,6 +42,8 @@ pub(super) struct Wanted<'a> {
     pub(super) workers: u32,
     /// How many objects may wait to be scanned, where a server can be told.
     pub(super) queue: Option<u32>,
+    /// Whether clamd may remember what was clean; where each object is another one that is but a cost.
+    pub(super) remembers: bool,
 }
 
 /// How long a server may take until it answers, with signatures to load.

@@ -133,8 +133,14 @@ fn clamscan_load(context: &Context, signatures: &Path) -> anyhow::Result<f64> {
 
 /// Milliseconds to the first right verdict, and those of the load as icapstan tells them.
 fn first_verdict(context: &Context, signatures: &Path) -> anyhow::Result<(f64, f64)> {
-    let wanted =
-        Wanted { connections: 1, signatures: Some(signatures), lists: None, workers: 2, queue: None };
+    let wanted = Wanted {
+        connections: 1,
+        signatures: Some(signatures),
+        lists: None,
+        workers: 2,
+        queue: None,
+        remembers: false,
+    };
     let begun = Instant::now();
     let server = start_icapstan(context, &wanted, Levels::Usual).context("icapstan does not start")?;
     let sought = known().into_iter().find(|known| known.name == "logical").context("it is known")?;
@@ -188,7 +194,14 @@ fn memory(context: &Context, rounds: u32, signatures: &Path) -> anyhow::Result<M
 }
 
 fn memory_with(context: &Context, signatures: &Path, workers: u32) -> anyhow::Result<f64> {
-    let wanted = Wanted { connections: 16, signatures: Some(signatures), lists: None, workers, queue: None };
+    let wanted = Wanted {
+        connections: 16,
+        signatures: Some(signatures),
+        lists: None,
+        workers,
+        queue: None,
+        remembers: false,
+    };
     let server = start_icapstan(context, &wanted, Levels::Quiet)?;
     probe::known_answers(context, &server)?;
     // Keeps all workers busy.

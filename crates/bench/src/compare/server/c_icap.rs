@@ -35,7 +35,10 @@ const MIN_THREADS: u32 = 40;
 pub(super) fn start(context: &Context, wanted: &Wanted<'_>) -> anyhow::Result<Server> {
     let files = context.programs.c_icap.as_ref().context("c-icap was not looked for")?;
     let folder = context.subfolder("c-icap")?;
-    let clamd = wanted.signatures.map(|signatures| clamd::start(context, signatures, &folder)).transpose()?;
+    let clamd = wanted
+        .signatures
+        .map(|signatures| clamd::start(context, signatures, &folder, wanted.remembers))
+        .transpose()?;
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let settings = Settings {
         files,

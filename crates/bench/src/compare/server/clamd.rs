@@ -14,12 +14,13 @@ pub(super) fn start(
     context: &Context,
     signatures: &Path,
     folder: &Path,
+    remembers: bool,
 ) -> anyhow::Result<(Daemon, PathBuf)> {
     let program = context.programs.clamd.as_ref().context("clamd was not looked for")?;
     let (config, socket) = (folder.join("clamd.conf"), folder.join("clamd.sock"));
     let temp = folder.join("clamd-temp");
     std::fs::create_dir(&temp)?;
-    let text = render(signatures, &socket, &temp, rustix::process::geteuid().is_root());
+    let text = render(signatures, &socket, &temp, remembers, rustix::process::geteuid().is_root());
     std::fs::write(&config, text)?;
     let mut command = context.command(program, Core::Server);
     command.arg("--config-file").arg(&config);
@@ -38,9 +39,9 @@ fn ping(socket: &Path) -> Option<()> {
     (&answer == b"PONG\0").then_some(())
 }
 
-/// The cache of clean objects is off: objects here are unique, but it would cost a hash of each all
-/// the same.
-fn render(signatures: &Path, socket: &Path, temp: &Path, root: bool) -> String {
+/// The cache of clean objects is off where objects are unique: it would cost a hash of each all the same.
+fn render(signatures: &Path, socket: &Path, temp: &Path, remembers: bool, root: bool) -> String {
+    let cache = if remembers { "" } else { "DisableCache yes\n" };
     let user = if root { "User root\n" } else { "" };
     format!(
         "{user}\
@@ -56,8 +57,7 @@ fn render(signatures: &Path, socket: &Path, temp: &Path, root: bool) -> String {
          LogClean no\n\
          SelfCheck 0\n\
          Bytecode no\n\
-         DisableCache yes\n\
-         StreamMaxLength 100M\n\
+         {cache}StreamMaxLength 100M\n\
          MaxFileSize 100M\n\
          MaxScanSize 400M\n",
         socket.display(),
@@ -71,10 +71,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_gets_the_folder_of_signatures_and_no_cache() {
-        let text = render(Path::new("/db"), Path::new("/s"), Path::new("/t"), false);
+    fn it_gets_the_folder_of_signatures_and_a_cache_where_it_is_of_use() {
+        let render =
+            |remembers, root| render(Path::new("/db"), Path::new("/s"), Path::new("/t"), remembers, root);
+        let text = render(false, false);
         assert!(text.contains("DatabaseDirectory /db\n") && text.contains("DisableCache yes\n"), "{text}");
         assert!(text.starts_with("LocalSocket /s\n"), "{text}");
-        assert!(render(Path::new("/db"), Path::new("/s"), Path::new("/t"), true).starts_with("User root\n"));
+        assert!(render(false, true).starts_with("User root\n"));
+        assert!(!render(true, false).contains("DisableCache"));
     }
 }

@@ -75,7 +75,7 @@ mod tests {
             [(None, None, "none", "none"), (signatures, None, "all", "content"), (None, lists, "url", "none")]
         {
             let queue = signatures.map(|_| 77);
-            let wanted = Wanted { connections: 16, signatures, lists, workers: 2, queue };
+            let wanted = Wanted { connections: 16, signatures, lists, workers: 2, queue, remembers: false };
             let text = render(&wanted, Levels::Quiet, dir.path());
             assert!(text.contains(&format!("path: /reqmod, modes: [REQMOD], scan: {reqmod}}}")), "{text}");
             assert!(text.contains(&format!("path: /respmod, modes: [RESPMOD], scan: {respmod}}}")), "{text}");
