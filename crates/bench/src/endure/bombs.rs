@@ -115,16 +115,12 @@ pub(super) fn measure(context: &Context, time: Duration, report: &mut CaseReport
         let deaths = server.metric("icapstan_scanner_worker_deaths_total", &format!("\"{cause}\""))?;
         report.note(format!("workers that ended ({cause}): {deaths}"));
     }
-    let right = server.known_answers(context);
-    if let Err(error) = &right {
-        report.note(format!("afterwards: {error:#}"));
-    }
-    report.holds("next clean and infected objects right", right.is_ok());
+    server.next_are_right(context, report);
     Ok(())
 }
 
 /// Small objects at a rate far below what the server can do, a tenth of them infected.
-fn ordinary() -> String {
+pub(super) fn ordinary() -> String {
     format!(
         "--service {RESPMOD} --shape respmod --body 1Ki --unique --allow-204 --infected 0.1 \
          --connections 16 --rate 50 --warm-up 1s"

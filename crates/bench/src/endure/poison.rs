@@ -3,7 +3,7 @@
 
 mod killer;
 
-use super::bombs::{Answers, Count, ILLEGAL, ask, zip};
+use super::bombs::{Answers, Count, ILLEGAL, ask, ordinary, zip};
 use super::load::{self, Load, Measured};
 use super::report::{CaseReport, mib, to_f64};
 use super::server::{BRIEF, RESPMOD, Server, WORKERS, download_from};
@@ -124,20 +124,8 @@ fn recovered(context: &Context, server: &Server, before: u64, report: &mut CaseR
     report.promise("breaker open afterwards", open, Bound::AtMost(0.0));
     let workers = server.metric("icapstan_scanner_workers", "")?;
     report.promise("workers alive afterwards", workers, Bound::AtLeast(WORKERS.into()));
-    let right = server.known_answers(context);
-    if let Err(error) = &right {
-        report.note(format!("afterwards: {error:#}"));
-    }
-    report.holds("next clean and infected objects right", right.is_ok());
+    server.next_are_right(context, report);
     Ok(())
-}
-
-/// Small objects at a rate far below what the server can do, a tenth of them infected.
-fn ordinary() -> String {
-    format!(
-        "--service {RESPMOD} --shape respmod --body 1Ki --unique --allow-204 --infected 0.1 \
-         --connections 16 --rate 50 --warm-up 1s"
-    )
 }
 
 fn under_attack(

@@ -1,5 +1,6 @@
 //! icapstan as these cases start it, and what it says of itself.
 
+use super::report::CaseReport;
 use super::tree::Tree;
 use crate::context::{Context, last_lines};
 use crate::icapstan::{self, Running};
@@ -85,6 +86,15 @@ impl Server {
             None => Ok(()),
             Some(reason) => bail!("clean text does not pass: {reason}"),
         }
+    }
+
+    /// Promises that what comes next is answered as ever.
+    pub(super) fn next_are_right(&self, context: &Context, report: &mut CaseReport) {
+        let right = self.known_answers(context);
+        if let Err(error) = &right {
+            report.note(format!("afterwards: {error:#}"));
+        }
+        report.holds("next clean and infected objects right", right.is_ok());
     }
 
     /// The sum of a metric over all its series with such a label.
