@@ -23,7 +23,7 @@ pub struct Folder {
 /// Keeps others from writing into a folder. Ends with the process, however that ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why something cannot be done in a folder.
@@ -60,7 +60,7 @@ impl Folder {
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|error| self.fault("another process writes to the folder", error.into()))?;
         self.sweep().map_err(|error| self.fault("the folder cannot be tidied up", error))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// All objects, the oldest first.
@@ -133,6 +133,16 @@ fn is_part(name: &str) -> bool {
 
 /// Is removed unless it was renamed.
 struct Part(PathBuf);
+
+// === impl Lock ===
+
+impl Drop for Lock {
+    /// A child that this process forks just now has the file open until it becomes another program, and closing it
+    /// here would leave the lock to the child for as long.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
 
 impl Drop for Part {
     fn drop(&mut self) {

@@ -38,19 +38,21 @@ pub(crate) struct Record<'r> {
 
 impl Keeper {
     /// Writes until it is told to end.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(self) {
+        // Told when the place has been given up too: what is declared last is dropped first, and arguments after that.
         let _ended = End(Arc::clone(&self.queue));
+        let mut keeper = self;
         let mut tended = std::time::Instant::now();
         loop {
-            match self.queue.next(INTERVAL.saturating_sub(tended.elapsed())) {
-                Next::Object(waiting) => self.keep(&waiting),
+            match keeper.queue.next(INTERVAL.saturating_sub(tended.elapsed())) {
+                Next::Object(waiting) => keeper.keep(&waiting),
                 Next::Nothing => {}
                 Next::End => return,
             }
             if tended.elapsed() >= INTERVAL {
                 tended = std::time::Instant::now();
-                if let Err(failed) = self.store.tend() {
-                    self.tell(&failed);
+                if let Err(failed) = keeper.store.tend() {
+                    keeper.tell(&failed);
                 }
             }
         }
