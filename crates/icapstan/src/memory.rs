@@ -9,8 +9,9 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Less is not worth the time, in bytes.
 const WORTH: u64 = 4 << 20;
-/// How many looks later it is done again, for what was still in use the first time.
-const AGAIN: u32 = 10;
+/// How many looks later it is done again, for what was still in use before. Threads that do what blocks end ten
+/// seconds after their last work, and only then give back what the C library let them keep for themselves.
+const AGAIN: [u32; 2] = [10, 25];
 
 /// Gives free memory back whenever the budget falls to less than half of what was taken before.
 ///
@@ -18,19 +19,17 @@ const AGAIN: u32 = 10;
 /// right while bodies keep coming, and after a rush nobody needs it.
 pub(crate) async fn give_back(budget: &Budget) -> ! {
     let mut interval = tokio::time::interval(INTERVAL);
-    let (mut most, mut again) = (0, 0);
+    let (mut most, mut looks) = (0, u32::MAX);
     loop {
         interval.tick().await;
         let taken = budget.taken();
         most = most.max(taken);
+        looks = looks.saturating_add(1);
         if most >= WORTH && taken < most / 2 {
-            (most, again) = (taken, AGAIN);
+            (most, looks) = (taken, 0);
             trim();
-        } else if again > 0 {
-            again -= 1;
-            if again == 0 {
-                trim();
-            }
+        } else if AGAIN.contains(&looks) {
+            trim();
         }
     }
 }
