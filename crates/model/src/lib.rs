@@ -30,7 +30,7 @@ pub use epoch::{Epoch, GenerationId, SignatureSet};
 pub use findings::Findings;
 pub use istag::{IsTag, IsTagError, VERDICT_VERSION};
 pub use object::{Content, HeuristicLevel, Mode, Object, ScanContext, ScanProfile, Unpack};
-pub use port::{Origin, Readiness, Refusal, ScanFuture, ScanPort, ScanReport};
+pub use port::{Load, Origin, Readiness, Refusal, ScanFuture, ScanPort, ScanReport};
 pub use reason::{FailedReason, NonScannedReason, Reason};
 pub use text::is_deceptive;
 pub use threat::ThreatName;

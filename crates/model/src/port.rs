@@ -41,6 +41,24 @@ pub trait ScanPort: Send + Sync + 'static {
 
     /// Whether scans can be made now.
     fn readiness(&self) -> Readiness;
+
+    /// How busy it is, as far as one can tell.
+    fn load(&self) -> Load {
+        Load::default()
+    }
+}
+
+/// How busy whoever scans is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// How long a scan that comes now would wait for a worker.
+    pub wait: Duration,
+    /// Workers' time that all scans which wait or are under way will still take, as far as one can tell.
+    pub backlog: Duration,
+    /// Workers in service.
+    pub workers: usize,
+    /// Those that have an object.
+    pub busy: usize,
 }
 
 /// What a scan established.
@@ -56,6 +74,8 @@ pub struct ScanReport {
     pub engine: Duration,
     /// Whose scan that was.
     pub origin: Origin,
+    /// Of the signatures that decided, if these are not those that were asked for.
+    pub decided_by: Option<GenerationId>,
 }
 
 /// Whose scan a report is of.
@@ -97,7 +117,7 @@ pub enum Readiness {
 impl ScanReport {
     /// Of what no engine saw.
     pub fn unscanned(findings: Findings) -> Self {
-        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO, origin: Origin::Scan }
+        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO, origin: Origin::Scan, decided_by: None }
     }
 }
 

@@ -72,6 +72,11 @@ impl NonScannedReason {
         Self::Malformed,
     ];
 
+    /// The reason with this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// The word used in headers, logs, metrics and rules.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,6 +119,11 @@ impl FailedReason {
         Self::NoScanner,
         Self::Reputation,
     ];
+
+    /// The reason with this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 
     /// The word used in headers, logs, metrics and rules.
     pub const fn as_str(self) -> &'static str {

@@ -223,7 +223,7 @@ async fn attempt(
     let sha256 = if is_threat { digest(object.clone(), &ticket).await } else { None };
     drop(ticket);
     let waited = begun.unwrap_or_else(Instant::now).saturating_duration_since(handed_over);
-    Ok((ScanReport { findings, sha256, waited, engine: spent, origin: Origin::Scan }, mark))
+    Ok((ScanReport { findings, sha256, waited, engine: spent, origin: Origin::Scan, decided_by: None }, mark))
 }
 
 /// What hash lists say of it; `None` if it is to be scanned.

@@ -292,7 +292,8 @@ async fn landing(mut waiting: Waiting) -> Option<Arc<Outcome>> {
 /// The report, unless something in it may be otherwise the next time.
 fn certain(outcome: &Outcome) -> Result<&ScanReport, Obstacle> {
     let Ok(report) = outcome else { return Err(Obstacle::Refused) };
-    let mut obstacle = None;
+    // Other signatures decided than those that the key names.
+    let mut obstacle = report.decided_by.map(|_| Obstacle::Superseded);
     for verdict in &report.findings {
         match verdict {
             Verdict::Clean | Verdict::Macro(_) | Verdict::Phishing(_) | Verdict::Infected(_) => {}
