@@ -16,6 +16,7 @@ mod quarantine;
 mod reputation;
 mod silent;
 mod skip;
+mod tiers;
 mod verdict_cache;
 mod yara;
 
@@ -90,6 +91,9 @@ impl Config {
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
         self.quarantine.check(&mut root.at("quarantine"));
+        self.instance.check(&mut root.at("instance"));
+        self.scanners.check(&mut root.at("scanners"));
+        self.scan_server.check(&mut root.at("scanServer"));
         self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);

@@ -2,8 +2,8 @@
 
 use crate::{
     BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
-    IdentitySettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, QuarantineSettings,
-    RedisSettings, ReputationSettings, ScanPolicy, ScannerSettings, TemplateSettings, Timeouts, TlsListener,
+    IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, QuarantineSettings,
+    RedisSettings, ReputationSettings, ScanPolicy, ScanServerSettings, ScannerSettings, ScannersSettings, TemplateSettings, Timeouts, TlsListener,
     UrlLists, VerdictCache,
 };
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,12 @@ pub struct Config {
     pub hooks: HookSettings,
     /// Where infected objects are kept.
     pub quarantine: QuarantineSettings,
+    /// What this process is called among others.
+    pub instance: InstanceSettings,
+    /// The scanners that a gateway asks.
+    pub scanners: ScannersSettings,
+    /// Where a scanner is asked.
+    pub scan_server: ScanServerSettings,
 }
 
 // === impl Config ===
@@ -112,6 +118,9 @@ impl Default for Config {
             events: Vec::new(),
             hooks: HookSettings::default(),
             quarantine: QuarantineSettings::default(),
+            instance: InstanceSettings::default(),
+            scanners: ScannersSettings::default(),
+            scan_server: ScanServerSettings::default(),
         }
     }
 }

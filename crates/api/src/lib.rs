@@ -59,6 +59,7 @@ mod service;
 mod size;
 mod skip;
 mod templates;
+mod tiers;
 mod url_lists;
 mod verdict_cache;
 mod when;
@@ -108,6 +109,9 @@ pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
 pub use skip::SkipRule;
 pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
+pub use tiers::{
+    InstanceSettings, ScanServerSettings, ScanServerTls, ScannersSettings, ScannersTls,
+};
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
 pub use verdict_cache::VerdictCache;
 pub use when::{BodySize, Condition, Facts, SizeRange, When};

@@ -77,7 +77,7 @@ impl Rig {
         let (authority, folder) = (Authority::new(), tempdir());
         let Pem { cert, key } = authority.issue(folder.path(), "icapstan.test");
         let clients = ClientCertificates::Optional(authority.ca_file());
-        let files = ServerFiles { cert, key, clients, only_tls13: false };
+        let files = ServerFiles { cert, key, clients, only_tls13: false, protocols: &[] };
         let acceptor = Acceptor::new(files.load().unwrap());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

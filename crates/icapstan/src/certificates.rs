@@ -1,5 +1,5 @@
-//! Keeps the certificate that ICAP clients are shown, and the authorities that theirs are believed for, as
-//! their files are.
+//! Keeps certificates that this process shows, and the authorities that those of others are believed for, as their
+//! files are.
 //!
 //! ```text
 //!  SIGHUP, or files that changed and came to rest ──▶ read all ──▶ handshakes begin with them
@@ -10,11 +10,13 @@ use crate::exit::chain;
 use crate::file_state::{State, state};
 use crate::reload::EndIsTold;
 use anyhow::Context;
-use icapstan_api::{ClientCertificateMode, TlsListener, TlsVersion};
+use arc_swap::ArcSwap;
+use icapstan_api::{ClientCertificateMode, ScanServerTls, ScannersTls, TlsListener, TlsVersion};
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_telemetry::CertificateMetrics;
-use icapstan_tls::{Acceptor, ClientCertificates, Loaded, ServerFiles, TlsError};
+use icapstan_tls::{Acceptor, ClientCertificates, MutualFiles, Names, ServerFiles, TlsError, Validity};
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime};
@@ -25,12 +27,13 @@ use tracing::{error, info, warn};
 const INTERVAL: Duration = Duration::from_secs(2);
 /// How soon files that cannot be used are read again, changed or not.
 const AGAIN: Duration = Duration::from_secs(30);
+/// What gateways and scanners speak, as ALPN has it.
+const HTTP2: &[&[u8]] = &[b"h2"];
 /// A certificate that ends sooner than this is spoken of.
 const SOON: Duration = Duration::from_hours(7 * 24);
 
 /// Reads the files again when told so, and when they change. Ends when dropped.
 pub(crate) struct Certificates {
-    acceptor: Acceptor,
     wishes: Sender<()>,
     notes: CertificateNotes,
 }
@@ -38,14 +41,32 @@ pub(crate) struct Certificates {
 /// What there is to be said of the certificate, as it changes.
 #[derive(Clone)]
 pub(crate) struct CertificateNotes {
-    acceptor: Option<Acceptor>,
+    validity: Option<Arc<Mutex<Validity>>>,
     problem: Arc<Mutex<Option<String>>>,
+}
+
+/// What is read, and who has it then.
+#[derive(Clone)]
+pub(crate) enum Shown {
+    /// Who connects is shown it.
+    Accepting(ServerFiles, Acceptor),
+    /// Who is connected to is shown it.
+    Connecting(MutualFiles, Arc<ArcSwap<ClientConfig>>),
+}
+
+/// To whom, for logs.
+#[derive(Clone, Copy)]
+pub(crate) enum Audience {
+    IcapClients,
+    Gateways,
+    Scanners,
 }
 
 /// The thread's own.
 struct Keeper {
-    files: ServerFiles,
-    acceptor: Acceptor,
+    shown: Shown,
+    audience: Audience,
+    validity: Arc<Mutex<Validity>>,
     problem: Arc<Mutex<Option<String>>>,
     metrics: CertificateMetrics,
     events: Events,
@@ -66,25 +87,27 @@ enum RenewError {
 // === impl Certificates ===
 
 impl Certificates {
-    /// Reads the files, which have to be usable, and follows them.
+    /// Follows the files of `shown`, which has what was read of them.
     pub(crate) fn start(
-        settings: &TlsListener,
+        shown: Shown,
+        audience: Audience,
+        (names, validity): (&Names, Validity),
         metrics: CertificateMetrics,
         events: &Events,
     ) -> anyhow::Result<Self> {
-        let files = files(settings);
-        let states = look(&files);
-        let loaded = files.load().context("ICAP over TLS cannot be served")?;
-        metrics.begin(loaded.validity().not_after);
-        if !loaded.validity().holds_at(SystemTime::now()) {
-            warn!("The certificate for ICAP clients does not hold now: most of them will refuse it.");
+        let states = shown.look();
+        metrics.begin(validity.not_after);
+        let whom = audience.as_str();
+        if !validity.holds_at(SystemTime::now()) {
+            warn!("The certificate for {whom} does not hold now: most of them will refuse it.");
         }
-        tell(&loaded, "ICAP clients are shown this certificate.");
-        let acceptor = Acceptor::new(loaded);
+        tell(names, validity, &format!("{whom} are shown this certificate."));
         let problem = Arc::new(Mutex::new(None));
+        let validity = Arc::new(Mutex::new(validity));
         let keeper = Keeper {
-            files,
-            acceptor: acceptor.clone(),
+            shown,
+            audience,
+            validity: Arc::clone(&validity),
             problem: Arc::clone(&problem),
             metrics,
             events: events.clone(),
@@ -96,12 +119,65 @@ impl Certificates {
             .name("icapstan-certs".to_owned())
             .spawn(move || keeper.keep(&wanted))
             .context("no thread for the certificate can be had")?;
-        let notes = CertificateNotes { acceptor: Some(acceptor.clone()), problem };
-        Ok(Self { acceptor, wishes, notes })
+        Ok(Self { wishes, notes: CertificateNotes { validity: Some(validity), problem } })
     }
 
-    pub(crate) fn acceptor(&self) -> &Acceptor {
-        &self.acceptor
+    /// That for ICAP clients.
+    pub(crate) fn for_clients(
+        settings: &TlsListener,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Acceptor)> {
+        Self::accepting(files(settings), Audience::IcapClients, metrics, events)
+            .context("ICAP over TLS cannot be served")
+    }
+
+    /// That for gateways.
+    pub(crate) fn for_gateways(
+        settings: &ScanServerTls,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Acceptor)> {
+        let files = ServerFiles {
+            cert: settings.cert_file.clone(),
+            key: settings.key_file.clone(),
+            clients: ClientCertificates::Required(settings.client_ca_file.clone()),
+            only_tls13: true,
+            protocols: HTTP2,
+        };
+        Self::accepting(files, Audience::Gateways, metrics, events).context("gateways cannot be served over TLS")
+    }
+
+    /// That for scanners.
+    pub(crate) fn for_scanners(
+        settings: &ScannersTls,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Arc<ArcSwap<ClientConfig>>)> {
+        let files = MutualFiles {
+            ca: settings.ca_file.clone(),
+            cert: settings.cert_file.clone(),
+            key: settings.key_file.clone(),
+            protocols: HTTP2,
+        };
+        let loaded = files.load().context("scanners cannot be asked over TLS")?;
+        let config = Arc::new(ArcSwap::new(loaded.config));
+        let shown = Shown::Connecting(files, Arc::clone(&config));
+        let own = (&loaded.names, loaded.validity);
+        Ok((Self::start(shown, Audience::Scanners, own, metrics, events)?, config))
+    }
+
+    fn accepting(
+        files: ServerFiles,
+        audience: Audience,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Acceptor)> {
+        let loaded = files.load()?;
+        let acceptor = Acceptor::new(loaded.clone());
+        let shown = Shown::Accepting(files, acceptor.clone());
+        let own = (loaded.names(), loaded.validity());
+        Ok((Self::start(shown, audience, own, metrics, events)?, acceptor))
     }
 
     /// Has the files read now.
@@ -120,7 +196,7 @@ impl Certificates {
 impl CertificateNotes {
     /// Without TLS there is nothing to be said.
     pub(crate) fn none() -> Self {
-        Self { acceptor: None, problem: Arc::default() }
+        Self { validity: None, problem: Arc::default() }
     }
 
     /// What is wrong.
@@ -129,7 +205,7 @@ impl CertificateNotes {
             return Some(problem.clone());
         }
         let now = SystemTime::now();
-        let validity = self.acceptor.as_ref()?.now().validity();
+        let validity = *self.validity.as_ref()?.lock();
         if !validity.holds_at(now) {
             return Some("the certificate does not hold now".to_owned());
         }
@@ -150,7 +226,7 @@ impl Keeper {
                 // Many wishes at once are one.
                 Ok(()) => while wanted.try_recv().is_ok() {},
                 Err(RecvTimeoutError::Timeout) => {
-                    let now = look(&self.files);
+                    let now = self.shown.look();
                     // What still changes is being written.
                     let is_stable = std::mem::replace(&mut seen, now.clone()) == now;
                     if !is_stable || (now == self.states && !self.is_to_be_tried_again()) {
@@ -158,7 +234,7 @@ impl Keeper {
                     }
                 }
             }
-            self.states = look(&self.files);
+            self.states = self.shown.look();
             self.renew();
         }
     }
@@ -170,11 +246,12 @@ impl Keeper {
 
     fn renew(&mut self) {
         self.tried = Instant::now();
-        match self.load() {
-            Ok(loaded) => {
-                self.metrics.succeeded(loaded.validity().not_after);
-                tell(&loaded, "The certificate was read again: ICAP clients are shown this one.");
-                self.acceptor.put(loaded);
+        match self.shown.renew() {
+            Ok((names, validity)) => {
+                self.metrics.succeeded(validity.not_after);
+                *self.validity.lock() = validity;
+                let whom = self.audience.as_str();
+                tell(&names, validity, &format!("The certificate was read again: {whom} are shown this one."));
                 *self.problem.lock() = None;
             }
             Err(fault) => {
@@ -191,10 +268,50 @@ impl Keeper {
             }
         }
     }
+}
 
-    fn load(&self) -> Result<Loaded, RenewError> {
-        let loaded = self.files.load()?;
-        if loaded.validity().holds_at(SystemTime::now()) { Ok(loaded) } else { Err(RenewError::OutOfTime) }
+// === impl Shown ===
+
+impl Shown {
+    /// Reads the files, and has what they hold used, unless it cannot be.
+    fn renew(&self) -> Result<(Names, Validity), RenewError> {
+        let in_time = |validity: Validity| {
+            if validity.holds_at(SystemTime::now()) { Ok(validity) } else { Err(RenewError::OutOfTime) }
+        };
+        match self {
+            Self::Accepting(files, acceptor) => {
+                let loaded = files.load()?;
+                let validity = in_time(loaded.validity())?;
+                let names = loaded.names().clone();
+                acceptor.put(loaded);
+                Ok((names, validity))
+            }
+            Self::Connecting(files, config) => {
+                let loaded = files.load()?;
+                let validity = in_time(loaded.validity)?;
+                config.store(loaded.config);
+                Ok((loaded.names, validity))
+            }
+        }
+    }
+
+    fn look(&self) -> Vec<Option<State>> {
+        match self {
+            Self::Accepting(files, _) => files.paths().map(|path| state(path)).collect(),
+            Self::Connecting(files, _) => files.paths().map(|path| state(path)).collect(),
+        }
+    }
+}
+
+// === impl Audience ===
+
+impl Audience {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::IcapClients => "ICAP clients",
+            Self::Gateways => "gateways",
+            Self::Scanners => "scanners",
+        }
     }
 }
 
@@ -210,16 +327,13 @@ pub(crate) fn files(settings: &TlsListener) -> ServerFiles {
             ClientCertificateMode::Required => ClientCertificates::Required(ca),
         },
         only_tls13: settings.min_version == TlsVersion::V13,
+        protocols: &[],
     }
 }
 
-fn look(files: &ServerFiles) -> Vec<Option<State>> {
-    files.paths().map(|path| state(path)).collect()
-}
-
-fn tell(loaded: &Loaded, text: &str) {
-    let not_after = u64::try_from(loaded.validity().not_after).unwrap_or(0);
+fn tell(names: &Names, validity: Validity, text: &str) {
+    let not_after = u64::try_from(validity.not_after).unwrap_or(0);
     let not_after = SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.min(u64::from(u32::MAX) * 64));
-    let names = loaded.names().all().iter().take(8).map(AsRef::as_ref).collect::<Vec<&str>>().join(" ");
+    let names = names.all().iter().take(8).map(AsRef::as_ref).collect::<Vec<&str>>().join(" ");
     info!(names, not_after = icapstan_telemetry::timestamp(not_after), "{text}");
 }

@@ -20,6 +20,12 @@ pub(crate) enum Command {
     /// Serve ICAP and scan, all in this process and its workers
     #[command(after_help = STANDALONE_EXAMPLES)]
     Standalone(Standalone),
+    /// Serve ICAP, and have objects scanned by `icapstan scanner` processes
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(Gateway),
+    /// Scan for `icapstan gateway` processes
+    #[command(after_help = SCANNER_EXAMPLES)]
+    Scanner(Scanner),
     /// Have one object scanned by an ICAP service
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Scan),
@@ -61,19 +67,63 @@ pub(crate) enum Command {
 pub(crate) struct Standalone {
     /// Where ICAP clients connect to; port 0 lets the system choose
     #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Where probes and metrics are answered over HTTP
-    #[arg(long, env = "ICAPSTAN_ADMIN", value_name = "ADDR")]
-    pub(crate) admin: Option<SocketAddr>,
+    listen: Option<SocketAddr>,
     /// A folder with ClamAV databases (.cvd, .cld, .hdb, .hsb, .ndb, .ldb ...). Without it, the
     /// system's folder if it holds a database, else a few test signatures
     #[arg(long, env = "ICAPSTAN_SIGNATURES", value_name = "DIR")]
-    pub(crate) signatures: Option<PathBuf>,
+    signatures: Option<PathBuf>,
+    #[command(flatten)]
+    redis: RedisFlags,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Gateway {
+    /// Where ICAP clients connect to; port 0 lets the system choose
+    #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where scanners are; all addresses of a host count
+    #[arg(long = "scanner", env = "ICAPSTAN_SCANNERS", value_name = "HOST:PORT", value_delimiter = ',')]
+    scanners: Vec<String>,
+    /// Let objects go to scanners as they are; without it only on this machine
+    #[arg(long, env = "ICAPSTAN_PLAINTEXT")]
+    plaintext: bool,
+    #[command(flatten)]
+    redis: RedisFlags,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Scanner {
+    /// Where gateways connect to; port 0 lets the system choose
+    #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// A folder with ClamAV databases (.cvd, .cld, .hdb, .hsb, .ndb, .ldb ...). Without it, the
+    /// system's folder if it holds a database, else a few test signatures
+    #[arg(long, env = "ICAPSTAN_SIGNATURES", value_name = "DIR")]
+    signatures: Option<PathBuf>,
+    /// Let objects come as they are; without it only from this machine
+    #[arg(long, env = "ICAPSTAN_PLAINTEXT")]
+    plaintext: bool,
+    #[command(flatten)]
+    redis: RedisFlags,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What all processes that serve have.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Common {
+    /// Where probes and metrics are answered over HTTP
+    #[arg(long, env = "ICAPSTAN_ADMIN", value_name = "ADDR")]
+    pub(crate) admin: Option<SocketAddr>,
     /// The configuration file
     #[arg(long, env = "ICAPSTAN_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) redis: RedisFlags,
     /// The least important log messages that are written
     #[arg(long, env = "ICAPSTAN_LOG_LEVEL", value_name = "LEVEL")]
     pub(crate) log_level: Option<Level>,
@@ -82,8 +132,22 @@ pub(crate) struct Standalone {
     pub(crate) log_format: Option<Format>,
 }
 
+/// What flags say, whichever command has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) common: Common,
+    /// Where ICAP clients connect to.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where gateways connect to.
+    pub(crate) scan_listen: Option<SocketAddr>,
+    pub(crate) signatures: Option<PathBuf>,
+    pub(crate) scanners: Vec<String>,
+    pub(crate) plaintext: bool,
+    pub(crate) redis: RedisFlags,
+}
+
 /// What blocked URLs are shared through.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RedisFlags {
     /// The Redis that blocked URLs are shared through: redis://HOST:PORT/DATABASE, or rediss:// for TLS
     #[arg(long = "redis", env = "ICAPSTAN_REDIS", value_name = "URL")]
@@ -180,6 +244,21 @@ Examples:
   icapstan standalone --listen 0.0.0.0:1344 --signatures /var/lib/clamav
   icapstan standalone --config /etc/icapstan.yaml --log-format json";
 
+const GATEWAY_EXAMPLES: &str = "\
+SIGTERM answers what is under way and ends. docs/tiers.md says how gateways and scanners work together.
+
+Examples:
+  icapstan gateway --scanner 127.0.0.1:7344
+  icapstan gateway --listen 0.0.0.0:1344 --config /etc/icapstan.yaml --scanner scanners.example:7344";
+
+const SCANNER_EXAMPLES: &str = "\
+SIGTERM lets what is under way end, takes nothing new, and ends.
+
+Examples:
+  icapstan scanner
+  icapstan scanner --listen 127.0.0.1:7345 --admin 127.0.0.1:9345 --signatures /var/lib/clamav
+  icapstan scanner --config /etc/icapstan.yaml";
+
 const SCAN_EXAMPLES: &str = "\
 Exit codes: 0 clean, 1 infected, 2 not scanned or an error.
 
@@ -235,6 +314,33 @@ impl From<Format> for LogFormat {
             Format::Json => Self::Json,
             Format::Text => Self::Text,
         }
+    }
+}
+
+// === impl Standalone ===
+
+impl Standalone {
+    pub(crate) fn flags(self) -> Flags {
+        let Self { listen, signatures, redis, common } = self;
+        Flags { common, listen, signatures, redis, ..Flags::default() }
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    pub(crate) fn flags(self) -> Flags {
+        let Self { listen, scanners, plaintext, redis, common } = self;
+        Flags { common, listen, scanners, plaintext, redis, ..Flags::default() }
+    }
+}
+
+// === impl Scanner ===
+
+impl Scanner {
+    pub(crate) fn flags(self) -> Flags {
+        let Self { listen, signatures, plaintext, redis, common } = self;
+        Flags { common, scan_listen: listen, signatures, plaintext, redis, ..Flags::default() }
     }
 }
 

@@ -16,9 +16,12 @@ mod lists;
 mod memory;
 mod options;
 mod policy;
+mod process;
 mod quarantine;
 mod reload;
 mod scan;
+mod scanner;
+mod scanning;
 mod settings;
 mod siem;
 mod standalone;
@@ -28,6 +31,7 @@ mod unpack_worker;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use standalone::Tier;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,7 +45,9 @@ fn main() -> ExitCode {
     };
     let exit = match cli.command {
         Command::UnpackWorker(args) => return unpack_worker::run(&args),
-        Command::Standalone(args) => standalone::run(&args),
+        Command::Standalone(args) => standalone::run(&args.flags(), Tier::Standalone),
+        Command::Gateway(args) => standalone::run(&args.flags(), Tier::Gateway),
+        Command::Scanner(args) => scanner::run(&args.flags()),
         Command::Scan(args) => scan::run(&args),
         Command::Options(args) => options::run(&args.uri, &args.tls, args.timeout),
         Command::CheckConfig(args) => check_config::run(&args.file),

@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code, reason = "malloc_trim is only to be called through libc")]
 
-use icapstan_icap_server::Budget;
 use std::time::Duration;
 
 /// How often it is looked for.
@@ -13,16 +12,16 @@ const WORTH: u64 = 4 << 20;
 /// seconds after their last work, and only then give back what the C library let them keep for themselves.
 const AGAIN: [u32; 2] = [10, 25];
 
-/// Gives free memory back whenever the budget falls to less than half of what was taken before.
+/// Gives free memory back whenever what is `taken`, in bytes, falls to less than half of what was before.
 ///
 /// The C library keeps what was freed for the next who asks, in as many heaps as threads have asked:
 /// right while bodies keep coming, and after a rush nobody needs it.
-pub(crate) async fn give_back(budget: &Budget) -> ! {
+pub(crate) async fn give_back(taken: impl Fn() -> u64) -> ! {
     let mut interval = tokio::time::interval(INTERVAL);
     let (mut most, mut looks) = (0, u32::MAX);
     loop {
         interval.tick().await;
-        let taken = budget.taken();
+        let taken = taken();
         most = most.max(taken);
         looks = looks.saturating_add(1);
         if most >= WORTH && taken < most / 2 {

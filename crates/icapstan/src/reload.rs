@@ -5,7 +5,7 @@
 //!                          any failure: the settings before stay, and log, metric, event, /readyz say so
 //! ```
 
-use crate::cli::Standalone;
+use crate::cli::Flags;
 use crate::exit::chain;
 use crate::file_state::{State, state};
 use crate::listeners::{self, ClientsError};
@@ -14,6 +14,7 @@ use icapstan_api::{Config, Problem};
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_gateway::{
     Gateway, GatewayError, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
+    WatchedUrlLists,
 };
 use icapstan_icap_server::AccessControl;
 use icapstan_scanner::{
@@ -35,37 +36,49 @@ const MAX_PAGES: usize = 4096;
 
 /// What follows the settings.
 pub(crate) struct Followers {
+    /// Where ICAP is served.
+    pub(crate) serving: Option<Serving>,
+    /// Where objects are scanned.
+    pub(crate) hashes: Option<Hashes>,
+    pub(crate) events: Events,
+    pub(crate) metrics: ReloadMetrics,
+}
+
+/// What follows them where ICAP is served.
+pub(crate) struct Serving {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) access: AccessControl,
     pub(crate) url_lists: UrlLists,
-    pub(crate) list_metrics: UrlListMetrics,
+    pub(crate) metrics: UrlListMetrics,
     pub(crate) watcher: UrlListWatcher,
-    pub(crate) hash_lists: HashLists,
-    pub(crate) hash_metrics: HashListMetrics,
-    pub(crate) hash_watcher: HashListWatcher,
-    pub(crate) events: Events,
-    pub(crate) metrics: ReloadMetrics,
+}
+
+/// What follows them where objects are scanned.
+pub(crate) struct Hashes {
+    pub(crate) lists: HashLists,
+    pub(crate) metrics: HashListMetrics,
+    pub(crate) watcher: HashListWatcher,
 }
 
 /// Reads the settings again when told so, and when their files change. Ends when dropped.
 pub(crate) struct Reloader {
     wishes: Sender<()>,
     problem: Arc<Mutex<Option<String>>>,
-    lists: UrlListMetrics,
-    hashes: HashListMetrics,
+    lists: Option<UrlListMetrics>,
+    hashes: Option<HashListMetrics>,
 }
 
 /// What there is to be said of the settings, as it changes.
 #[derive(Clone)]
 pub(crate) struct Notes {
     problem: Arc<Mutex<Option<String>>>,
-    lists: UrlListMetrics,
-    hashes: HashListMetrics,
+    lists: Option<UrlListMetrics>,
+    hashes: Option<HashListMetrics>,
 }
 
 /// The thread's own.
 struct Keeper {
-    args: Standalone,
+    args: Flags,
     settings: Settings,
     followers: Followers,
     /// What somebody should see to.
@@ -109,12 +122,13 @@ type States = Vec<Option<State>>;
 impl Reloader {
     /// `settings` are those in use, which `args` led to.
     pub(crate) fn start(
-        args: &Standalone,
+        args: &Flags,
         settings: &Settings,
         followers: Followers,
     ) -> std::io::Result<Self> {
         let problem = Arc::new(Mutex::new(None));
-        let (lists, hashes) = (followers.list_metrics.clone(), followers.hash_metrics.clone());
+        let lists = followers.serving.as_ref().map(|serving| serving.metrics.clone());
+        let hashes = followers.hashes.as_ref().map(|hashes| hashes.metrics.clone());
         let mut keeper = Keeper {
             args: args.clone(),
             settings: settings.clone(),
@@ -151,12 +165,12 @@ impl Notes {
 
     /// What is wrong with the lists.
     pub(crate) fn url_lists(&self) -> Option<String> {
-        self.lists.note()
+        self.lists.as_ref()?.note()
     }
 
     /// The same of hash lists.
     pub(crate) fn hash_lists(&self) -> Option<String> {
-        self.hashes.note()
+        self.hashes.as_ref()?.note()
     }
 }
 
@@ -233,7 +247,7 @@ impl Keeper {
 
     /// Reads the settings and puts them into use, all of them or none.
     fn take_up(&mut self) -> Result<Settings, ReloadError> {
-        let file = self.args.config.as_deref().filter(|path| !path.is_file());
+        let file = self.args.common.config.as_deref().filter(|path| !path.is_file());
         if let Some(path) = file {
             // Reading it might never end.
             let what = if path.exists() { "no file" } else { "missing" };
@@ -242,40 +256,54 @@ impl Keeper {
         let config = Settings::read(&self.args).map_err(SettingsError::File)?;
         // Until they are in use.
         self.refused = Some(config.clone());
-        let changed = Settings::new(config, self.args.config.as_deref())?;
+        let changed = Settings::new(config, self.args.common.config.as_deref())?;
         self.settings.fit(&changed).map_err(ReloadError::Fixed)?;
-        let Followers { url_lists, list_metrics, events, gateway, .. } = &self.followers;
-        let lists = if changed.config.url_lists == self.settings.config.url_lists {
-            None
-        } else {
-            Some(changed.url_lists(url_lists, list_metrics, events)?)
-        };
-        let lists = lists.map(LoadedUrlLists::watch).transpose()?;
         let hashes = self.load_hashes(&changed)?;
-        let access = listeners::access(&changed.config.clients)?;
-        let prepared = gateway.prepare(&changed.served())?;
+        let lists = self.load_lists(&changed)?;
+        let prepared = match &self.followers.serving {
+            None => None,
+            Some(Serving { gateway, .. }) => {
+                Some((listeners::access(&changed.config.clients)?, gateway.prepare(&changed.served())?))
+            }
+        };
         // From here on nothing can fail.
-        if let Some(lists) = lists {
-            // Waits for what it is loading, which is not to come after the new ones.
-            self.followers.watcher = UrlListWatcher::none();
-            self.followers.watcher = lists.put();
+        if let Some(serving) = &mut self.followers.serving {
+            if let Some(lists) = lists {
+                // Waits for what it is loading, which is not to come after the new ones.
+                serving.watcher = UrlListWatcher::none();
+                serving.watcher = lists.put();
+            }
+            if let Some((access, prepared)) = prepared {
+                serving.access.put(access);
+                serving.gateway.apply(prepared);
+            }
         }
-        if let Some(hashes) = hashes {
-            self.followers.hash_watcher = HashListWatcher::none();
-            self.followers.hash_watcher = hashes.put();
+        if let (Some(own), Some(hashes)) = (&mut self.followers.hashes, hashes) {
+            own.watcher = HashListWatcher::none();
+            own.watcher = hashes.put();
         }
-        self.followers.access.put(access);
-        self.followers.gateway.apply(prepared);
         Ok(changed)
+    }
+
+    /// The URL lists of changed settings, if they differ.
+    fn load_lists(&self, changed: &Settings) -> Result<Option<WatchedUrlLists>, ReloadError> {
+        let Followers { serving, events, .. } = &self.followers;
+        let Some(Serving { url_lists, metrics, .. }) = serving else { return Ok(None) };
+        if changed.config.url_lists == self.settings.config.url_lists {
+            return Ok(None);
+        }
+        let loaded = changed.url_lists(url_lists, metrics, events)?;
+        Ok(Some(LoadedUrlLists::watch(loaded)?))
     }
 
     /// The hash lists of changed settings, if they differ.
     fn load_hashes(&self, changed: &Settings) -> Result<Option<WatchedHashLists>, ReloadError> {
+        let Followers { hashes, events, .. } = &self.followers;
+        let Some(Hashes { lists, metrics, .. }) = hashes else { return Ok(None) };
         if changed.config.hash_lists == self.settings.config.hash_lists {
             return Ok(None);
         }
-        let Followers { hash_lists, hash_metrics, events, .. } = &self.followers;
-        let loaded = changed.hash_lists(hash_lists, hash_metrics, events)?;
+        let loaded = changed.hash_lists(lists, metrics, events)?;
         Ok(Some(LoadedHashLists::watch(loaded)?))
     }
 
@@ -293,7 +321,7 @@ impl Keeper {
     /// The states of the file with the settings, of the pages and the users that it names, and of all that settings name
     /// which were not used. Lists in use have a watcher of their own.
     fn look(&self) -> States {
-        let mut states: States = self.args.config.iter().map(|path| state(path)).collect();
+        let mut states: States = self.args.common.config.iter().map(|path| state(path)).collect();
         let folders = [Some(&self.settings.config), self.refused.as_ref()];
         for folder in folders.into_iter().flatten().filter_map(|config| config.templates.folder.as_ref()) {
             states.extend(pages(folder));

@@ -1,7 +1,10 @@
 //! Flags over file over defaults.
 
-use crate::cli::Standalone;
-use icapstan_api::{AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, Sizing};
+use crate::cli::Flags;
+use arc_swap::ArcSwap;
+use icapstan_api::{
+    AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, ScannersSettings, Sizing,
+};
 use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{
@@ -16,9 +19,12 @@ use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
-    Scanner, ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
+    ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
 };
+use icapstan_scan_rpc::{ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig};
 use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
+use icapstan_tls::Acceptor;
+use rustls::ClientConfig;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,26 +86,35 @@ fn lines(file: Option<&Path>, problems: &[Problem]) -> String {
 
 impl Settings {
     /// Reads the file and lays the flags over it.
-    pub(crate) fn load(args: &Standalone) -> Result<Self, SettingsError> {
-        Self::new(Self::read(args)?, args.config.as_deref())
+    pub(crate) fn load(args: &Flags) -> Result<Self, SettingsError> {
+        Self::new(Self::read(args)?, args.common.config.as_deref())
     }
 
     /// The file with the flags over it, for [`Settings::new`].
-    pub(crate) fn read(args: &Standalone) -> Result<Config, ConfigError> {
-        let mut config = match &args.config {
+    pub(crate) fn read(args: &Flags) -> Result<Config, ConfigError> {
+        let common = &args.common;
+        let mut config = match &common.config {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
         config.listen = args.listen.or(config.listen);
-        config.admin = args.admin.unwrap_or(config.admin);
+        config.admin = common.admin.unwrap_or(config.admin);
+        config.scan_server.listen = args.scan_listen.unwrap_or(config.scan_server.listen);
+        if !args.scanners.is_empty() {
+            config.scanners.addresses.clone_from(&args.scanners);
+        }
+        if args.plaintext {
+            config.scanners.plaintext = true;
+            config.scan_server.plaintext = true;
+        }
         if args.signatures.is_some() {
             config.signatures.clone_from(&args.signatures);
         }
         args.redis.lay_over(&mut config.redis);
-        if let Some(level) = args.log_level {
+        if let Some(level) = common.log_level {
             config.log.level = level.into();
         }
-        if let Some(format) = args.log_format {
+        if let Some(format) = common.log_format {
             config.log.format = format.into();
         }
         Ok(config)
@@ -290,13 +305,56 @@ impl Settings {
         Ok((replica, share))
     }
 
-    /// The scanner, behind what remembers its verdicts.
+    /// What scans, behind what remembers its verdicts.
     pub(crate) fn cached(
         &self,
-        scanner: &Arc<Scanner>,
+        port: Arc<dyn ScanPort>,
         metrics: VerdictMetrics,
     ) -> Result<Arc<dyn ScanPort>, CachedPortError> {
-        CachedPort::before(Arc::clone(scanner) as _, &self.config.verdict_cache, metrics)
+        CachedPort::before(port, &self.config.verdict_cache, metrics)
+    }
+
+    /// What this process is called among others.
+    pub(crate) fn instance_name(&self) -> String {
+        self.config.instance.name.clone().unwrap_or_else(|| {
+            let host = rustix::system::uname();
+            format!("{}-{}", host.nodename().to_string_lossy(), std::process::id())
+        })
+    }
+
+    /// Where it runs; empty if nobody said.
+    pub(crate) fn zone(&self) -> String {
+        self.config.instance.zone.clone().unwrap_or_default()
+    }
+
+    /// The scanners that are asked.
+    pub(crate) fn scanners(&self, tls: Option<Arc<ArcSwap<ClientConfig>>>) -> ClientConfiguration {
+        let ScannersSettings { addresses, tls: settings, silence, lookup_interval, .. } = &self.config.scanners;
+        let server_name = settings.as_ref().and_then(|tls| tls.server_name.clone());
+        ClientConfiguration {
+            addresses: addresses.clone(),
+            tls: tls.map(|config| ClientTls { config, server_name }),
+            name: self.instance_name(),
+            zone: self.zone(),
+            silence: *silence,
+            lookup: *lookup_interval,
+        }
+    }
+
+    /// How scans are served.
+    pub(crate) fn scan_server(&self, acceptor: Option<Acceptor>) -> ServerScanConfig {
+        let settings = &self.config.scan_server;
+        let names = settings.tls.as_ref().map(|tls| tls.client_names.clone()).unwrap_or_default();
+        ServerScanConfig {
+            name: self.instance_name(),
+            zone: self.zone(),
+            version: env!("CARGO_PKG_VERSION"),
+            tls: acceptor.map(|acceptor| Secured { acceptor, names }),
+            memory: self.memory(),
+            jobs: (self.sizing.queue_length as usize).saturating_add(self.sizing.in_flight as usize),
+            connections: settings.connections as usize,
+            temp_dir: self.sizing.spool_dir.clone(),
+        }
     }
 
     pub(crate) fn gateway(

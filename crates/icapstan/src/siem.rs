@@ -34,9 +34,9 @@ pub(crate) fn stop(guard: EventsGuard) {
 }
 
 /// Clients are served from now on.
-pub(crate) fn tell_start(events: &Events, icap: &str, epochs: &Epochs) {
+pub(crate) fn tell_start(events: &Events, what: &str, epochs: &Epochs) {
     let version = env!("CARGO_PKG_VERSION");
-    let message = Text::message(format!("icapstan {version} serves ICAP at {icap}."));
+    let message = Text::message(format!("icapstan {version} serves {what}."));
     events.send(Event { signatures: generation(epochs), ..Event::new(EventKind::Start, message) });
 }
 

@@ -1,13 +1,15 @@
-//! `icapstan standalone`: gateway and scanner in one process.
+//! `icapstan standalone` and `icapstan gateway`: what serves ICAP, with a scanner in this process or with others.
 
 use crate::certificates::{CertificateNotes, Certificates};
-use crate::cli::Standalone;
+use crate::cli::Flags;
 use crate::exit::{Exit, chain};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
+use crate::process::{Signals, leave_no_core, raise_descriptor_limit, signatures_document};
 use crate::quarantine;
-use crate::reload::{Followers, Reloader};
+use crate::reload::{Followers, Hashes, Reloader, Serving};
+use crate::scanning::Scanning;
 use crate::settings::{self, Lookups, Settings};
 use crate::siem;
 use crate::statistics;
@@ -19,9 +21,9 @@ use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
-use icapstan_model::{Readiness, ScanPort};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::ReputationMetrics;
+use icapstan_scan_rpc::{ClientMetrics, RemoteScanners};
 use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
 use icapstan_telemetry::{
     AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
@@ -34,15 +36,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, field, info, warn};
 
 /// How long requests that are under way may take after SIGTERM. Longer than the scan timeout,
 /// and with what follows shorter than the 30 s after which Kubernetes kills.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// Where objects are scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// Here.
+    Standalone,
+    /// In other processes.
+    Gateway,
+}
+
 /// Runs until a signal ends it.
-pub(crate) fn run(args: &Standalone) -> Exit {
+pub(crate) fn run(args: &Flags, tier: Tier) -> Exit {
     let settings = match Settings::load(args) {
         Ok(settings) => settings,
         Err(error) => {
@@ -91,7 +101,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
-    let exit = run_with(args, &settings, &registry, access_log, &events, &hooks, &quarantine);
+    let exit = run_with((args, tier), &settings, &registry, access_log, &events, &hooks, &quarantine);
     // All at once: together they take no longer than one.
     let last = [hooks::stop(hooks_guard), quarantine::stop(quarantine_guard)];
     siem::stop(guard);
@@ -104,7 +114,7 @@ pub(crate) fn run(args: &Standalone) -> Exit {
 
 /// Runs with all that takes lines and events.
 fn run_with(
-    args: &Standalone,
+    args: (&Flags, Tier),
     settings: &Settings,
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
@@ -143,55 +153,24 @@ fn open_access_log(settings: &Settings) -> Result<Option<(AccessLog, AccessLogGu
     settings.access_target().map(|target| AccessLog::start(&target, settings.log_format())).transpose()
 }
 
-/// A core dump would hold what users sent and fetched.
-fn leave_no_core() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Core).maximum;
-    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }) {
-        warn!(%error, "Core dumps cannot be turned off.");
-    }
-}
-
-/// Raises the soft limit on open files to the hard one, which is the system's real limit: the soft
-/// one of 1,024 is there for programs that use select(2).
-fn raise_descriptor_limit(sessions: u32) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// For spool files, objects under way, workers and the log.
-    const OTHERS: u64 = 2048;
-    let now = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum }) {
-        warn!(%error, "The limit on open files cannot be raised.");
-    }
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    // Beyond the sessions there is a reserve of an eighth for OPTIONS.
-    if limit < u64::from(sessions) * 9 / 8 + OTHERS {
-        warn!(limit, sessions, "The system's limit on open files is lower than limits.sessions needs.");
-    }
-}
-
 /// What runs beside the server.
 #[derive(Clone, Copy)]
 struct Parts<'p> {
     settings: &'p Settings,
     registry: &'p Arc<Registry>,
-    scanner: &'p Arc<Scanner>,
+    scanning: &'p Scanning,
     events: &'p Events,
     reloader: &'p Reloader,
     /// Of what blocked URLs are shared through, if they are.
     standing: Option<&'p Standing>,
     certificates: Option<&'p Certificates>,
+    /// Those that scanners are shown.
+    own: Option<&'p Certificates>,
     bound: Bound,
 }
 
-/// The signals that a server obeys.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
 async fn serve(
-    args: &Standalone,
+    (args, tier): (&Flags, Tier),
     settings: &Settings,
     registry: &Arc<Registry>,
     access_log: Option<AccessLog>,
@@ -208,19 +187,13 @@ async fn serve(
     let access = AccessControl::new(listeners::access(&settings.config.clients)?);
     let certificate_metrics = CertificateMetrics::register(registry)?;
     let certificates = settings.config.tls.as_ref();
-    let certificates =
-        certificates.map(|tls| Certificates::start(tls, certificate_metrics, events)).transpose()?;
+    let certificates = certificates
+        .map(|tls| Certificates::for_clients(tls, certificate_metrics, events))
+        .transpose()?;
+    let (certificates, acceptor) = certificates.unzip();
     let mut server =
         Server::new(settings.server(&memory, access.clone()), ServerMetrics::register(registry)?);
-    let bound = Bound::bind(settings, &mut server, certificates.as_ref().map(Certificates::acceptor))?;
-    let worker = match find_worker() {
-        Some(worker) => worker,
-        // Nobody will start it.
-        None if settings.uses_clamd() => PathBuf::new(),
-        None => bail!(
-            "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
-        ),
-    };
+    let bound = Bound::bind(settings, &mut server, acceptor.as_ref())?;
     let url_lists = UrlLists::default();
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
@@ -229,24 +202,22 @@ async fn serve(
         .and_then(LoadedUrlLists::watch)
         .map(WatchedUrlLists::put)
         .context("the URL lists cannot be used")?;
-    let hash_lists = HashLists::default();
-    let hash_metrics = HashListMetrics::register(registry)?;
-    let hash_watcher = settings
-        .hash_lists(&hash_lists, &hash_metrics, events)
-        .and_then(LoadedHashLists::watch)
-        .map(WatchedHashLists::put)
-        .context("the hash lists cannot be used")?;
+    let hashes = match tier {
+        Tier::Standalone => Some(load_hashes(settings, registry, events)?),
+        Tier::Gateway => None,
+    };
     let reputation = settings
         .reputation(ReputationMetrics::register(registry)?)
         .context("the reputation service cannot be asked")?;
     let (blocked_urls, share) =
         settings.blocked_urls(&CacheMetrics::register(registry)?).context("blocked URLs cannot be shared")?;
     let standing = share.as_ref().map(Share::standing);
-    let scanner = Scanner::start(settings.scanner(worker, hash_lists.clone()), registry)
-        .await
-        .context("the scanner cannot be started")?;
-    let tally = Tally::new(registry, events, &scanner);
-    let port = settings.cached(&scanner, VerdictMetrics::register(registry)?)?;
+    let (scanning, own) = match &hashes {
+        Some(hashes) => (Scanning::Here(start_scanner(settings, hashes, registry).await?), None),
+        None => ask_scanners(settings, registry, events)?,
+    };
+    let tally = Tally::new(registry, events, &scanning);
+    let port = settings.cached(scanning.port(), VerdictMetrics::register(registry)?)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
         &settings.gateway(&memory, access_log, lookups, events, hooks, quarantine),
@@ -254,35 +225,26 @@ async fn serve(
         metrics,
     )?);
     let metrics = ReloadMetrics::register(registry)?;
-    let followers = Followers {
-        gateway: Arc::clone(&gateway),
-        access,
-        url_lists,
-        list_metrics,
-        watcher,
-        hash_lists,
-        hash_metrics,
-        hash_watcher,
-        events: events.clone(),
-        metrics,
-    };
+    let serving = Serving { gateway: Arc::clone(&gateway), access, url_lists, metrics: list_metrics, watcher };
+    let followers = Followers { serving: Some(serving), hashes, events: events.clone(), metrics };
     let reloader =
         Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
     let certificates = certificates.as_ref();
     let parts = Parts {
         settings,
         registry,
-        scanner: &scanner,
+        scanning: &scanning,
         events,
         reloader: &reloader,
         standing: standing.as_ref(),
         certificates,
+        own: own.as_ref(),
         bound,
     };
     let serving = serve_with(&parts, server, gateway, &mut signals);
     let result = tokio::select! {
         result = serving => result,
-        never = memory::give_back(&memory) => never,
+        never = memory::give_back(|| memory.taken()) => never,
         never = tally.run() => never,
     };
     tally.tell_rest();
@@ -292,8 +254,59 @@ async fn serve(
         }
     });
     // Also after a failure: processes end and temporary files go.
-    scanner.shutdown().await;
+    scanning.shutdown().await;
     result
+}
+
+/// Hash lists as the settings have them, and what they are followed with.
+pub(crate) fn load_hashes(
+    settings: &Settings,
+    registry: &Registry,
+    events: &Events,
+) -> anyhow::Result<Hashes> {
+    let lists = HashLists::default();
+    let metrics = HashListMetrics::register(registry)?;
+    let watcher = settings
+        .hash_lists(&lists, &metrics, events)
+        .and_then(LoadedHashLists::watch)
+        .map(WatchedHashLists::put)
+        .context("the hash lists cannot be used")?;
+    Ok(Hashes { lists, metrics, watcher })
+}
+
+/// A scanner in this process.
+pub(crate) async fn start_scanner(
+    settings: &Settings,
+    hashes: &Hashes,
+    registry: &Registry,
+) -> anyhow::Result<Arc<Scanner>> {
+    let worker = match find_worker() {
+        Some(worker) => worker,
+        // Nobody will start it.
+        None if settings.uses_clamd() => PathBuf::new(),
+        None => bail!(
+            "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
+        ),
+    };
+    let config = settings.scanner(worker, hashes.lists.clone());
+    Scanner::start(config, registry).await.context("the scanner cannot be started")
+}
+
+/// Scanners in other processes, and the certificate that they are shown.
+fn ask_scanners(
+    settings: &Settings,
+    registry: &Registry,
+    events: &Events,
+) -> anyhow::Result<(Scanning, Option<Certificates>)> {
+    let scanners = &settings.config.scanners;
+    if scanners.addresses.is_empty() {
+        bail!("no scanner is named: give --scanner HOST:PORT, or set scanners.addresses");
+    }
+    let metrics = CertificateMetrics::register_tier(registry)?;
+    let tls = scanners.tls.as_ref().map(|tls| Certificates::for_scanners(tls, metrics, events)).transpose()?;
+    let (own, config) = tls.unzip();
+    let remote = RemoteScanners::start(settings.scanners(config), ClientMetrics::register(registry)?);
+    Ok((Scanning::Elsewhere(Arc::new(remote)), own))
 }
 
 /// Serves until a signal ends it. False if that came before anything was served.
@@ -303,14 +316,14 @@ async fn serve_with(
     gateway: Arc<Gateway>,
     signals: &mut Signals,
 ) -> anyhow::Result<bool> {
-    let Parts { settings, scanner, events, bound, .. } = *parts;
+    let Parts { settings, scanning, events, bound, .. } = *parts;
     let unserved = Arc::new(Mutex::new(Some("starting")));
     let admin = start_admin(parts, &unserved)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");
-    let mut epochs = scanner.epochs();
+    let mut epochs = scanning.epochs();
     let loaded = tokio::select! {
         loaded = epochs.wait_for(Option::is_some) => loaded.is_ok(),
-        () = signals.end(parts) => false,
+        () = signals.end(|| parts.reload()) => false,
     };
     if loaded {
         let shutdown =
@@ -324,16 +337,16 @@ async fn serve_with(
             services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
             "listening"
         );
-        siem::tell_start(events, &bound.shown(), &epochs);
+        siem::tell_start(events, &format!("ICAP at {}", bound.shown()), &epochs);
         tokio::spawn(siem::tell_changes(events.clone(), epochs));
-        signals.end(parts).await;
+        signals.end(|| parts.reload()).await;
         *unserved.lock() = Some("stopping");
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
         tokio::select! {
             in_time = shutdown.stop(GRACE) => if !in_time {
                 warn!("Some connections did not end in time.");
             },
-            () = signals.end(parts) => warn!("Connections that were under way are cut."),
+            () = signals.end(|| parts.reload()) => warn!("Connections that were under way are cut."),
         }
     }
     info!("Stopped.");
@@ -344,43 +357,33 @@ fn start_admin(
     parts: &Parts<'_>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
-    let Parts { settings, registry, scanner, reloader, standing, certificates, bound, .. } = *parts;
+    let Parts { settings, registry, scanning, reloader, standing, certificates, own, bound, .. } = *parts;
     let (notes, standing) = (reloader.notes(), standing.cloned());
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
-    let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
+    let own = own.map_or_else(CertificateNotes::none, Certificates::notes);
+    let (scans, unserved) = (scanning.clone(), Arc::clone(unserved));
 
     let ready = move || {
         let server = unserved.lock().map_or(Ok(()), |cause| Err(cause.to_owned()));
-        let scanner = match port.readiness() {
-            Readiness::Ready => Ok(()),
-            Readiness::NotReady(cause) => Err(cause),
-        };
+        let [scanners, signatures] = scans.notes();
         Ready::new()
             .check("server", server)
-            .check("scanner", scanner)
-            .note("workers", port.note())
+            .check("scanner", scans.readiness())
+            .note(scanners.0, scanners.1)
             .note("config", notes.config())
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
             .note("hashLists", notes.hash_lists())
-            .note("signatures", port.problem())
+            .note(signatures.0, signatures.1)
+            .note("scannersTls", own.text())
             .note("redis", standing.as_ref().and_then(Standing::note))
     };
-    let epochs = scanner.epochs();
+    let epochs = scanning.epochs();
     // Known only once the endpoint that tells it listens.
     let listening = Arc::new(OnceLock::new());
     let admin = Arc::clone(&listening);
     let version = move || {
-        let epoch = epochs.borrow();
-        let signatures = epoch.as_ref().map(|epoch| {
-            json!({
-                "generation": epoch.signatures.id.to_string(),
-                "count": epoch.signatures.count,
-                "testOnly": epoch.signatures.test_only,
-                "engine": epoch.signatures.engine,
-                "released": epoch.signatures.released.map(icapstan_telemetry::timestamp),
-            })
-        });
+        let signatures = signatures_document(epochs.borrow().as_ref());
         let mut document = json!({
             "name": "icapstan",
             "version": env!("CARGO_PKG_VERSION"),
@@ -391,7 +394,7 @@ fn start_admin(
         document
     };
     let documents: Vec<Document> =
-        vec![("/version", Arc::new(version)), ("/statistics", statistics::document(registry, scanner))];
+        vec![("/version", Arc::new(version)), ("/statistics", statistics::document(registry, scanning.epochs()))];
     let server =
         AdminServer::start_with(settings.config.admin, Arc::clone(registry), Arc::new(ready), documents)
             .with_context(|| format!("{} cannot be listened on", settings.config.admin))?;
@@ -399,31 +402,15 @@ fn start_admin(
     Ok(server)
 }
 
-// === impl Signals ===
+// === impl Parts ===
 
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the signal to end; reads settings and signatures again whenever asked to meanwhile.
-    async fn end(&mut self, parts: &Parts<'_>) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    parts.scanner.reload();
-                    parts.reloader.reload();
-                    if let Some(certificates) = parts.certificates {
-                        certificates.reload();
-                    }
-                }
-            }
+impl Parts<'_> {
+    /// Reads settings, signatures and certificates again.
+    fn reload(&self) {
+        self.scanning.reload();
+        self.reloader.reload();
+        for certificates in [self.certificates, self.own].into_iter().flatten() {
+            certificates.reload();
         }
     }
 }

@@ -1,16 +1,17 @@
 //! The statistics of the reference product, from the metrics: `/statistics`.
 
 use crate::counts::Counts;
-use icapstan_scanner::Scanner;
+use icapstan_model::Epoch;
 use icapstan_telemetry::{Version, timestamp};
 use prometheus::Registry;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// What is answered at `/statistics`.
-pub(crate) fn document(registry: &Arc<Registry>, scanner: &Scanner) -> Version {
-    let (registry, epochs) = (Arc::clone(registry), scanner.epochs());
+pub(crate) fn document(registry: &Arc<Registry>, epochs: watch::Receiver<Option<Arc<Epoch>>>) -> Version {
+    let registry = Arc::clone(registry);
     Arc::new(move || {
         let counts = Counts::of(&registry);
         let signatures = epochs.borrow().as_ref().map(|epoch| {

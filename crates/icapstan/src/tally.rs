@@ -9,8 +9,8 @@
 //! events than there are causes and minutes.
 
 use crate::counts::Counts;
+use crate::scanning::Scanning;
 use icapstan_events::{Event, EventKind, Events, Text};
-use icapstan_scanner::Scanner;
 use parking_lot::Mutex;
 use prometheus::Registry;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 pub(crate) struct Tally {
     registry: Arc<Registry>,
     events: Events,
-    scanner: Arc<Scanner>,
+    scanning: Scanning,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -175,12 +175,12 @@ fn dead(counts: &Counts, cause: &str) -> u64 {
 
 impl Tally {
     /// Tells `events` what `registry` counts from now on, where any sink wants to know.
-    pub(crate) fn new(registry: &Arc<Registry>, events: &Events, scanner: &Arc<Scanner>) -> Self {
+    pub(crate) fn new(registry: &Arc<Registry>, events: &Events, scanning: &Scanning) -> Self {
         let wanted = CAUSES.iter().filter(|cause| events.wants(cause.kind));
         Self {
             registry: Arc::clone(registry),
             events: events.clone(),
-            scanner: Arc::clone(scanner),
+            scanning: scanning.clone(),
             entries: Mutex::new(wanted.map(|cause| Entry { cause, told: 0, last: None }).collect()),
         }
     }
@@ -218,7 +218,7 @@ impl Tally {
 
     fn event(&self, cause: &Cause, count: u64) -> Event {
         let message = if cause.word == SIGNATURES {
-            Text::message(format!("{} Last: {}", cause.message, self.scanner.missing()))
+            Text::message(format!("{} Last: {}", cause.message, self.scanning.missing()))
         } else {
             Text::message(cause.message)
         };

@@ -16,7 +16,7 @@ const MAX_CONTENT_TYPES: usize = 1 << 12;
 /// What a message lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0} is missing, or is none")]
-pub struct Invalid(pub(crate) &'static str);
+pub(crate) struct Invalid(pub(crate) &'static str);
 
 /// What a request asks for, besides the bytes of the object.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ fn verdict_message(verdict: &Verdict) -> scan::Verdict {
 }
 
 /// What an answer says, of a request for signatures of `asked`.
-pub(crate) fn report(response: scan::ScanResponse, asked: GenerationId) -> Result<ScanReport, Invalid> {
+pub(crate) fn report(response: &scan::ScanResponse, asked: GenerationId) -> Result<ScanReport, Invalid> {
     let decided = generation(&response.generation)?;
     let origin = match response.origin() {
         scan::Origin::Poison => Origin::Poison,

@@ -11,7 +11,7 @@ pub(crate) const PREFIX: usize = 5;
 
 /// Why bytes are no messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// Compressed, which nobody has offered.
     #[error("a message is compressed")]
     Compressed,
@@ -68,8 +68,13 @@ impl Messages {
     }
 
     /// Adds what has arrived.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        // What is there was not whole, so it is shorter than the longest message.
+        if self.buffer.len() + bytes.len() > 2 * (PREFIX + self.max) {
+            return Err(Malformed::TooLong);
+        }
         self.buffer.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// The next message, if all of it has arrived.

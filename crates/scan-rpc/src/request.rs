@@ -3,7 +3,7 @@
 //! What is written is what any gRPC library would write. Fields are read as they arrive, so that the bytes
 //! of an object are passed on before their message is whole, and never collected for its sake.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use icapstan_proto::scan::ScanHeader;
 use prost::Message;
 use prost::encoding::{encode_key, encode_varint, encoded_len_varint, key_len, WireType};
@@ -31,7 +31,7 @@ pub(crate) enum Item {
 
 /// Reads a request.
 #[derive(Debug, Default)]
-pub struct RequestReader {
+pub(crate) struct RequestReader {
     state: State,
     /// Of the message that is being read: bytes that have not come yet.
     left: usize,

@@ -160,6 +160,16 @@ impl Queue {
         Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
     }
 
+    /// Waiting time of a cheap object that comes now; time that all that is inside will still take of the workers; and
+    /// how much that is.
+    pub(crate) fn backlog(&self) -> (Duration, Duration, usize) {
+        let lanes = [&self.cheap, &self.dear];
+        let inside = lanes.map(|load| load.inside.load(Ordering::Relaxed));
+        let averages = lanes.map(|load| load.average_us.load(Ordering::Relaxed));
+        let micros = inside.iter().zip(averages).map(|(inside, average)| average.saturating_mul(*inside as u64)).sum();
+        (self.expected_wait(Lane::Cheap), Duration::from_micros(micros), inside.iter().sum())
+    }
+
     fn load(&self, lane: Lane) -> &Arc<Load> {
         match lane {
             Lane::Cheap => &self.cheap,

@@ -2,7 +2,7 @@
 
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Epoch, FailedReason, Findings, GenerationId, Object, Readiness, Refusal, ScanContext, ScanFuture,
+    Epoch, FailedReason, Findings, GenerationId, Load, Object, Readiness, Refusal, ScanContext, ScanFuture,
     ScanPort, ScanReport, Verdict,
 };
 use std::sync::Arc;
@@ -197,6 +197,16 @@ impl ScanPort for Scanner {
                 Some(_) => Readiness::Ready,
             },
         }
+    }
+
+    fn load(&self) -> Load {
+        let current = self.published.current.load();
+        let Some(served) = current.as_ref().and_then(|epoch| epoch.hold::<Served>()) else {
+            return Load::default();
+        };
+        let workers = served.held.0.in_service();
+        let (wait, backlog, inside) = served.held.0.queue().backlog();
+        Load { wait, backlog, workers, busy: inside.min(workers) }
     }
 }
 

@@ -13,16 +13,28 @@ pub struct CertificateMetrics {
 // === impl CertificateMetrics ===
 
 impl CertificateMetrics {
-    /// Makes them and adds them to `registry`.
+    /// Makes those of the certificate that ICAP clients are shown, and adds them to `registry`.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Self::make(registry, "icapstan_tls", "the certificate, its key and the authorities for clients")
+    }
+
+    /// Makes those of the certificate that gateways and scanners show each other, and adds them to `registry`.
+    pub fn register_tier(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let what = "the certificate that gateways and scanners show each other, its key and the authorities for it";
+        Self::make(registry, "icapstan_scan_tls", what)
+    }
+
+    fn make(registry: &Registry, prefix: &str, what: &str) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
         let options = Opts::new(
-            "icapstan_tls_certificate_reloads_total",
-            "Times that the certificate, its key and the authorities for clients were read again, by whether they are in use now (ok) or those before are (error).",
+            format!("{prefix}_certificate_reloads_total"),
+            format!(
+                "Times that {what} were read again, by whether they are in use now (ok) or those before are (error)."
+            ),
         );
         let reloads = IntCounterVec::new(options, &["result"])?;
         registry.register(Box::new(reloads.clone()))?;
@@ -32,11 +44,11 @@ impl CertificateMetrics {
         Ok(Self {
             reloads,
             successful: gauge(
-                "icapstan_tls_certificate_last_reload_successful",
+                &format!("{prefix}_certificate_last_reload_successful"),
                 "1 if the certificate in use is that of the files; 0 if they were changed and cannot be used, and without TLS.",
             )?,
             not_after: gauge(
-                "icapstan_tls_certificate_not_after_timestamp_seconds",
+                &format!("{prefix}_certificate_not_after_timestamp_seconds"),
                 "When the certificate in use ends; 0 without TLS.",
             )?,
         })

@@ -20,7 +20,7 @@ mod files;
 mod names;
 mod server;
 
-pub use client::{ClientFiles, client_config, connector_config};
+pub use client::{ClientFiles, Mutual, MutualFiles, client_config, connector_config};
 pub use error::TlsError;
 pub use files::{authorities, certificates};
 pub use names::{Names, NamesError, Validity};

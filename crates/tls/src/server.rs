@@ -21,6 +21,8 @@ pub struct ServerFiles {
     pub clients: ClientCertificates,
     /// Only TLS 1.3.
     pub only_tls13: bool,
+    /// What is spoken within, as ALPN has it (RFC 7301); nothing is said of that when it is empty.
+    pub protocols: &'static [&'static [u8]],
 }
 
 /// Whether clients show a certificate.
@@ -88,6 +90,7 @@ impl ServerFiles {
         // load: who was let in by former authorities does not come back by a ticket of that time.
         config.ticketer = Ticketer::new().map_err(TlsError::Tickets)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Loaded { config: Arc::new(config), names, validity })
     }
 }

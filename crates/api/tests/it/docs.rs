@@ -104,6 +104,9 @@ fn the_page_has_each_setting_and_no_other() {
         signatures: /x
         tls: {certFile: /x, keyFile: /x, clientCertificates: required, clientCaFile: /x, proxyProtocol: true}
         proxyProtocol: {trustedPeers: [10.0.0.0/8]}
+        instance: {name: x, zone: y}
+        scanners: {tls: {caFile: /x, certFile: /x, keyFile: /x, serverName: x}}
+        scanServer: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
         clients: {authentication: {usersFile: /x}}
         log: {access: /x}
         templates: {folder: /x}

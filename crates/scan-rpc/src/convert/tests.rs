@@ -58,7 +58,9 @@ proptest! {
         times in any::<(u32, u32)>(),
     ) {
         let mut findings = Findings::clean();
-        verdicts.into_iter().for_each(|verdict| findings.add(verdict));
+        for verdict in verdicts {
+            findings.add(verdict);
+        }
         let said = ScanReport {
             sha256: sha256.map(Sha256),
             waited: Duration::from_micros(times.0.into()),
@@ -66,9 +68,9 @@ proptest! {
             ..ScanReport::unscanned(findings)
         };
         let (asked, other) = (GenerationId([1; 32]), GenerationId([2; 32]));
-        let heard = report(response(&said, asked, scan::Load::default()), asked).unwrap();
+        let heard = report(&response(&said, asked, scan::Load::default()), asked).unwrap();
         prop_assert_eq!(format!("{heard:?}"), format!("{said:?}"));
-        let heard = report(response(&said, other, scan::Load::default()), asked).unwrap();
+        let heard = report(&response(&said, other, scan::Load::default()), asked).unwrap();
         prop_assert_eq!(heard.decided_by, Some(other));
     }
 }
@@ -93,11 +95,11 @@ fn signatures_are_told_to_the_second() {
 fn what_is_left_out_is_never_taken_for_a_clean_scan() {
     let whole = response(&ScanReport::unscanned(Findings::clean()), GenerationId([1; 32]), scan::Load::default());
     let id = GenerationId([1; 32]);
-    assert!(report(whole.clone(), id).unwrap().findings.is_clean());
+    assert!(report(&whole, id).unwrap().findings.is_clean());
     let without = |change: fn(&mut scan::ScanResponse)| {
         let mut message = whole.clone();
         change(&mut message);
-        report(message, id)
+        report(&message, id)
     };
     assert_eq!(without(|message| message.verdicts.clear()).unwrap_err(), Invalid("verdicts"));
     assert_eq!(without(|message| message.generation.clear()).unwrap_err(), Invalid("generation"));
@@ -105,17 +107,17 @@ fn what_is_left_out_is_never_taken_for_a_clean_scan() {
     for kind in [0, 99] {
         let mut message = whole.clone();
         message.verdicts[0].kind = kind;
-        let findings = report(message, id).unwrap().findings;
+        let findings = report(&message, id).unwrap().findings;
         assert_eq!(findings.strongest(), &Verdict::Failed(FailedReason::EngineError), "{kind}");
     }
     for kind in [scan::VerdictKind::NonScanned, scan::VerdictKind::Failed] {
         let mut message = whole.clone();
         message.verdicts.push(scan::Verdict { kind: kind.into(), reason: "of-tomorrow".to_owned(), ..Default::default() });
-        let findings = report(message, id).unwrap().findings;
+        let findings = report(&message, id).unwrap().findings;
         assert_eq!(findings.strongest(), &Verdict::Failed(FailedReason::EngineError), "{kind:?}");
     }
     // An empty answer is what a message of zeros is.
-    assert!(report(scan::ScanResponse::default(), id).is_err());
+    assert!(report(&scan::ScanResponse::default(), id).is_err());
 }
 
 #[test]

@@ -1,0 +1,486 @@
+//! Scanners elsewhere, as one port.
+
+use arc_swap::ArcSwap;
+use icapstan_balance::{
+    Balancer, Endpoint, EndpointId, Job, Outcome, Pick, ReportedLoad, Retry, RetryBudget, RetrySettings, Settings,
+};
+use icapstan_model::{
+    Epoch, FailedReason, Object, Readiness, Refusal, ScanContext, ScanFuture, ScanPort, ScanReport, Verdict,
+};
+use icapstan_proto::scan::ScanHeader;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::ClientConfiguration;
+use super::call::{self, CallError};
+use super::chosen;
+use super::discover::Lookup;
+use super::endpoint::{Keeper, Known, reported};
+use super::link::Link;
+use crate::convert;
+use crate::metrics::{Again, ClientMetrics, Ended, Standing};
+
+/// How often metrics of scanners are brought up to date.
+const SHOW: Duration = Duration::from_secs(1);
+/// Scanners that take nothing cost a job no budget, but so many are enough.
+const MAX_UNAVAILABLE: u32 = 8;
+
+/// Has objects scanned by other processes.
+///
+/// Dropping it ends the connections.
+pub struct RemoteScanners {
+    inner: Arc<Inner>,
+    epochs: watch::Receiver<Option<Arc<Epoch>>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What its tasks share.
+pub(super) struct Inner {
+    pub(super) config: ClientConfiguration,
+    pub(super) balancer: Balancer,
+    pub(super) links: Links,
+    pub(super) metrics: ClientMetrics,
+    budget: RetryBudget,
+    known: Mutex<BTreeMap<EndpointId, Known>>,
+    zones: Mutex<BTreeMap<EndpointId, Option<Arc<str>>>>,
+    epochs: watch::Sender<Option<Arc<Epoch>>>,
+    /// How long a scan waits with the scanner that has least to do, in microseconds.
+    least_wait: AtomicU64,
+}
+
+/// Connections that calls are made on.
+#[derive(Default)]
+pub(super) struct Links(ArcSwap<HashMap<EndpointId, Link>>, Mutex<()>);
+
+/// One object on its way.
+struct Errand<'a> {
+    inner: &'a Inner,
+    object: &'a Object,
+    header: ScanHeader,
+    epoch: &'a Arc<Epoch>,
+    deadline: Instant,
+    tried: Vec<EndpointId>,
+    /// How often it was with a scanner that began with it, or said that it has no room.
+    tries: u32,
+    lost: u32,
+    unavailable: u32,
+}
+
+/// How a job ended that has no outcome yet: nobody waits for it.
+struct Handed<'a> {
+    pick: Option<Pick>,
+    metrics: &'a ClientMetrics,
+}
+
+// === impl RemoteScanners ===
+
+impl RemoteScanners {
+    /// Begins to connect. Within a runtime.
+    pub fn start(config: ClientConfiguration, metrics: ClientMetrics) -> Self {
+        let now = Instant::now();
+        let zone = Some(config.zone.as_str()).filter(|zone| !zone.is_empty()).map(Arc::from);
+        let settings = Settings { zone, ..Settings::default() };
+        let (sender, epochs) = watch::channel(None);
+        let inner = Arc::new(Inner {
+            balancer: Balancer::new(settings, seed(), now),
+            budget: RetryBudget::new(RetrySettings::default(), now),
+            links: Links::default(),
+            metrics,
+            known: Mutex::default(),
+            zones: Mutex::default(),
+            epochs: sender,
+            least_wait: AtomicU64::new(0),
+            config,
+        });
+        let tasks =
+            vec![tokio::spawn(Arc::clone(&inner).discover()), tokio::spawn(Arc::clone(&inner).show())];
+        Self { inner, epochs, tasks }
+    }
+
+    /// The signatures that count, now and whenever others do.
+    pub fn epochs(&self) -> watch::Receiver<Option<Arc<Epoch>>> {
+        self.epochs.clone()
+    }
+
+    /// What is out of the ordinary though there are scanners, for `/readyz`.
+    pub fn note(&self) -> Option<String> {
+        let known = self.inner.known.lock();
+        let troubled: Vec<_> =
+            known.iter().filter_map(|(id, known)| Some(format!("{id}: {}", known.trouble.as_ref()?))).collect();
+        (!troubled.is_empty()).then(|| format!("{} of {} scanners: {}", troubled.len(), known.len(), some(&troubled)))
+    }
+}
+
+/// The first few of them.
+fn some(texts: &[String]) -> String {
+    const MAX: usize = 3;
+    let more = if texts.len() > MAX { "; ..." } else { "" };
+    format!("{}{more}", texts[..texts.len().min(MAX)].join("; "))
+}
+
+/// Differs between processes.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+impl ScanPort for RemoteScanners {
+    fn epoch(&self) -> Option<Arc<Epoch>> {
+        self.epochs.borrow().clone()
+    }
+
+    fn scan<'a>(
+        &'a self,
+        object: Object,
+        context: ScanContext,
+        epoch: &'a Arc<Epoch>,
+        deadline: Instant,
+    ) -> ScanFuture<'a> {
+        Box::pin(async move {
+            let mut header = convert::header(object.len, &context, epoch.signatures.id);
+            header.gateway.clone_from(&self.inner.config.name);
+            self.inner.budget.sent();
+            let errand = Errand {
+                inner: &self.inner,
+                object: &object,
+                header,
+                epoch,
+                deadline,
+                tried: Vec::new(),
+                tries: 0,
+                lost: 0,
+                unavailable: 0,
+            };
+            let late = tokio::time::sleep_until(deadline.into());
+            tokio::select! {
+                biased;
+                report = errand.run() => report,
+                () = late => Ok(failed(FailedReason::Time)),
+            }
+        })
+    }
+
+    fn refusal(&self, _epoch: &Arc<Epoch>, _len: u64, time: Duration) -> Option<Refusal> {
+        let wait = Duration::from_micros(self.inner.least_wait.load(Ordering::Relaxed));
+        (wait > time / 2).then_some(Refusal::Hopeless)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let known = self.inner.known.lock();
+        if known.values().any(|known| known.trouble.is_none()) {
+            return Readiness::Ready;
+        }
+        let troubles: Vec<_> = known
+            .iter()
+            .map(|(id, known)| format!("{id}: {}", known.trouble.as_deref().unwrap_or_default()))
+            .collect();
+        let known = if troubles.is_empty() { "none is known".to_owned() } else { some(&troubles) };
+        Readiness::NotReady(format!("no scanner can be asked: {known}"))
+    }
+}
+
+impl Drop for RemoteScanners {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.inner.links.clear();
+    }
+}
+
+fn failed(reason: FailedReason) -> ScanReport {
+    ScanReport::unscanned(Verdict::Failed(reason).into())
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Keeps a task for each scanner that there is.
+    async fn discover(self: Arc<Self>) {
+        let mut lookup = Lookup::new(&self.config.addresses);
+        let mut keepers = tokio::task::JoinSet::new();
+        let mut aborts = HashMap::new();
+        loop {
+            let found = lookup.look().await;
+            let changes = {
+                let mut zones = self.zones.lock();
+                zones.retain(|id, _| found.contains_key(id));
+                for id in found.keys() {
+                    zones.entry(*id).or_default();
+                }
+                self.balancer.update(&endpoints(&zones), Instant::now())
+            };
+            for id in changes.removed {
+                self.known.lock().remove(&id);
+                if let Some(abort) = aborts.remove(&id) {
+                    let abort: tokio::task::AbortHandle = abort;
+                    abort.abort();
+                }
+                // What is under way there goes on.
+                self.links.remove(id);
+            }
+            for id in changes.added {
+                let Some(host) = found.get(&id).cloned() else { continue };
+                let connecting = Known { trouble: Some("it is being connected to".to_owned()), ..Known::default() };
+                self.know(id, connecting);
+                let keeper = Keeper { inner: Arc::clone(&self), id, host };
+                aborts.insert(id, keepers.spawn(keeper.run()));
+            }
+            if lookup.is_fixed() {
+                // The tasks live as long as this one.
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(self.config.lookup).await;
+        }
+    }
+
+    async fn show(self: Arc<Self>) {
+        let mut shown = [0_i64; 5];
+        let mut ejections = 0;
+        loop {
+            tokio::time::sleep(SHOW).await;
+            let view = self.balancer.view();
+            let now = [
+                (Standing::Connecting, view.connecting),
+                (Standing::Ready, view.ready),
+                (Standing::Ejected, view.ejected),
+                (Standing::Probing, view.probing),
+                (Standing::Draining, view.draining),
+            ];
+            for ((standing, count), shown) in now.into_iter().zip(&mut shown) {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.metrics.endpoints.add(standing, count - *shown);
+                *shown = count;
+            }
+            let counted = self.balancer.counts().ejections;
+            self.metrics.ejections.inc_by(counted - ejections);
+            ejections = counted;
+        }
+    }
+
+    /// Where a scanner runs.
+    pub(super) fn place(&self, id: EndpointId, zone: &str) {
+        let zone: Option<Arc<str>> = Some(zone).filter(|zone| !zone.is_empty()).map(Arc::from);
+        let mut zones = self.zones.lock();
+        if let Some(known) = zones.get_mut(&id)
+            && *known != zone
+        {
+            *known = zone;
+            self.balancer.update(&endpoints(&zones), Instant::now());
+        }
+    }
+
+    /// Remembers how a scanner is, and what follows from that.
+    pub(super) fn know(&self, id: EndpointId, now: Known) {
+        let mut known = self.known.lock();
+        known.insert(id, now);
+        let least = known.values().filter_map(|known| known.wait).min().unwrap_or_default();
+        self.least_wait.store(convert::micros(least), Ordering::Relaxed);
+        self.epochs.send_if_modified(|epoch| {
+            let in_use = known.values().filter_map(|known| known.in_use.as_ref());
+            let chosen = chosen::choose(in_use, epoch.as_ref());
+            let is_other = match (&chosen, epoch.as_ref()) {
+                (Some(chosen), Some(epoch)) => !Arc::ptr_eq(chosen, epoch),
+                (chosen, epoch) => chosen.is_some() != epoch.is_some(),
+            };
+            if is_other {
+                *epoch = chosen;
+            }
+            is_other
+        });
+    }
+}
+
+fn endpoints(zones: &BTreeMap<EndpointId, Option<Arc<str>>>) -> Vec<Endpoint> {
+    zones.iter().map(|(id, zone)| Endpoint { id: *id, zone: zone.clone() }).collect()
+}
+
+// === impl Links ===
+
+impl Links {
+    pub(super) fn put(&self, id: EndpointId, link: Link) {
+        self.change(|links| drop(links.insert(id, link)));
+    }
+
+    pub(super) fn remove(&self, id: EndpointId) {
+        self.change(|links| drop(links.remove(&id)));
+    }
+
+    fn clear(&self) {
+        self.change(HashMap::clear);
+    }
+
+    fn get(&self, id: EndpointId) -> Option<Link> {
+        self.0.load().get(&id).cloned()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HashMap<EndpointId, Link>)) {
+        let _one = self.1.lock();
+        let mut links = HashMap::clone(&self.0.load());
+        change(&mut links);
+        self.0.store(Arc::new(links));
+    }
+}
+
+// === impl Errand ===
+
+impl Errand<'_> {
+    async fn run(mut self) -> Result<ScanReport, Refusal> {
+        loop {
+            let now = Instant::now();
+            let job = Job {
+                bytes: self.object.len,
+                generation: Some(self.epoch.signatures.id),
+                exclude: &self.tried,
+            };
+            let Some(pick) = self.inner.balancer.pick(job, now) else { return Ok(self.nobody()) };
+            let id = pick.id();
+            let Some(link) = self.inner.links.get(id) else {
+                // It went away in this moment.
+                pick.finish(Outcome::Cancelled, now);
+                if let Some(end) = self.again(id, CallError::Unavailable(String::new())) {
+                    return end;
+                }
+                continue;
+            };
+            self.header.any_generation = !link.has(self.epoch.signatures.id);
+            match self.call(pick, &link).await {
+                Ok(report) => return Ok(report),
+                Err(error) => {
+                    if let Some(end) = self.again(id, error) {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands the object to one scanner.
+    async fn call(&self, pick: Pick, link: &Link) -> Result<ScanReport, CallError> {
+        let begun = Instant::now();
+        let metrics = &self.inner.metrics;
+        let mut handed = Handed { pick: Some(pick), metrics };
+        let left = self.deadline.saturating_duration_since(begun);
+        let outcome = tokio::select! {
+            biased;
+            outcome = call::scan(link, &self.header, self.object, left) => outcome,
+            () = link.lost.cancelled() => Err(CallError::Lost("nothing was heard from it".to_owned())),
+        };
+        let (now, took) = (Instant::now(), begun.elapsed());
+        let result = outcome.and_then(|response| {
+            let load = response.load;
+            let report = convert::report(&response, self.epoch.signatures.id)
+                .map_err(|invalid| CallError::Malformed(invalid.to_string()))?;
+            Ok((report, load))
+        });
+        match result {
+            Ok((mut report, load)) => {
+                let load: Option<ReportedLoad> = load.map(|load| reported(&load, backlog(&load)));
+                handed.finish(Ended::Answered, Outcome::Answered { took, load }, now);
+                metrics.hop.observe(took.saturating_sub(report.waited + report.engine));
+                if link.is_other() {
+                    // Not to be remembered: here the same bytes may be judged otherwise.
+                    report.decided_by = report.decided_by.or(Some(self.epoch.signatures.id));
+                }
+                Ok(report)
+            }
+            Err(error) => {
+                let (ended, outcome) = match &error {
+                    CallError::Refused(_) => (Ended::Refused, Outcome::Refused { load: None }),
+                    CallError::Unavailable(_) | CallError::OtherSignatures => (Ended::Unavailable, Outcome::Cancelled),
+                    CallError::Lost(_) => (Ended::Lost, Outcome::Lost),
+                    CallError::Late => (Ended::Late, Outcome::Late),
+                    CallError::Malformed(_) => (Ended::Malformed, Outcome::Lost),
+                    CallError::Unread(_) => (Ended::Cancelled, Outcome::Cancelled),
+                };
+                handed.finish(ended, outcome, now);
+                Err(error)
+            }
+        }
+    }
+
+    /// What follows from a failed call: the end, or another try.
+    fn again(&mut self, id: EndpointId, error: CallError) -> Option<Result<ScanReport, Refusal>> {
+        let Inner { budget, metrics, .. } = self.inner;
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Some(Ok(failed(FailedReason::Time)));
+        }
+        tracing::debug!(scanner = %id, %error, "A scan was not made.");
+        let (why, is_free) = match error {
+            CallError::Unavailable(_) | CallError::OtherSignatures => {
+                self.unavailable += 1;
+                (Again::Unavailable, self.unavailable <= MAX_UNAVAILABLE)
+            }
+            CallError::Lost(_) => {
+                self.lost += 1;
+                self.tries += 1;
+                // A scanner may have ended of it. Another one is tried, and no third.
+                if self.lost > 1 {
+                    return Some(Ok(failed(FailedReason::NoScanner)));
+                }
+                (Again::Lost, budget.take(Retry::Lost, self.tries, now))
+            }
+            CallError::Malformed(ref text) => {
+                tracing::warn!(scanner = %id, error = text, "A scanner gave no answer to a scan.");
+                self.tries += 1;
+                (Again::Malformed, budget.take(Retry::Refused, self.tries, now))
+            }
+            CallError::Refused(refusal) => {
+                self.tries += 1;
+                if !budget.take(Retry::Refused, self.tries, now) {
+                    return Some(Err(refusal));
+                }
+                self.tried.push(id);
+                // Whoever is left may have room; if nobody is, this is the answer.
+                let job = Job { bytes: self.object.len, generation: None, exclude: &self.tried };
+                let Some(probe) = self.inner.balancer.pick(job, now) else { return Some(Err(refusal)) };
+                probe.finish(Outcome::Cancelled, now);
+                metrics.retries.inc(Again::Refused);
+                return None;
+            }
+            CallError::Late => return Some(Ok(failed(FailedReason::Time))),
+            CallError::Unread(error) => {
+                tracing::error!(%error, "An object cannot be read.");
+                return Some(Ok(failed(FailedReason::EngineError)));
+            }
+        };
+        if !is_free {
+            return Some(Ok(failed(FailedReason::NoScanner)));
+        }
+        self.tried.push(id);
+        metrics.retries.inc(why);
+        None
+    }
+
+    /// There is nobody to be asked.
+    fn nobody(&self) -> ScanReport {
+        self.inner.metrics.unsent.inc();
+        failed(FailedReason::NoScanner)
+    }
+}
+
+/// What an answer says of the work that its scanner has: it tells how long the next scan waits.
+fn backlog(load: &icapstan_proto::scan::Load) -> u64 {
+    load.wait_us.saturating_mul(u64::from(load.workers.max(1)))
+}
+
+// === impl Handed ===
+
+impl Handed<'_> {
+    fn finish(&mut self, ended: Ended, outcome: Outcome, now: Instant) {
+        if let Some(pick) = self.pick.take() {
+            self.metrics.calls.inc(ended);
+            pick.finish(outcome, now);
+        }
+    }
+}
+
+impl Drop for Handed<'_> {
+    fn drop(&mut self) {
+        self.finish(Ended::Cancelled, Outcome::Cancelled, Instant::now());
+    }
+}
