@@ -25,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) generation: GenerationId,
     /// Other signatures may decide too.
     pub(crate) any: bool,
+    /// Only if nobody else wants a worker.
+    pub(crate) is_background: bool,
     pub(crate) context: ScanContext,
 }
 
@@ -95,11 +97,13 @@ pub(crate) fn asked(header: scan::ScanHeader) -> Result<Asked, Invalid> {
     if header.content_types.len() > MAX_CONTENT_TYPES {
         return Err(Invalid("content_types"));
     }
+    let is_background = header.priority() == scan::Priority::Background;
     let profile = header.profile.ok_or(Invalid("profile"))?;
     Ok(Asked {
         len: header.length,
         generation: generation(&header.generation)?,
         any: header.any_generation,
+        is_background,
         context: ScanContext {
             mode,
             content_encoding: header.content_encoding,

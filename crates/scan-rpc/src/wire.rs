@@ -11,7 +11,7 @@ pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 pub(crate) const REFUSAL: &str = "icapstan-refusal";
 
 /// No call has longer.
-const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 
 pub(crate) const fn refusal_word(refusal: Refusal) -> &'static str {
     match refusal {

@@ -41,6 +41,7 @@ mod reputation;
 mod samples;
 mod squid;
 mod standalone;
+mod tiers;
 mod tls;
 mod usage;
 mod wait;
@@ -64,6 +65,7 @@ pub use samples::{
 pub use squid::{IcapLogLine, Squid};
 pub use standalone::{Standalone, StandaloneBuilder, binary};
 pub use tempfile::TempDir;
+pub use tiers::{Member, Tiers};
 pub use tls::{Authority, Identity, Secured};
 pub use usage::Usage;
 pub use wait::{PATIENCE, eventually};

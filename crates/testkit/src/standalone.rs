@@ -228,11 +228,7 @@ impl Standalone {
     /// The sum of all series of a metric whose labels contain `labels`.
     #[track_caller]
     pub fn metric(&self, name: &str, labels: &str) -> f64 {
-        let text = self.metrics();
-        let series = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
-        });
-        series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum(&self.metrics(), name, labels)
     }
 
     /// Asks it to stop in order.
@@ -247,8 +243,16 @@ impl Standalone {
     }
 }
 
+/// The sum of all series of a metric, in the text of `/metrics`, whose labels contain `labels`.
+pub(crate) fn sum(metrics: &str, name: &str, labels: &str) -> f64 {
+    let series = metrics.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
+    });
+    series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
 /// The address in a log line whose message speaks of listening.
-fn address(line: &str, keys: &[&str]) -> Option<SocketAddr> {
+pub(crate) fn address(line: &str, keys: &[&str]) -> Option<SocketAddr> {
     let entry: Value = serde_json::from_str(line).ok()?;
     let fields = entry.get("fields").unwrap_or(&entry);
     let message = fields.get("message").or_else(|| entry.get("message"))?.as_str()?;

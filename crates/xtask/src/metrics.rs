@@ -34,7 +34,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -44,6 +44,12 @@ const PARTS: [Part; 12] = [
         prefix: "icapstan_gateway_",
         title: "Gateway",
         about: "Transactions: what was found, what policy did about it, and how long it took.",
+    },
+    Part {
+        prefix: "icapstan_scan_",
+        title: "Gateways and scanners apart",
+        about: "Of `icapstan gateway` what begins with `icapstan_scan_client_`, of `icapstan scanner` what begins with \
+                `icapstan_scan_server_`, of both `icapstan_scan_tls_` (docs/tiers.md).",
     },
     Part { prefix: "icapstan_scanner_", title: "Scanner", about: "Scans, worker processes and signatures." },
     Part {
@@ -89,7 +95,7 @@ const PARTS: [Part; 12] = [
     },
 ];
 
-/// All metrics of `icapstan standalone`.
+/// All metrics of all processes that serve.
 fn registry() -> Result<Registry> {
     let registry = Registry::new();
     icapstan_telemetry::register_build_info(&registry, "")?;
@@ -97,6 +103,9 @@ fn registry() -> Result<Registry> {
     icapstan_telemetry::register_process_metrics(&registry)?;
     icapstan_telemetry::ReloadMetrics::register(&registry)?;
     icapstan_telemetry::CertificateMetrics::register(&registry)?;
+    icapstan_telemetry::CertificateMetrics::register_tier(&registry)?;
+    icapstan_scan_rpc::ClientMetrics::register(&registry)?;
+    icapstan_scan_rpc::ServerMetrics::register(&registry)?;
     ServerMetrics::register(&registry)?;
     GatewayMetrics::register(&registry)?;
     UrlListMetrics::register(&registry)?;

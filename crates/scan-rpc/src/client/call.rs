@@ -49,6 +49,9 @@ pub(super) enum CallError {
     /// It said what is no answer.
     #[error("it gave no answer: {0}")]
     Malformed(String),
+    /// It has not the memory for such an object.
+    #[error("the object is too large for it")]
+    TooLarge,
     /// The object cannot be read here.
     #[error("the object cannot be read")]
     Unread(#[source] io::Error),
@@ -238,6 +241,7 @@ fn check(headers: &HeaderMap, status: http::StatusCode) -> Result<(), CallError>
             Err(CallError::Refused(wire::refusal_of(word)))
         }
         tonic::Code::Unavailable => Err(CallError::Unavailable(text())),
+        tonic::Code::OutOfRange => Err(CallError::TooLarge),
         tonic::Code::FailedPrecondition => Err(CallError::OtherSignatures),
         tonic::Code::DeadlineExceeded => Err(CallError::Late),
         tonic::Code::Cancelled => Err(CallError::Lost(text())),

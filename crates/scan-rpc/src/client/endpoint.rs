@@ -17,6 +17,8 @@ use crate::convert;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 /// After so many times of silence the connection itself is given up.
 const SILENCES: u32 = 10;
+/// How long a scanner that is about to end may take for that. Longer than any of them does.
+const LAST: Duration = Duration::from_mins(2);
 /// Scanners tell their state so often, in each time of silence.
 const BEATS: u32 = 4;
 
@@ -68,7 +70,9 @@ impl Keeper {
                         // What is under way there goes on; the connection ends with it.
                         info!(scanner = %id, "A scanner is about to end.");
                         self.know(Known { trouble: Some("it is about to end".to_owned()), ..Known::default() });
-                        link.closed.cancelled().await;
+                        if tokio::time::timeout(LAST, link.closed.cancelled()).await.is_err() {
+                            link.closed.cancel();
+                        }
                         pause = PAUSES.0;
                         said.clear();
                         "the connection was closed".to_owned()

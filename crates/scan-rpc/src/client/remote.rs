@@ -27,6 +27,8 @@ use crate::metrics::{Again, ClientMetrics, Ended, Standing};
 
 /// How often metrics of scanners are brought up to date.
 const SHOW: Duration = Duration::from_secs(1);
+/// What the way back of an answer may take of the time that is left.
+const MARGIN: Duration = Duration::from_millis(100);
 /// Scanners that take nothing cost a job no budget, but so many are enough.
 const MAX_UNAVAILABLE: u32 = 8;
 
@@ -69,6 +71,8 @@ struct Errand<'a> {
     tries: u32,
     lost: u32,
     unavailable: u32,
+    /// Somebody has not the memory for it.
+    is_too_large: bool,
 }
 
 /// How a job ended that has no outcome yet: nobody waits for it.
@@ -155,6 +159,7 @@ impl ScanPort for RemoteScanners {
                 tries: 0,
                 lost: 0,
                 unavailable: 0,
+                is_too_large: false,
             };
             let late = tokio::time::sleep_until(deadline.into());
             tokio::select! {
@@ -364,6 +369,8 @@ impl Errand<'_> {
         let metrics = &self.inner.metrics;
         let mut handed = Handed { pick: Some(pick), metrics };
         let left = self.deadline.saturating_duration_since(begun);
+        // The scanner is to be the first who sees that the time is over: it knows why, and remembers.
+        let left = left - (left / 20).min(MARGIN);
         let outcome = tokio::select! {
             biased;
             outcome = call::scan(link, &self.header, self.object, left) => outcome,
@@ -390,7 +397,9 @@ impl Errand<'_> {
             Err(error) => {
                 let (ended, outcome) = match &error {
                     CallError::Refused(_) => (Ended::Refused, Outcome::Refused { load: None }),
-                    CallError::Unavailable(_) | CallError::OtherSignatures => (Ended::Unavailable, Outcome::Cancelled),
+                    CallError::Unavailable(_) | CallError::OtherSignatures | CallError::TooLarge => {
+                        (Ended::Unavailable, Outcome::Cancelled)
+                    }
                     CallError::Lost(_) => (Ended::Lost, Outcome::Lost),
                     CallError::Late => (Ended::Late, Outcome::Late),
                     CallError::Malformed(_) => (Ended::Malformed, Outcome::Lost),
@@ -411,7 +420,8 @@ impl Errand<'_> {
         }
         tracing::debug!(scanner = %id, %error, "A scan was not made.");
         let (why, is_free) = match error {
-            CallError::Unavailable(_) | CallError::OtherSignatures => {
+            CallError::Unavailable(_) | CallError::OtherSignatures | CallError::TooLarge => {
+                self.is_too_large |= matches!(error, CallError::TooLarge);
                 self.unavailable += 1;
                 (Again::Unavailable, self.unavailable <= MAX_UNAVAILABLE)
             }
@@ -459,7 +469,7 @@ impl Errand<'_> {
     /// There is nobody to be asked.
     fn nobody(&self) -> ScanReport {
         self.inner.metrics.unsent.inc();
-        failed(FailedReason::NoScanner)
+        failed(if self.is_too_large { FailedReason::Memory } else { FailedReason::NoScanner })
     }
 }
 

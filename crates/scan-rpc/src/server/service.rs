@@ -59,6 +59,7 @@ enum End {
     OtherSignatures,
     Refused(Refusal),
     Late,
+    TooLarge,
     Broken(String),
     /// The other side is gone.
     Gone,
@@ -188,13 +189,18 @@ impl Inner {
             },
         };
         if self.books.is_too_large(asked.len) {
-            let text = format!("an object of {} bytes is larger than all memory for objects", asked.len);
-            return Err(End::Broken(text));
+            return Err(End::TooLarge);
         }
         // Told now, the object need not come.
         let left = deadline.saturating_duration_since(Instant::now());
         if let Some(refusal) = self.port.refusal(&epoch, asked.len, left) {
             return Err(End::Refused(refusal));
+        }
+        if asked.is_background {
+            let load = self.port.load();
+            if load.busy >= load.workers {
+                return Err(End::Refused(Refusal::QueueFull));
+            }
         }
         let entry = self.books.enter(&gateway, asked.len).map_err(End::Refused)?;
         let mut receiver = Receiver::new(asked.len, &self.temp_dir).map_err(|error| broken(&error))?;
@@ -266,6 +272,10 @@ impl End {
             Self::Late => {
                 let text = "the object did not come in time";
                 (Served::Hopeless, answer::status(Code::DeadlineExceeded, text))
+            }
+            Self::TooLarge => {
+                let text = "the object is larger than all memory for objects";
+                (Served::QueueFull, answer::status(Code::OutOfRange, text))
             }
             Self::Broken(text) => (Served::Failed, answer::status(Code::Internal, &text)),
             Self::Gone => (Served::Cancelled, answer::status(Code::Cancelled, "the call was ended")),

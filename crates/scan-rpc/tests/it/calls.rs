@@ -109,12 +109,14 @@ async fn a_scanner_without_room_is_passed_over_and_refusals_come_through() {
     }
     assert!(small.begun() > 0);
     let before = small.begun();
-    // Larger than all the memory of one: that is no refusal but a fault of the fleet, and another is asked.
+    // Larger than all the memory of one: another is asked.
     for _ in 0..3 {
         assert!(scan(&remote, object(vec![1; 2 << 10])).await.unwrap().findings.is_clean());
     }
     assert_eq!(small.begun(), before);
     assert!(metric(&registry, "icapstan_scan_client_calls_total", Some("answered")) >= 23);
+    let (remote, _) = connected(&[&small]).await;
+    assert_eq!(strongest(scan(&remote, object(vec![1; 2 << 10])).await), Verdict::Failed(FailedReason::Memory));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
