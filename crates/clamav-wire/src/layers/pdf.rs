@@ -4,7 +4,10 @@
 //! if an end mark stands behind a `startxref` there. What it finds it decrypts if the password is empty,
 //! and reports otherwise. Readers go by the cross references instead: the key may stand in front of a
 //! long cross-reference stream, or of anything else, and have escaped letters (ISO 32000-2, 7.3.5 and
-//! 7.5.5). libclamav then takes what is encrypted for plain, and finds nothing in it.
+//! 7.5.5). libclamav then takes what is encrypted for plain, and finds nothing in it. Nor does it look at all
+//! that it decrypts: see [`streams`].
+
+mod streams;
 
 use super::{Kind, find};
 
@@ -31,7 +34,8 @@ pub(super) fn judge(bytes: &[u8]) -> Kind {
     let mut values = keys(bytes);
     let Some(first) = values.next() else { return Kind::Ok };
     // Whichever of several libclamav goes by, a reader may go by another one.
-    if is_seen(bytes) && values.all(|value| value == first) { Kind::Ok } else { Kind::Encrypted }
+    let is_decrypted = is_seen(bytes) && values.all(|value| value == first) && !streams::any_is_closed(bytes);
+    if is_decrypted { Kind::Ok } else { Kind::Encrypted }
 }
 
 /// Whether readers of PDF find one behind the beginning of another format.
