@@ -79,7 +79,7 @@ pub fn zip_check(input: Input<'_>, limits: &ZipLimits) -> io::Result<Option<ZipC
         check.gaps.add(Gap::Size);
         check.exceeded = limits.max_total;
     }
-    if overlap.is_there() {
+    if overlap.found() {
         check.gaps.add(Gap::Malformed);
         let most = input.len().saturating_mul(limits.max_ratio.into());
         check.is_bomb = total > most.max(crate::FREE_OUTPUT);
@@ -109,7 +109,7 @@ impl Overlap {
         self.end = end;
     }
 
-    fn is_there(mut self) -> bool {
+    fn found(mut self) -> bool {
         if !self.is_odd {
             return false;
         }

@@ -9,7 +9,7 @@ mod codings;
 mod containers;
 mod corpus;
 mod embedded;
-mod encrypted;
+pub(crate) mod encrypted;
 mod mail;
 mod multipart;
 mod rows;

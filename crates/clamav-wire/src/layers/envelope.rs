@@ -10,9 +10,9 @@ pub(super) fn is_openpgp(bytes: &[u8]) -> bool {
         let Some((tag, len, body)) = packet(rest) else { return false };
         match (tag, body) {
             // Encrypted for a key: version 3 with what kind of key it is, version 6.
-            (1, [3, _, _, _, _, _, _, _, _, 1 | 2 | 16 | 18 | 25 | 26, ..] | [6, ..]) => {}
             // By a password: version, and in version 4 the cipher and how the key is made.
-            (3, [4, 1..=13, 0 | 1 | 3 | 4, ..] | [5 | 6, ..]) => {}
+            (1, [3, _, _, _, _, _, _, _, _, 1 | 2 | 16 | 18 | 25 | 26, ..] | [6, ..])
+            | (3, [4, 1..=13, 0 | 1 | 3 | 4, ..] | [5 | 6, ..]) => {}
             (9 | 18 | 20, _) => return count > 0,
             _ => return false,
         }
@@ -43,7 +43,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, Option<usize>, &[u8])> {
                 0..=191 => number(1)?,
                 &one @ 192..=223 => {
                     let two = usize::from(*rest.get(1)?);
-                    (Some((usize::from(one) - 192 << 8) + two + 192), &rest[2..])
+                    (Some(((usize::from(one) - 192) << 8) + two + 192), &rest[2..])
                 }
                 224..=254 => (None, &rest[1..]),
                 255 => {

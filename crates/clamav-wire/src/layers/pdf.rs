@@ -18,8 +18,8 @@ const KEY: &[u8] = b"Encrypt";
 const BEGINS_WITHIN: usize = 1024;
 /// So far from the end libclamav looks.
 const SEEN_WITHIN: usize = 2048;
-/// White space and comments between a key and its value.
-const MAX_BETWEEN: usize = 1024;
+/// White space and comments between a key and its value. Nobody writes more, and looking for it has its price.
+const MAX_BETWEEN: usize = 128;
 
 /// What stands behind the key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,17 @@ enum Value {
     Object(u64),
     /// A dictionary. libclamav does not read it, and says that it is encrypted.
     Here,
+    /// Too far away to be looked for.
+    Far,
 }
 
 pub(super) fn judge(bytes: &[u8]) -> Kind {
     let mut values = keys(bytes);
     let Some(first) = values.next() else { return Kind::Ok };
     // Whichever of several libclamav goes by, a reader may go by another one.
-    let is_decrypted = is_seen(bytes) && values.all(|value| value == first) && !streams::any_is_closed(bytes);
+    let is_one = |value| value == first && value != Value::Far;
+    let is_decrypted =
+        is_seen(bytes) && is_one(first) && values.all(is_one) && !streams::any_is_closed(bytes);
     if is_decrypted { Kind::Ok } else { Kind::Encrypted }
 }
 
@@ -85,7 +89,7 @@ fn behind_key(mut rest: &[u8]) -> Option<&[u8]> {
 }
 
 fn value(rest: &[u8]) -> Option<Value> {
-    let rest = behind_space(rest)?;
+    let Some(rest) = behind_space(rest) else { return Some(Value::Far) };
     if rest.starts_with(b"<<") {
         return Some(Value::Here);
     }
@@ -102,7 +106,7 @@ fn number(rest: &[u8]) -> Option<(u64, &[u8])> {
     (len > 0).then_some((digits, &rest[len..]))
 }
 
-/// Behind white space and comments; `None` if there are too many of them.
+/// Behind white space and comments; `None` if there is no end of them.
 fn behind_space(rest: &[u8]) -> Option<&[u8]> {
     let mut in_comment = false;
     for (at, &byte) in rest.iter().enumerate().take(MAX_BETWEEN) {
@@ -145,6 +149,11 @@ mod tests {
             ("with a comment between", pdf("", "/Encrypt% 1\r\n 5\t0\0R", 2048), Kind::Encrypted),
             ("two times the same", pdf("/Encrypt 5 0 R", "/Encrypt 5 0 R", 0), Kind::Ok),
             ("two that differ", pdf("/Encrypt 5 0 R", "/Encrypt 6 0 R", 0), Kind::Encrypted),
+            (
+                "too far from its value",
+                pdf("", &format!("/Encrypt%{}\n 5 0 R", "x".repeat(200)), 0),
+                Kind::Encrypted,
+            ),
             ("another name", pdf("", "/EncryptMetadata 5 0 R /Encrypts 5 0 R", 2048), Kind::Ok),
             ("no value", pdf("", "/Encrypt null", 2048), Kind::Ok),
             ("in prose", pdf("", "(the key /Encrypt is 5 0 R)", 2048), Kind::Ok),

@@ -165,7 +165,9 @@ mod tests {
         ] {
             let found = asked(&zip(times, unpacked), false);
             let mut wanted = Findings::clean();
-            not(expected).into_iter().for_each(|verdict| wanted.add(verdict));
+            for verdict in not(expected) {
+                wanted.add(verdict);
+            }
             assert_eq!(found, wanted.iter().cloned().collect::<Vec<_>>(), "{times} {unpacked}");
         }
         // A large file may well hold that much: it is only too much.

@@ -93,7 +93,7 @@ fn what_writers_write_has_nothing_to_it() {
         ("plain", zip(&some)),
         ("with one member", zip(&some[..1])),
         ("with a comment", zip_64(&some, b"a comment", false)),
-        ("with a long comment", zip_64(&some, &[b'c'; 60_000], false)),
+        ("with a long comment", zip_64(&some, &vec![b'c'; 60_000], false)),
         ("with 64-bit numbers", zip_64(&some, b"", true)),
         ("behind a program", [b"MZ......".as_slice(), &zip(&some)].concat()),
         (
@@ -128,8 +128,7 @@ fn too_many_and_too_large_are_told_by_the_directory_alone() {
 fn members_that_share_bytes_are_told_and_a_bomb_is_one() {
     let shared = |count: usize, unpacked| {
         let first = Member { unpacked, ..member(500) };
-        let mut all = vec![Member { at: Some(0), ..member(0) }; count];
-        all.iter_mut().for_each(|member| (member.len, member.unpacked) = (500, unpacked));
+        let all = vec![Member { at: Some(0), ..first }; count];
         // The first one has the bytes.
         let mut zip = zip(&[first]);
         zip.truncate(zip.len() - 22 - 51);
@@ -190,7 +189,7 @@ fn what_it_costs() {
     for (name, bytes) in [
         ("10 KiB, 10 members", zip(&[member(950); 10])),
         ("1 MiB, 100 members", zip(&[member(10_400); 100])),
-        ("1 MiB, 9,000 members", zip(&[member(10); 9000])),
+        ("1 MiB, 9,000 members", zip(&vec![member(10); 9000])),
     ] {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();

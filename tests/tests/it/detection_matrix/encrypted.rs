@@ -144,7 +144,7 @@ fn rc4(key: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 /// A compound file with one stream of 4 KiB: header, table of sectors, directory, stream ([MS-CFB] 2.2 to 2.6).
-fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
+pub(crate) fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
     assert_eq!(stream.len(), 4096);
     let mut header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
     header.extend([0; 16]);
@@ -183,7 +183,7 @@ fn stream(start: &[u8]) -> Vec<u8> {
 }
 
 /// The file information block with those flags ([MS-DOC] 2.5.2).
-fn word(flags: u16) -> Vec<u8> {
+pub(crate) fn word(flags: u16) -> Vec<u8> {
     stream(&[&[0xec, 0xa5, 0xc1, 0, 0, 0, 9, 4, 0, 0][..], &flags.to_le_bytes()].concat())
 }
 
@@ -244,7 +244,7 @@ fn cms(kind: u8) -> Vec<u8> {
 }
 
 /// A member that the directory names so often, and says to be so large.
-fn shared_zip(times: u16, unpacked: u32) -> Vec<u8> {
+pub(crate) fn shared_zip(times: u16, unpacked: u32) -> Vec<u8> {
     let zip = zip(b"some content");
     let at = zip.windows(4).position(|mark| mark == b"PK\x01\x02").expect("it has one");
     let (mut entry, mut end) = (zip[at..zip.len() - 22].to_vec(), zip[zip.len() - 22..].to_vec());

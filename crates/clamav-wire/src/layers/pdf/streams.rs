@@ -41,9 +41,15 @@ pub(super) fn any_is_closed(bytes: &[u8]) -> bool {
         }
         // Two streams in one object: that is none, and who knows what it is to a reader.
         let Some(begin) = object.take() else { return true };
-        let stream = Stream::of(&bytes[begin..at]);
-        let is_plain = stream.kind == b"XRef" || metadata_is_plain && stream.kind == b"Metadata";
-        if !is_plain && !UNDONE.contains(&stream.filter) {
+        let dictionary = &bytes[begin..at];
+        let stream = Stream::of(dictionary);
+        // Cross references are never encrypted. Metadata that is not can be read as it stands if nothing is
+        // done to it; else libclamav makes nonsense of it.
+        let is_as_it_stands = stream.filter.is_empty() && !dictionary.contains(&b'#');
+        let is_plain =
+            stream.kind == b"XRef" || metadata_is_plain && stream.kind == b"Metadata" && is_as_it_stands;
+        let is_metadata = metadata_is_plain && stream.kind == b"Metadata";
+        if !is_plain && (is_metadata || !UNDONE.contains(&stream.filter)) {
             return true;
         }
     }
@@ -144,7 +150,11 @@ mod tests {
         }
         assert!(!any_is_closed(b"a text of streams\nand a stream of objects"));
         assert!(any_is_closed(b"1 0 obj<</Filter/Fl>>stream\n endstream stream\n endstream"));
-        let plain = "/EncryptMetadata false 4 0 obj<</Type/Metadata>>stream\nx";
-        assert!(!any_is_closed(plain.as_bytes()));
+        for (filter, is_closed) in
+            [("", false), ("/Filter/FlateDecode", true), ("/#46ilter/FlateDecode", true)]
+        {
+            let metadata = format!("/EncryptMetadata false 4 0 obj<</Type/Metadata{filter}>>stream\nx");
+            assert_eq!(any_is_closed(metadata.as_bytes()), is_closed, "{filter}");
+        }
     }
 }
