@@ -8,8 +8,11 @@
 //! 1.4.6 (its signature files can replace that table, so the worker goes by the type's name), and a
 //! marker packed in each way that the tools at hand know.
 
+mod envelope;
 mod groups;
+mod odf;
 mod ole2;
+mod pdf;
 mod zip;
 
 use crate::Options;
@@ -140,12 +143,13 @@ const ENCRYPTED: &[Magic] = &[
     (0, b"LUKS\xba\xbe"),
     (0, b"encrcdsa"),
     (0, b"cdsaencr"),
+    // KeePass, AES Crypt, BitLocker.
+    (0, b"\x03\xd9\xa2\x9a"),
+    (0, b"AES\x01"),
+    (0, b"AES\x02"),
+    (0, b"AES\x03"),
+    (3, b"-FVE-FS-"),
 ];
-
-/// Begins the description of how a part of an OpenDocument file is encrypted.
-const ODF_ENCRYPTION: &[u8] = b"<manifest:encryption-data";
-/// The manifest is looked at so far.
-const ODF_MANIFEST_WITHIN: usize = 256 << 10;
 
 /// The middle of what begins a bzip2 stream: `BZh`, the block size, this.
 const BZIP2_BLOCK: &[u8] = b"1AY&SY";
@@ -159,6 +163,10 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
         b"RAR" => Kind::Unsupported,
         name if is_zip(name) => zip::judge(bytes),
         b"MSOLE2" | b"MSWORD" | b"MSXL" | b"MSPPT" => ole2::judge(bytes),
+        b"PDF" => pdf::judge(bytes),
+        b"GIF" | b"PNG" | b"JPEG" | b"TIFF" | b"GRAPHICS" | b"HTML" if pdf::stands_behind(bytes) => {
+            pdf::judge(bytes)
+        }
         b"BZ" if has_second_bzip2_stream(bytes) => Kind::Unsupported,
         b"GZ" if bytes.get(2).is_some_and(|&method| method != 8) => Kind::Unsupported,
         // In other types libclamav finds a zip file that was appended.
@@ -244,10 +252,17 @@ fn by_magic(bytes: &[u8], type_unknown: bool) -> Kind {
         if bytes.starts_with(ole2::MAGIC) {
             return ole2::judge(bytes);
         }
+        if bytes.starts_with(pdf::MAGIC) {
+            return pdf::judge(bytes);
+        }
     }
     if any(UNSUPPORTED) || has_rar(bytes) || is_lzma_alone(bytes) || is_zstd_skippable(bytes) {
         Kind::Unsupported
-    } else if any(ENCRYPTED) || is_encrypted_odf_manifest(bytes) {
+    } else if any(ENCRYPTED)
+        || odf::is_encrypted_manifest(bytes)
+        || envelope::is_openpgp(bytes)
+        || envelope::is_cms(bytes)
+    {
         Kind::Encrypted
     } else {
         Kind::Ok
@@ -301,11 +316,6 @@ fn has_rar(bytes: &[u8]) -> bool {
         from = at + 1;
     }
     false
-}
-
-fn is_encrypted_odf_manifest(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"<?xml")
-        && find(&bytes[..bytes.len().min(ODF_MANIFEST_WITHIN)], ODF_ENCRYPTION, 0).is_some()
 }
 
 fn is_at(bytes: &[u8], at: usize, magic: &[u8]) -> bool {

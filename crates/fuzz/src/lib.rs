@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("decoder", decoder),
     ("embedded", embedded),
+    ("encrypted", encrypted),
     ("gateway", gateway),
     ("handover", handover),
     ("hash_import", hash_import),
@@ -62,4 +63,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("type_of_body", type_of_body),
     ("urlencoded", urlencoded),
     ("when", when),
+    ("zip_check", zip_check),
 ];

@@ -1,5 +1,6 @@
 //! One object from hand-over to report.
 
+mod before;
 mod members;
 
 use icapstan_clamav_wire::layers::{self, Kind};
@@ -284,6 +285,10 @@ impl Session<'_> {
             known.add(Verdict::NonScanned(NonScannedReason::Unsupported));
         }
         let view = Arc::new(view);
+        match self.before(&view, &head).await {
+            Ok(found) => known.merge(found),
+            Err(error) => return Ok(unreadable(&error)),
+        }
         let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {
             let file = match for_worker(&view, cover, &self.ticket).await {

@@ -7,6 +7,7 @@
 //!  Content-Type + bytes ──Multipart::parse──▶ parts ──base64, quoted_printable──▶ bytes
 //!  bytes ──embedded──▶ base64 and data: URIs in them, decoded
 //!  first bytes ──Container::of──▶ what a process of its own takes apart, by the records Order and Handed
+//!  zip ──zip_check──▶ what its directory tells, before anybody unpacks it
 //! ```
 //!
 //! Refuses to do: archives, documents and mail as a whole (the engine opens those); `compress`; brotli
@@ -64,6 +65,7 @@ mod handover;
 mod multipart;
 mod transfer;
 mod urlencoded;
+mod zip_check;
 
 pub use budget::{Budget, Defect, FREE_OUTPUT, MAX_WINDOW};
 pub use codings::{
@@ -76,3 +78,4 @@ pub use handover::{Gap, Gaps, Handed, MAX_NAME, MAX_RECORD, MemberLimits, NoReco
 pub use multipart::{Multipart, MultipartDefect, MultipartLimits, Part, TransferEncoding};
 pub use transfer::{Transferred, base64, quoted_printable};
 pub use urlencoded::Urlencoded;
+pub use zip_check::{ZipCheck, ZipLimits, zip_check};

@@ -1,6 +1,8 @@
 //! A clamd scans in place of worker processes, as long as it finds what it should.
 
 use crate::common::{assert_204, assert_block, assert_refused};
+use crate::detection_matrix::build::{zip, zip_packed};
+use crate::detection_matrix::encrypted::{compound, shared_zip, word};
 use icapstan_testkit::{
     CLAMD_ALERTS, Clamd, IcapClient, IcapResponse, Message, Standalone, clean_bytes, eicar, eventually, gzip,
     marker, skipped, zstd,
@@ -123,4 +125,27 @@ fn what_it_never_opens_is_opened_or_told() {
     let server = Standalone::with().config(&closed).start();
     let response = ask(&server, "", &packed);
     assert_eq!(response.get("X-Icapstan-Reason"), Some("non-scanned/unsupported"));
+}
+
+#[test]
+fn what_it_does_not_tell_of_a_whole_object_is_told_for_it() {
+    if skipped("clamd") {
+        return;
+    }
+    let clamd = Clamd::start(CLAMD_ALERTS);
+    let server = over_unix(&clamd);
+    let sealed = [b"Salted__".as_slice(), &clean_bytes(90, 1)].concat();
+    let two = [zip(&clean_bytes(90, 2)), zip(&clean_bytes(90, 3))].concat();
+    for (body, reason) in [
+        (sealed, "non-scanned/encrypted"),
+        (compound("WordDocument", &word(0x0100)), "non-scanned/encrypted"),
+        (two, "non-scanned/malformed"),
+        (shared_zip(1000, 9 << 20), "non-scanned/ratio, non-scanned/malformed"),
+    ] {
+        assert_eq!(ask(&server, "", &body).get("X-Icapstan-Reason"), Some(reason));
+    }
+    let packed = zip_packed("a.com", 93, &zstd(&eicar()), &eicar());
+    assert_block(&ask(&server, "", &packed), "Eicar-Test-Signature.UNOFFICIAL");
+    assert_204(&ask(&server, "", &compound("WordDocument", &word(0))));
+    assert_204(&ask(&server, "", &zip(&clean_bytes(5000, 4))));
 }

@@ -9,6 +9,7 @@ mod codings;
 mod containers;
 mod corpus;
 mod embedded;
+pub(crate) mod encrypted;
 mod mail;
 mod multipart;
 mod rows;
@@ -25,6 +26,7 @@ fn all() -> Vec<Row> {
     rows.extend(mail::rows());
     rows.extend(embedded::rows());
     rows.extend(containers::rows());
+    rows.extend(encrypted::rows());
     rows
 }
 
@@ -41,7 +43,8 @@ fn malware_is_found_however_it_travels_or_there_is_a_reason() {
 
 #[test]
 fn clean_content_is_clean_however_it_travels() {
-    let rows = clean::rows();
+    let mut rows = clean::rows();
+    rows.extend(encrypted::clean().into_iter().map(Row::clean));
     assert!(rows.iter().all(|row| row.expected == Outcome::Clean));
     check(&rows);
 }

@@ -15,20 +15,20 @@ const ENTRY: usize = 128;
 /// Records of an Excel stream that may stand before the one that says how it is encrypted.
 const RECORDS: usize = 8;
 
-/// The streams that only an encrypted file has.
-const NAMES: [&str; 2] = ["EncryptedPackage", "EncryptedSummary"];
+/// The streams that only an encrypted file has. The last one is that of rights management.
+const NAMES: [&str; 3] = ["EncryptedPackage", "EncryptedSummary", "\tDRMContent"];
 
 pub(super) fn judge(bytes: &[u8]) -> Kind {
     let at = |step| (0..bytes.len()).step_by(step).map(|at| &bytes[at..]);
     let is_encrypted = at(ENTRY).any(is_name_of_encrypted)
-        || at(SECTOR).any(|sector| is_encrypted_word(sector) || is_encrypted_excel(sector))
-        || at(SMALL_SECTOR).any(is_encrypted_powerpoint);
+        || at(SECTOR).any(is_encrypted_word)
+        || at(SMALL_SECTOR).any(|sector| is_encrypted_excel(sector) || is_encrypted_powerpoint(sector));
     if is_encrypted { Kind::Encrypted } else { Kind::Ok }
 }
 
 fn is_name_of_encrypted(entry: &[u8]) -> bool {
     // Most entries fall out by their first letter.
-    entry.starts_with(b"E\0n\0c\0")
+    (entry.starts_with(b"E\0n\0c\0") || entry.starts_with(b"\t\0D\0R\0"))
         && NAMES.iter().any(|name| {
             name.bytes()
                 .enumerate()
@@ -45,7 +45,10 @@ fn is_encrypted_word(sector: &[u8]) -> bool {
 
 /// The record `FilePass` close behind the beginning of a workbook.
 fn is_encrypted_excel(sector: &[u8]) -> bool {
-    if u16_at(sector, 0) != Some(0x0809) || !matches!(u16_at(sector, 2), Some(8 | 16)) {
+    let is_begin = u16_at(sector, 0) == Some(0x0809)
+        && matches!(u16_at(sector, 2), Some(8 | 16))
+        && matches!(u16_at(sector, 4), Some(0x0500 | 0x0600));
+    if !is_begin {
         return false;
     }
     let mut at = 0;

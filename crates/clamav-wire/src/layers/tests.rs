@@ -111,7 +111,8 @@ fn encrypted_office_files_are_seen() {
     let package: Vec<u8> = "EncryptedPackage".bytes().flat_map(|letter| [letter, 0]).collect();
     let word = [0xec, 0xa5, 0xc1, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let plain_word = [0xec, 0xa5, 0xc1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut excel = vec![0x09, 0x08, 16, 0];
+    let rights: Vec<u8> = "\tDRMContent".bytes().flat_map(|letter| [letter, 0]).collect();
+    let mut excel = vec![0x09, 0x08, 16, 0, 0, 6];
     excel.resize(20, 0);
     let plain_excel = excel.clone();
     excel.extend_from_slice(&[0x2f, 0, 4, 0]);
@@ -121,7 +122,11 @@ fn encrypted_office_files_are_seen() {
         (1024 + 129, &package[..], Kind::Ok),
         (512, &word, Kind::Encrypted),
         (512, &plain_word, Kind::Ok),
+        (1024 + 128, &rights, Kind::Encrypted),
         (1024, &excel, Kind::Encrypted),
+        // In a stream that is too small for sectors of its own.
+        (1024 + 192, &excel, Kind::Encrypted),
+        (1024 + 193, &excel, Kind::Ok),
         (1024, &plain_excel, Kind::Ok),
         (2048 + 64, &powerpoint, Kind::Encrypted),
     ] {

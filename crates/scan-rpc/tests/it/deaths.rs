@@ -89,7 +89,14 @@ async fn a_scanner_that_comes_back_is_asked_again() {
     until(|| matches!(remote.readiness(), Readiness::NotReady(_))).await;
     // Its signatures are still those that answers name.
     assert!(remote.epoch().is_some());
-    let listener = std::net::TcpListener::bind(address).unwrap();
+    // The one before lets go of the port a little later.
+    let mut listener = None;
+    until(|| {
+        listener = std::net::TcpListener::bind(address).ok();
+        listener.is_some()
+    })
+    .await;
+    let listener = listener.expect("just waited for");
     let scanner = Scanner::start_at(listener, Some(7), |_| {});
     until(|| remote.readiness() == Readiness::Ready).await;
     assert!(scan(&remote, object("x")).await.unwrap().findings.is_clean());

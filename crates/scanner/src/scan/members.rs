@@ -242,7 +242,7 @@ fn without_unsupported(findings: &Findings) -> Findings {
 }
 
 /// What a gap says of a container of `len` bytes.
-fn verdict(gap: Gap, len: u64, max_member: u64) -> Verdict {
+pub(super) fn verdict(gap: Gap, len: u64, max_member: u64) -> Verdict {
     Verdict::NonScanned(match gap {
         Gap::Encrypted => NonScannedReason::Encrypted,
         Gap::Unsupported => NonScannedReason::Unsupported,

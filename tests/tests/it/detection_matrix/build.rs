@@ -117,6 +117,29 @@ pub(crate) fn zip(data: &[u8]) -> Vec<u8> {
     zip_with("a.com", data, 0)
 }
 
+/// A zip file of stored members, whose directory is in the order of the alphabet.
+pub(super) fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut zip, mut entries) = (Vec::new(), Vec::new());
+    for (name, data) in members {
+        let one = zip_with(name, data, 0);
+        let end = one.len() - 22;
+        let entry = end - 46 - name.len();
+        let offset = u32::try_from(zip.len()).expect("small").to_le_bytes();
+        zip.extend_from_slice(&one[..entry]);
+        let mut entry = one[entry..end].to_vec();
+        entry[42..46].copy_from_slice(&offset);
+        entries.push((*name, entry));
+    }
+    entries.sort_by_key(|(name, _)| *name);
+    let directory: Vec<u8> = entries.iter().flat_map(|(_, entry)| entry.clone()).collect();
+    let count = u16::try_from(members.len()).expect("few").to_le_bytes();
+    let numbers =
+        [directory.len(), zip.len()].map(|number| u32::try_from(number).expect("small").to_le_bytes());
+    zip.extend_from_slice(&directory);
+    zip.extend([b"PK\x05\x06\0\0\0\0".as_slice(), &count, &count, &numbers.concat(), &[0, 0]].concat());
+    zip
+}
+
 /// An archive of RAR 4 with one stored member.
 pub(crate) fn rar(name: &str, data: &[u8]) -> Vec<u8> {
     rar_with(&[(name, data)], 0)
@@ -190,7 +213,12 @@ pub(super) fn ar(data: &[u8]) -> Vec<u8> {
 
 /// A PDF with an attached file.
 pub(super) fn pdf(data: &[u8]) -> Vec<u8> {
-    let stream = format!("4 0 obj\n<</Type/EmbeddedFile/Length {}>>\nstream\n", data.len());
+    pdf_with("", data)
+}
+
+/// The same, of which that is the filter.
+pub(super) fn pdf_with(filter: &str, data: &[u8]) -> Vec<u8> {
+    let stream = format!("4 0 obj\n<</Type/EmbeddedFile{filter}/Length {}>>\nstream\n", data.len());
     let before = "%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 3 0 R]>>>>>>\nendobj\n\
                   2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n\
                   3 0 obj\n<</Type/Filespec/F(a.com)/EF<</F 4 0 R>>>>\nendobj\n";
@@ -209,7 +237,7 @@ pub(super) fn packed(program: &'static str, package: &str, data: &[u8]) -> Vec<u
     output.stdout
 }
 
-fn crc32(data: &[u8]) -> u32 {
+pub(super) fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, byte| {
         (0..8).fold(
             crc ^ u32::from(*byte),

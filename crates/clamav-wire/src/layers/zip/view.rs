@@ -62,9 +62,11 @@ fn members(bytes: &[u8]) -> Result<(), Structure> {
     members.sort_unstable_by_key(|member| member.start);
     let mut end = 0;
     for member in members {
-        if member.start > end {
-            nothing_between(&bytes[end..member.start])?;
+        // Members that share bytes: few bytes that unpack to many are said over and over.
+        if member.start < end {
+            return Err(Structure::Ambiguous);
         }
+        nothing_between(&bytes[end..member.start])?;
         end = end.max(member.end);
     }
     nothing_between(&bytes[end..start])?;
