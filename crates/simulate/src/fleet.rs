@@ -30,6 +30,8 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Micros = 10 * SECOND;
 /// How much later than that a gateway still takes an answer: the scanner's own word that time is up.
 const GRACE: Micros = 500 * MILLI;
+/// A job that probes is sent to another scanner when it has no answer after so long.
+const PROBE_PATIENCE: Micros = SECOND;
 
 /// Runs the plan. Equal plans and seeds give equal figures.
 pub fn run(plan: &Plan, seed: u64) -> Figures {
@@ -74,8 +76,8 @@ struct Node {
     is_member: bool,
     /// It is drained when this one is ready.
     replaces: Option<usize>,
-    /// Since when nothing comes from it.
-    mute_since: Option<Micros>,
+    /// From when to when nothing comes from it to the first so many gateways.
+    mute: Option<(Micros, Micros, usize)>,
     drained_at: Micros,
     /// It was there from the start and nothing was done to it.
     is_plain: bool,
@@ -110,6 +112,7 @@ enum Event {
     Done { scanner: usize, life: u32, task: Task, took: Micros },
     Reply { scanner: usize, link: u32, task: Task, answer: Answer, load: ReportedLoad },
     Deadline { job: usize, serial: u64 },
+    Impatient { job: usize, attempt: u64 },
     Connect { gateway: usize, scanner: usize },
     Dead { gateway: usize, scanner: usize, link: u32 },
     Silent { gateway: usize, scanner: usize, link: u32 },
@@ -205,6 +208,11 @@ impl<'a> Fleet<'a> {
                     self.ended(job, Outcome::Late);
                 }
             }
+            Event::Impatient { job, attempt } => {
+                if self.jobs[job].attempt == attempt {
+                    self.ended(job, Outcome::Late);
+                }
+            }
             Event::Connect { gateway, scanner } => self.connect(gateway, scanner),
             Event::Dead { gateway, scanner, link } => self.dead(gateway, scanner, link),
             Event::Silent { gateway, scanner, link } => self.silent(gateway, scanner, link),
@@ -268,15 +276,20 @@ impl<'a> Fleet<'a> {
     fn place(&mut self, job: usize) {
         let now = self.instant();
         let delay = self.delay();
+        let blind = self.plan.is_blind.then(|| self.all_but_one());
         let waiting = &mut self.jobs[job];
         let gateway = &self.gateways[waiting.gateway];
-        let wanted = Job { bytes: waiting.object.bytes, generation: None, exclude: &waiting.tried };
+        let exclude = blind.as_deref().unwrap_or(&waiting.tried);
+        let wanted = Job { bytes: waiting.object.bytes, generation: None, exclude };
         let Some(pick) = gateway.balancer.pick(wanted, now) else {
             self.figures.unplaced += 1;
             self.forget(job);
             return;
         };
         self.attempts += 1;
+        if pick.is_probe() {
+            self.events.after(PROBE_PATIENCE, Event::Impatient { job, attempt: self.attempts });
+        }
         let scanner = index_of(pick.id());
         waiting.attempt = self.attempts;
         waiting.sent = self.events.now();
@@ -291,6 +304,12 @@ impl<'a> Fleet<'a> {
         };
         let link = gateway.links[scanner].number;
         self.events.after(delay, Event::Deliver { scanner, link, task });
+    }
+
+    /// So that the balancer has no choice.
+    fn all_but_one(&mut self) -> Vec<EndpointId> {
+        let one = self.rng.usize(..self.scanners.len());
+        (0..self.scanners.len()).filter(|&scanner| scanner != one).map(id_of).collect()
     }
 
     fn deliver(&mut self, scanner: usize, link: u32, task: Task) {
@@ -334,6 +353,10 @@ impl<'a> Fleet<'a> {
         }
         if server.state == State::Stopped {
             self.events.after(50 * MILLI, Event::Done { scanner, life, task, took });
+            return;
+        }
+        if server.is_hung {
+            // The worker never comes back.
             return;
         }
         server.done(task.object.lane, took);
@@ -417,8 +440,10 @@ impl<'a> Fleet<'a> {
         let waiting = &mut self.jobs[job];
         waiting.attempt = 0;
         waiting.tried.push(id_of(waiting.scanner));
-        if let Some(since) = self.nodes[waiting.scanner].mute_since {
-            let stuck = load::seconds_of(now.saturating_sub(since.max(waiting.sent)));
+        if let Some((from, to, gateways)) = self.nodes[waiting.scanner].mute
+            && waiting.gateway < gateways
+        {
+            let stuck = load::seconds_of(now.min(to).saturating_sub(from.max(waiting.sent)));
             self.figures.longest_stuck = self.figures.longest_stuck.max(stuck);
         }
         if let Some(pick) = waiting.pick.take() {
@@ -446,7 +471,7 @@ impl<'a> Fleet<'a> {
             zone: index % self.plan.zones,
             is_member: false,
             replaces: None,
-            mute_since: None,
+            mute: None,
             drained_at: 0,
             is_plain: false,
         });

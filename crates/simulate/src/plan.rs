@@ -27,6 +27,8 @@ pub struct Plan {
     pub start_ms: u64,
     /// What share of packets is lost.
     pub loss: f64,
+    /// Gateways do not look at the load: any scanner will do. To compare with.
+    pub is_blind: bool,
 }
 
 /// What goes wrong, or is done.
@@ -36,7 +38,9 @@ pub enum Fault {
     Slow(usize, f64),
     /// The first so many are stopped: connections stay, nothing comes.
     Stop(usize),
-    /// All that are stopped go on.
+    /// The first so many take jobs and answer pings, and that is all.
+    Hang(usize),
+    /// All that are stopped or hang go on; those that hang as new processes.
     Resume,
     /// The first so many die and start again.
     Crash(usize),
@@ -88,7 +92,7 @@ impl Plan {
             gateways,
             scanners,
             workers: 2,
-            queue_length: 64,
+            queue_length: 1_000,
             zones: 1,
             seconds,
             curve: Curve::Flat(0.6),
@@ -96,6 +100,7 @@ impl Plan {
             scaling: None,
             start_ms: 3_000,
             loss: 0.001,
+            is_blind: false,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     pub(crate) state: State,
+    /// It takes jobs and answers pings, and that is all.
+    pub(crate) is_hung: bool,
     /// How much longer than usual it takes.
     pub(crate) slowness: f64,
     /// Counts its lives: what was scheduled in an earlier one does not happen.
@@ -66,6 +68,7 @@ impl Scanner {
         let crew = Crew { workers: workers + 1, dear_workers: workers };
         Self {
             state,
+            is_hung: false,
             slowness: 1.0,
             life: 0,
             crew,

@@ -22,6 +22,12 @@ impl Fleet<'_> {
                 }
             }
             Fault::Stop(count) => (0..count).for_each(|scanner| self.stop(scanner)),
+            Fault::Hang(count) => {
+                for scanner in 0..count {
+                    self.scanners[scanner].is_hung = true;
+                    self.nodes[scanner].is_plain = false;
+                }
+            }
             Fault::Resume => (0..self.scanners.len()).for_each(|scanner| self.resume(scanner)),
             Fault::Crash(count) => (0..count).for_each(|scanner| self.crash(scanner)),
             Fault::Roll(batch) => {
@@ -35,14 +41,14 @@ impl Fleet<'_> {
             Fault::Cut { gateways, scanners } => {
                 self.cut = (gateways, scanners);
                 for scanner in 0..scanners {
-                    self.nodes[scanner].mute_since = Some(self.events.now());
+                    self.nodes[scanner].mute = Some((self.events.now(), Micros::MAX, gateways));
                     self.nodes[scanner].is_plain = false;
                     (0..gateways).for_each(|gateway| self.mute(gateway, scanner));
                 }
             }
             Fault::Heal => {
                 for scanner in 0..self.cut.1 {
-                    self.nodes[scanner].mute_since = None;
+                    self.sounds(scanner);
                 }
                 self.cut = (0, 0);
             }
@@ -51,22 +57,32 @@ impl Fleet<'_> {
 
     fn stop(&mut self, scanner: usize) {
         self.scanners[scanner].state = State::Stopped;
-        self.nodes[scanner].mute_since = Some(self.events.now());
+        self.nodes[scanner].mute = Some((self.events.now(), Micros::MAX, usize::MAX));
         self.nodes[scanner].is_plain = false;
         (0..self.gateways.len()).for_each(|gateway| self.mute(gateway, scanner));
     }
 
     fn resume(&mut self, scanner: usize) {
+        if std::mem::take(&mut self.scanners[scanner].is_hung) {
+            self.crash(scanner);
+        }
         if self.scanners[scanner].state != State::Stopped {
             return;
         }
         self.scanners[scanner].state = State::Up;
-        self.nodes[scanner].mute_since = None;
+        self.sounds(scanner);
         for task in std::mem::take(&mut self.scanners[scanner].inbox) {
             let link = self.gateways[task.gateway].links[scanner].number;
             self.events.after(0, Event::Deliver { scanner, link, task });
         }
         self.start(scanner);
+    }
+
+    /// It can be heard again.
+    fn sounds(&mut self, scanner: usize) {
+        if let Some((_, to, _)) = &mut self.nodes[scanner].mute {
+            *to = self.events.now();
+        }
     }
 
     /// It dies, and is started again at the same place.
