@@ -1,6 +1,6 @@
 //! A fleet of gateways and scanners on virtual time.
 //!
-//! Refuses to do: wait, open sockets, read clocks.
+//! Refuses to do: wait, open sockets, read clocks (but to measure what a pick costs).
 //!
 //! ```text
 //!  Plan + seed ──▶ Fleet: gateways { Balancer, RetryBudget } ── network ── scanners { admission, workers }
@@ -20,6 +20,7 @@ mod events;
 mod figures;
 mod fleet;
 mod load;
+mod pick_cost;
 mod plan;
 mod scanner;
 mod scenario;
@@ -27,5 +28,6 @@ mod scenario;
 pub use figures::Figures;
 pub use fleet::run;
 pub use load::Curve;
+pub use pick_cost::pick_cost;
 pub use plan::{Fault, Plan, Scaling, Signal};
 pub use scenario::{Claim, Scenario, Size, scenarios};

@@ -1,7 +1,7 @@
 //! Runs the simulated fleet and says what holds.
 
 use clap::Parser;
-use icapstan_simulate::{Signal, Size, run, scenarios};
+use icapstan_simulate::{Signal, Size, pick_cost, run, scenarios};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,6 +19,9 @@ struct Cli {
     /// Autoscale on the estimated work of scanners, so many seconds for each.
     #[arg(long)]
     by_work: Option<f64>,
+    /// Measure what a pick costs, and simulate nothing.
+    #[arg(long)]
+    pick_cost: bool,
     /// Where chance begins.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -26,6 +29,12 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.pick_cost {
+        for threads in [1, 2] {
+            println!("{threads} threads at it: {:?} for each pick and its end", pick_cost(threads));
+        }
+        return ExitCode::SUCCESS;
+    }
     let size = if cli.full { Size::Full } else { Size::Small };
     let mut failed = 0;
     let mut found = 0;

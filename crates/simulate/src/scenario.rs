@@ -12,9 +12,12 @@ use crate::plan::Plan;
 pub enum Size {
     /// For tests: 8 gateways, 24 scanners, some twenty virtual seconds.
     Small,
-    /// 50 gateways, 200 scanners, a day in eight virtual minutes.
+    /// 50 gateways, 200 scanners, a day in four virtual minutes.
     Full,
 }
+
+/// What is taken from a run.
+type Figure = fn(&Figures) -> f64;
 
 /// A plan, and what has to hold.
 #[derive(Clone, Debug)]
@@ -23,7 +26,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// What is run.
     pub plan: Plan,
-    claims: Vec<(&'static str, fn(&Figures) -> f64, Bound)>,
+    claims: Vec<(&'static str, Figure, Bound)>,
 }
 
 /// One thing that has to hold, and how it was.
@@ -57,12 +60,12 @@ impl Scenario {
         })
     }
 
-    fn at_least(mut self, what: &'static str, least: f64, of: fn(&Figures) -> f64) -> Self {
+    fn at_least(mut self, what: &'static str, least: f64, of: Figure) -> Self {
         self.claims.push((what, of, Bound::AtLeast(least)));
         self
     }
 
-    fn at_most(mut self, what: &'static str, most: f64, of: fn(&Figures) -> f64) -> Self {
+    fn at_most(mut self, what: &'static str, most: f64, of: Figure) -> Self {
         self.claims.push((what, of, Bound::AtMost(most)));
         self
     }

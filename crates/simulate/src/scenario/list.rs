@@ -35,11 +35,16 @@ fn tenth(size: Size) -> usize {
     plan(size, 0, 0.0, &[]).scanners / 10
 }
 
+/// The longest of more queues is longer; by chance it would be 7.5 and 14 times the mean.
 fn steady(size: Size) -> Scenario {
+    let longest_queue = match size {
+        Size::Small => 6.5,
+        Size::Full => 12.0,
+    };
     Scenario::new("steady", plan(size, 25, 0.7, &[]))
         .at_least("answered", 0.9999, Figures::success)
-        .at_most("busiest scanner by the mean", 1.15, |figures| figures.utilisation_spread)
-        .at_most("longest queue by the mean", 6.5, |figures| figures.outstanding_spread)
+        .at_most("busiest scanner by the mean", 1.2, |figures| figures.utilisation_spread)
+        .at_most("longest queue by the mean", longest_queue, |figures| figures.outstanding_spread)
         .at_most("p99 in seconds", 0.25, |figures| figures.latency(0.99))
         .at_most("ejections", 0.0, ejections)
 }
@@ -102,7 +107,7 @@ fn rolling(size: Size) -> Scenario {
 /// Three times what the fleet can do.
 fn overload(size: Size) -> Scenario {
     let curve = Curve::Step { low: 0.5, high: 3.0, from: 4, to: 60 };
-    Scenario::new("overload", Plan { curve, ..plan(size, 25, 0.0, &[]) })
+    Scenario::new("overload", Plan { curve, ..plan(size, 20, 0.0, &[]) })
         .at_least("useful work by capacity", 0.85, |figures| figures.useful)
         .at_most("retries on the budget, share", 0.11, Figures::retry_share)
         .at_most("ejections", 0.0, ejections)
@@ -123,7 +128,7 @@ fn surge(size: Size) -> Scenario {
 fn day(size: Size) -> Scenario {
     let seconds = match size {
         Size::Small => 60,
-        Size::Full => 480,
+        Size::Full => 240,
     };
     let curve = Curve::Day { night: 0.15, noon: 0.8, seconds, bursts: 5 };
     let plan = plan(size, seconds, 0.0, &[]);
