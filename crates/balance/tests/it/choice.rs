@@ -5,8 +5,8 @@ use icapstan_balance::{Balancer, Job, Outcome, ReportedLoad, Settings, Standing}
 use icapstan_model::GenerationId;
 use std::time::{Duration, Instant};
 
-fn load(work_ms: u64) -> Option<ReportedLoad> {
-    Some(ReportedLoad { work: Duration::from_millis(work_ms), workers: 1 })
+fn load(work_ms: u64) -> ReportedLoad {
+    ReportedLoad { work: Duration::from_millis(work_ms), workers: 1 }
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn large_jobs_count_for_more() {
 #[test]
 fn what_a_scanner_has_of_others_counts_until_it_is_old() {
     let mut fleet = Fleet::new(2, Settings::default());
-    fleet.pick_at(1).unwrap().finish(answered(load(200)), fleet.now);
+    fleet.pick_at(1).unwrap().finish(answered(Some(load(200))), fleet.now);
     assert_eq!(fleet.spread(100).get(&id(1)), None);
     fleet.pass(Duration::from_secs(40));
     let counts = fleet.spread(100);
@@ -57,7 +57,7 @@ fn what_a_scanner_has_of_others_counts_until_it_is_old() {
 #[test]
 fn a_report_without_a_job_counts_as_well() {
     let fleet = Fleet::new(2, Settings::default());
-    fleet.balancer.heard(id(0), load(500), fleet.now);
+    fleet.balancer.heard(id(0), Some(load(500)), fleet.now);
     assert_eq!(fleet.spread(100).get(&id(0)), None);
 }
 

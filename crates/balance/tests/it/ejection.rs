@@ -6,6 +6,10 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(5);
 
+fn just_before(time: Duration) -> Duration {
+    time.saturating_sub(Duration::from_millis(1))
+}
+
 #[test]
 fn failures_in_a_row_eject_and_answers_between_them_do_not() {
     let fleet = Fleet::new(4, Settings::default());
@@ -38,7 +42,7 @@ fn a_share_of_failures_ejects_also_when_there_are_answers() {
 fn one_job_probes_and_its_answer_lets_the_others_in() {
     let mut fleet = Fleet::new(4, Settings::default());
     fleet.fail(0, 5);
-    fleet.pass(FIRST * 4 / 5 - Duration::from_millis(1));
+    fleet.pass(just_before(FIRST * 4 / 5));
     assert!(fleet.pick_at(0).is_none(), "no sooner than a fifth before its time");
     fleet.pass(FIRST * 2 / 5);
     let probe = fleet.pick_at(0).unwrap();
@@ -60,9 +64,9 @@ fn a_probe_that_fails_doubles_the_time_up_to_the_longest() {
         fleet.pass(length * 6 / 5 + Duration::from_millis(1));
         fleet.pick_at(0).unwrap().finish(Outcome::Late, fleet.now);
         length = (length * 2).min(Duration::from_mins(1));
-        fleet.pass(length * 4 / 5 - Duration::from_millis(1));
+        fleet.pass(just_before(length * 4 / 5));
         assert!(fleet.pick_at(0).is_none(), "after {length:?}");
-        fleet.now -= length * 4 / 5 - Duration::from_millis(1);
+        fleet.now -= just_before(length * 4 / 5);
     }
     assert_eq!(length, Duration::from_mins(1));
 }
@@ -114,7 +118,9 @@ fn the_loss_of_a_connection_is_one_failure_however_many_jobs_it_had() {
     let fleet = Fleet::new(4, Settings::default());
     let picks: Vec<_> = (0..50).map(|_| fleet.pick_at(0).unwrap()).collect();
     fleet.balancer.disconnected(id(0), fleet.now);
-    picks.into_iter().for_each(|pick| pick.finish(Outcome::Lost, fleet.now));
+    for pick in picks {
+        pick.finish(Outcome::Lost, fleet.now);
+    }
     fleet.balancer.connected(id(0), fleet.now);
     assert_eq!(fleet.balancer.view().ready, 4);
     for _ in 0..4 {
@@ -143,6 +149,8 @@ fn jobs_from_before_the_ejection_do_not_eject_again() {
     fleet.fail(0, 5);
     fleet.pass(FIRST * 6 / 5);
     fleet.answer(fleet.pick_at(0).unwrap());
-    old.into_iter().for_each(|pick| pick.finish(Outcome::Late, fleet.now));
+    for pick in old {
+        pick.finish(Outcome::Late, fleet.now);
+    }
     assert_eq!(fleet.balancer.view().ready, 4);
 }

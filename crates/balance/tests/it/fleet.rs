@@ -54,13 +54,13 @@ impl Fleet {
 
     pub(crate) fn fail(&self, index: u8, times: usize) {
         for _ in 0..times {
-            self.pick_at(index).unwrap().finish(Outcome::Late, self.now);
+            self.pick_at(index).expect("it is not ejected").finish(Outcome::Late, self.now);
         }
     }
 
     /// How often each is picked of so many times, none of which ends before the last began.
     pub(crate) fn spread(&self, times: usize) -> BTreeMap<EndpointId, usize> {
-        let picks: Vec<_> = (0..times).map(|_| self.pick().unwrap()).collect();
+        let picks: Vec<_> = (0..times).map(|_| self.pick().expect("there is somebody")).collect();
         let mut counts = BTreeMap::new();
         for pick in &picks {
             *counts.entry(pick.id()).or_default() += 1;

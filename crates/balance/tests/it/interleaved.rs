@@ -155,7 +155,9 @@ proptest! {
                 }
             }
             let all: Vec<_> = (0..20).filter_map(|_| balancer.pick(Job::default(), now)).collect();
-            all.into_iter().for_each(|pick| pick.finish(answered(None), now));
+            for pick in all {
+                pick.finish(answered(None), now);
+            }
         }
         prop_assert_eq!(balancer.view().ready, known.len());
     }

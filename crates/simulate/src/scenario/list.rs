@@ -35,7 +35,7 @@ fn tenth(size: Size) -> usize {
     plan(size, 0, 0.0, &[]).scanners / 10
 }
 
-/// The longest of more queues is longer; by chance it would be 7.5 and 14 times the mean.
+/// The longest of more queues is longer. By chance it would be 7.5 times the mean in the small fleet.
 fn steady(size: Size) -> Scenario {
     let longest_queue = match size {
         Size::Small => 6.5,

@@ -3,7 +3,8 @@
 use icapstan_simulate::{Plan, Size, run, scenarios};
 
 fn holds(name: &str) {
-    let scenario = scenarios(Size::Small).into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario =
+        scenarios(Size::Small).into_iter().find(|scenario| scenario.name == name).expect("it is in the list");
     let figures = run(&scenario.plan, 1);
     let failed: Vec<_> = scenario.judge(&figures).into_iter().filter(|claim| !claim.holds()).collect();
     assert!(failed.is_empty(), "{name}: {failed:#?}\n{figures}");
