@@ -201,7 +201,7 @@ impl Member {
         }
         let ramp = micros(settings.slow_start);
         let age = now.saturating_sub(self.ready_at.load(Relaxed));
-        if age < ramp { score.saturating_mul(ramp / age.max(ramp / 10).max(1)) } else { score }
+        if age < ramp { score.saturating_mul(ramp) / age.max(ramp / 10).max(1) } else { score }
     }
 
     /// How slow it is beyond what is known of its load, times 256: ten times as slow is 1.8 times as far,
