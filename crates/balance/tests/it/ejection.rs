@@ -97,6 +97,7 @@ fn never_more_than_the_share_and_never_the_last() {
             }
         }
         assert_eq!(fleet.balancer.view().ejected, most, "of {count}");
+        assert_eq!(fleet.balancer.counts().ejections, most as u64, "none was let in for another: of {count}");
     }
 }
 
@@ -129,6 +130,17 @@ fn the_loss_of_a_connection_is_one_failure_however_many_jobs_it_had() {
         fleet.balancer.connected(id(0), fleet.now);
     }
     assert_eq!(fleet.balancer.view().ejected, 1, "five connections were lost, and no answer came");
+}
+
+#[test]
+fn connections_that_break_before_any_answer_eject() {
+    let fleet = Fleet::new(4, Settings::default());
+    for times in 1..=5 {
+        fleet.balancer.disconnected(id(0), fleet.now);
+        fleet.balancer.disconnected(id(0), fleet.now);
+        fleet.balancer.connected(id(0), fleet.now);
+        assert_eq!(fleet.balancer.view().ejected, usize::from(times == 5), "after {times}");
+    }
 }
 
 #[test]
