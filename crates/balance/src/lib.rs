@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The better of two is the one whose load is lower: what this process has there, and what the scanner said
-//! it has of others, by its workers. How long jobs took counts a little, a silence while there are jobs counts
+//! it has of others, by its workers ([`admission`] has the arithmetic of scanners). How long jobs took counts a little, a silence while there are jobs counts
 //! as load, and what was just connected counts as loaded until it has warmed up.
 //!
 //! Invariants
@@ -43,6 +43,7 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+pub mod admission;
 mod balancer;
 mod budget;
 mod endpoint;

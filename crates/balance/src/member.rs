@@ -36,6 +36,8 @@ pub(crate) struct Member {
     heard_at: AtomicU64,
     /// How long jobs took, by what they were expected to cost.
     slowness: AtomicU64,
+    /// What follows from that for the score, times 256.
+    slow_factor: AtomicU64,
     slowness_at: AtomicU64,
     failed_row: AtomicU32,
     failed_share: AtomicU32,
@@ -67,6 +69,7 @@ impl Member {
             ready_at: AtomicU64::new(0),
             heard_at: AtomicU64::new(0),
             slowness: AtomicU64::new(EVEN),
+            slow_factor: AtomicU64::new(256),
             slowness_at: AtomicU64::new(0),
             failed_row: AtomicU32::new(0),
             failed_share: AtomicU32::new(0),
@@ -127,6 +130,7 @@ impl Member {
         self.link.fetch_add(1, Relaxed);
         self.others.store(0, Relaxed);
         self.slowness.store(EVEN, Relaxed);
+        self.slow_factor.store(256, Relaxed);
         self.ready_at.store(now, Relaxed);
         self.heard_at.store(now, Relaxed);
     }
@@ -152,7 +156,9 @@ impl Member {
         let took = micros(took).min(u64::from(u32::MAX >> 1));
         let sample = ((took << 32) / cost.max(1)).clamp(EVEN >> 6, EVEN << 10);
         let old = self.slowness.load(Relaxed);
-        self.slowness.store(old - old / SLOWNESS_WEIGHT + sample / SLOWNESS_WEIGHT, Relaxed);
+        let slowness = old - old / SLOWNESS_WEIGHT + sample / SLOWNESS_WEIGHT;
+        self.slowness.store(slowness, Relaxed);
+        self.slow_factor.store(slowness.isqrt().isqrt(), Relaxed);
         self.slowness_at.store(now, Relaxed);
         if self.failed_row.load(Relaxed) != 0 {
             self.failed_row.store(0, Relaxed);
@@ -195,7 +201,7 @@ impl Member {
         }
         let ramp = micros(settings.slow_start);
         let age = now.saturating_sub(self.ready_at.load(Relaxed));
-        if age < ramp { score.saturating_mul(ramp / age.max(ramp / 10).max(1)) } else { score }
+        if age < ramp { score.saturating_mul(ramp) / age.max(ramp / 10).max(1) } else { score }
     }
 
     /// How slow it is beyond what is known of its load, times 256: ten times as slow is 1.8 times as far,
@@ -205,13 +211,8 @@ impl Member {
         if age >= 16 {
             return 256;
         }
-        let slowness = self.slowness.load(Relaxed);
-        let slowness = if slowness > EVEN {
-            EVEN + ((slowness - EVEN) >> age)
-        } else {
-            EVEN - ((EVEN - slowness) >> age)
-        };
-        slowness.isqrt().isqrt()
+        let factor = self.slow_factor.load(Relaxed);
+        if factor > 256 { 256 + ((factor - 256) >> age) } else { 256 - ((256 - factor) >> age) }
     }
 }
 

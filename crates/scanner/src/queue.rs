@@ -5,8 +5,10 @@
 //! ```
 //!
 //! Two lanes: objects that may cost much never hold all tickets nor all workers, so that cheap ones
-//! go on while a few dear ones are slow.
+//! go on while a few dear ones are slow. The arithmetic of that is in `icapstan_balance::admission`.
 
+pub(crate) use icapstan_balance::admission::Lane;
+use icapstan_balance::admission::{Crew, LaneLoad, is_hopeless};
 use icapstan_model::Refusal;
 use prometheus::IntGauge;
 use std::sync::Arc;
@@ -14,23 +16,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A new measurement counts for one eighth.
-const WEIGHT: u64 = 8;
-
-/// What an object is expected to cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Small, and nothing to be unpacked.
-    Cheap,
-    /// Anything else.
-    Dear,
-}
-
 /// The admission to one pool of workers.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    workers: usize,
-    dear_workers: usize,
+    crew: Crew,
     length: usize,
     waiting: AtomicUsize,
     waiting_gauge: IntGauge,
@@ -76,8 +65,7 @@ impl Queue {
         waiting_gauge: IntGauge,
     ) -> Self {
         Self {
-            workers: workers + spare,
-            dear_workers: workers,
+            crew: Crew { workers: workers + spare, dear_workers: workers },
             length,
             waiting: AtomicUsize::new(0),
             waiting_gauge,
@@ -90,7 +78,7 @@ impl Queue {
 
     /// How many workers dear objects may have at once.
     pub(crate) fn dear_workers(&self) -> usize {
-        self.dear_workers
+        self.crew.dear_workers
     }
 
     /// Waits for its turn. First come, first served.
@@ -127,12 +115,8 @@ impl Queue {
         self.is_hopeless(lane, time).then_some(Refusal::Hopeless)
     }
 
-    /// Whether waiting would take more than half of the time that is left. The other half is for the
-    /// scan, and for what the estimate is wrong by: were it let in at the last moment, about half of
-    /// those that waited that long would be given up in the midst of their scan, and the workers' time
-    /// spent on them would be lost for those that could be served.
     fn is_hopeless(&self, lane: Lane, left: Duration) -> bool {
-        left.is_zero() || self.expected_wait(lane) > left / 2
+        is_hopeless(self.expected_wait(lane), left)
     }
 
     /// How many may wait. Who gets a free ticket needs no place in the queue.
@@ -147,17 +131,7 @@ impl Queue {
 
     /// How long an object that comes now will wait for a worker, as far as one can tell.
     fn expected_wait(&self, lane: Lane) -> Duration {
-        let load = self.load(lane);
-        let workers = match lane {
-            Lane::Dear => self.dear_workers,
-            Lane::Cheap => {
-                let taken = self.dear.inside.load(Ordering::Relaxed).min(self.dear_workers);
-                self.workers.saturating_sub(taken).max(1)
-            }
-        };
-        let ahead = (load.inside.load(Ordering::Relaxed) + 1).saturating_sub(workers);
-        let average = load.average_us.load(Ordering::Relaxed);
-        Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
+        self.crew.expected_wait(lane, self.cheap.now(), self.dear.now())
     }
 
     /// Waiting time of a cheap object that comes now; time that all that is inside will still take of the workers; and
@@ -183,11 +157,21 @@ impl Queue {
 impl Ticket {
     /// Says how long the object had a worker.
     pub(crate) fn served(&self, took: Duration) {
-        let sample = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / WEIGHT;
         // A lost update among concurrent ones only makes the average a little older.
         let load = &self.entered.0;
         let old = load.average_us.load(Ordering::Relaxed);
-        load.average_us.store((old - old / WEIGHT).saturating_add(sample), Ordering::Relaxed);
+        load.average_us.store(LaneLoad::averaged(old, took), Ordering::Relaxed);
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    fn now(&self) -> LaneLoad {
+        LaneLoad {
+            inside: self.inside.load(Ordering::Relaxed),
+            average_us: self.average_us.load(Ordering::Relaxed),
+        }
     }
 }
 
