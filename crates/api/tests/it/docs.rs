@@ -146,7 +146,10 @@ fn the_page_has_each_setting_and_no_other() {
               size: 1
               type: image/png
             expect: {action: none, rule: x, skip: x}
-        quarantine: {folder: {path: /x}, recipientFile: /x}
+        quarantine:
+          folder: {path: /x}
+          s3: {endpoint: 'https://x', bucket: xyz, credentialsFile: /x, caFile: /x}
+          recipientFile: /x
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         hashLists: {maxAge: 1h, sources: [{name: x, kind: deny, format: plain, path: /x}]}
@@ -213,7 +216,10 @@ fn the_defaults_of_the_page_are_the_defaults() {
         services: [{path: /x}]
         policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
         events: [{sink: {syslog: {address: x:1}}}]
-        quarantine: {folder: {path: /x}, recipientFile: /x}
+        quarantine:
+          folder: {path: /x}
+          s3: {endpoint: 'https://x', bucket: xyz, credentialsFile: /x}
+          recipientFile: /x
         hooks: {exec: [{name: x, command: /x}]}";
     let mut config = Config::parse(small, "small").unwrap();
     let entries = leaves_of(&config);
@@ -235,6 +241,9 @@ fn the_defaults_of_the_page_are_the_defaults() {
         "policies[].name",
         "events[].sink.syslog.address",
         "quarantine.folder.path",
+        "quarantine.s3.endpoint",
+        "quarantine.s3.bucket",
+        "quarantine.s3.credentialsFile",
         "quarantine.recipientFile",
         "hooks.exec[].name",
         "hooks.exec[].command",
