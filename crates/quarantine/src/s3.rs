@@ -25,7 +25,8 @@ use download::Download;
 use error::Answer;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::ext::on_informational;
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use icapstan_api::{QuarantineS3, ReputationEndpoint};
 use link::{Body, Dial};
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
@@ -44,6 +46,12 @@ pub use error::S3Error;
 
 /// The most bytes of an answer that is not an object. A page of a list has up to 1000 keys of 1 KiB.
 const MAX_ANSWER: usize = 4 << 20;
+
+/// Larger objects are sent once the store says that it will take them (RFC 9110 section 10.1.1), in bytes. What is said of
+/// those that it does not take would be lost else, since it closes while more comes.
+const AT_ONCE: u64 = 64 << 10;
+/// How long that is waited for.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// A bucket, or the part of it whose keys begin with a prefix.
 #[derive(Clone, Debug)]
@@ -235,16 +243,23 @@ impl Inner {
             .header(AUTHORIZATION, authorization)
             .header(USER_AGENT, concat!("icapstan/", env!("CARGO_PKG_VERSION")))
             .header(CONNECTION, "close");
-        let body = match body {
-            Some(pieces) => {
-                let len = hyper::body::Body::size_hint(&pieces).exact().unwrap_or_default();
-                request =
-                    request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, len);
-                pieces.boxed()
-            }
-            None => Empty::new().map_err(|never| match never {}).boxed(),
+        let Some(mut pieces) = body else {
+            return Ok(request.body(Empty::new().map_err(|never| match never {}).boxed())?);
         };
-        Ok(request.body(body)?)
+        let len = hyper::body::Body::size_hint(&pieces).exact().unwrap_or_default();
+        request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, len);
+        if len <= AT_ONCE {
+            return Ok(request.body(pieces.boxed())?);
+        }
+        let told = Arc::new(Notify::new());
+        let until = Arc::clone(&told);
+        pieces.wait_for(async move {
+            // A store that says nothing gets it all the same.
+            let _ = timeout(ASKING, until.notified()).await;
+        });
+        let mut request = request.header(EXPECT, "100-continue").body(pieces.boxed())?;
+        on_informational(&mut request, move |_| told.notify_one());
+        Ok(request)
     }
 }
 

@@ -3,7 +3,10 @@
 
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -55,29 +58,46 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         (Some(cert), Some(key)) => Some(acceptor(cert, key)?),
         _ => None,
     };
+    let root: Arc<Path> = args.root.into();
     let listener = TcpListener::bind(args.listen).await.context("the address is taken")?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
-        let (service, acceptor) = (service.clone(), acceptor.clone());
+        let (service, acceptor, root) = (service.clone(), acceptor.clone(), Arc::clone(&root));
         tokio::spawn(async move {
             match acceptor {
                 Some(acceptor) => {
                     // A peer that does not believe the certificate goes away.
                     if let Ok(stream) = acceptor.accept(stream).await {
-                        answer(stream, service).await;
+                        answer(stream, service, root).await;
                     }
                 }
-                None => answer(stream, service).await,
+                None => answer(stream, service, root).await,
             }
         });
     }
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service, root: Arc<Path>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let bucket = request.uri().path().split('/').nth(1).unwrap_or_default();
+        let is_there = root.join(bucket).is_dir();
+        let service = service.clone();
+        // That one would make the bucket.
+        async move { if is_there { service.call(request.map(s3s::Body::from)).await } else { Ok(no_bucket()) } }
+    });
     if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
         println!("a connection broke: {error}");
     }
+}
+
+/// As AWS says it.
+fn no_bucket() -> Response<s3s::Body> {
+    const TEXT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+        <Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>";
+    let mut response = Response::new(s3s::Body::from(TEXT.to_owned()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 fn acceptor(cert: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {

@@ -96,8 +96,7 @@ impl S3Server {
 
     fn credentials_with(&self, name: &str, secret: &str) -> PathBuf {
         let path = self.dir.path().join(name);
-        let text =
-            format!("[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {secret}\n");
+        let text = format!("[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {secret}\n");
         std::fs::write(&path, text).expect("the folder is writable");
         path
     }
@@ -118,4 +117,3 @@ impl S3Server {
         self.dir.path().join("buckets")
     }
 }
-

@@ -6,11 +6,12 @@ use crate::keeper::Record;
 use crate::record::front;
 use aws_lc_rs::digest::{Context, SHA256};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
 /// How much is read at once.
 const PIECE: usize = 64 * 1024;
@@ -31,7 +32,11 @@ pub(super) struct Pieces {
     plain: io::Chain<io::Cursor<Bytes>, ObjectReader>,
     block: Vec<u8>,
     left: u64,
+    gate: Option<Gate>,
 }
+
+/// Ends when the first byte may be sent.
+type Gate = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 // === impl Sealed ===
 
@@ -49,7 +54,7 @@ impl Sealed {
     pub(super) fn pieces(&self) -> io::Result<Pieces> {
         let plain = io::Cursor::new(self.front.clone()).chain(self.object.clone());
         let sealer = Some(Sealer::new(&self.seal, Vec::new())?);
-        Ok(Pieces { sealer, plain, block: vec![0; PIECE], left: self.len })
+        Ok(Pieces { sealer, plain, block: vec![0; PIECE], left: self.len, gate: None })
     }
 
     /// The SHA-256 of all pieces.
@@ -65,6 +70,11 @@ impl Sealed {
 // === impl Pieces ===
 
 impl Pieces {
+    /// Sends nothing until `gate` ends.
+    pub(super) fn wait_for(&mut self, gate: impl Future<Output = ()> + Send + Sync + 'static) {
+        self.gate = Some(Box::pin(gate));
+    }
+
     /// The next bytes, some at least; `None`: there are no more.
     fn next(&mut self) -> io::Result<Option<Bytes>> {
         while let Some(sealer) = &mut self.sealer {
@@ -94,8 +104,12 @@ impl Body for Pieces {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut task::Context<'_>,
+        context: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(gate) = &mut self.gate {
+            ready!(gate.as_mut().poll(context));
+            self.gate = None;
+        }
         Poll::Ready(self.next().transpose().map(|piece| piece.map(Frame::data)))
     }
 
