@@ -54,7 +54,7 @@ pub struct QuarantineS3 {
     /// The bucket, which has to be there.
     pub bucket: String,
     /// What the keys of all objects begin with.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// The region that requests are signed for.
     #[serde(default = "default_region")]

@@ -1,7 +1,7 @@
 //! docs/configuration.md says what is so: its examples can be used, it has each setting and no other,
 //! and the defaults in it are the defaults.
 
-use icapstan_api::{ByteSize, Config};
+use icapstan_api::{ByteSize, Config, QuarantineS3};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -146,10 +146,7 @@ fn the_page_has_each_setting_and_no_other() {
               size: 1
               type: image/png
             expect: {action: none, rule: x, skip: x}
-        quarantine:
-          folder: {path: /x}
-          s3: {endpoint: 'https://x', bucket: xyz, credentialsFile: /x, caFile: /x}
-          recipientFile: /x
+        quarantine: {folder: {path: /x}, recipientFile: /x}
         hooks: {exec: [{name: x, command: /x, args: [x]}], http: {allowedHosts: [h], caFile: /x}}
         urlLists: {maxAge: 1h, sources: [{name: x, kind: category, category: x, format: plain, path: /x}]}
         hashLists: {maxAge: 1h, sources: [{name: x, kind: deny, format: plain, path: /x}]}
@@ -182,7 +179,10 @@ fn the_page_has_each_setting_and_no_other() {
               host: x
               maxSize: 4Ki
               tls: {serverName: x, caFile: /x, certFile: /x, keyFile: /x}";
-    let config = Config::parse(whole, "whole").unwrap();
+    let mut config = Config::parse(whole, "whole").unwrap();
+    // Stands instead of the folder.
+    let s3 = QuarantineS3::new("https://x", "xyz", "/x");
+    config.quarantine.s3 = Some(QuarantineS3 { prefix: "x".into(), ca_file: Some("/x".into()), ..s3 });
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());
@@ -216,12 +216,10 @@ fn the_defaults_of_the_page_are_the_defaults() {
         services: [{path: /x}]
         policies: [{name: default, rules: [{verdict: CLEAN, action: log}]}]
         events: [{sink: {syslog: {address: x:1}}}]
-        quarantine:
-          folder: {path: /x}
-          s3: {endpoint: 'https://x', bucket: xyz, credentialsFile: /x}
-          recipientFile: /x
+        quarantine: {folder: {path: /x}, recipientFile: /x}
         hooks: {exec: [{name: x, command: /x}]}";
     let mut config = Config::parse(small, "small").unwrap();
+    config.quarantine.s3 = Some(QuarantineS3::new("https://x", "xyz", "/x"));
     let entries = leaves_of(&config);
     config.policies[0].rules.clear();
     config.events.clear();
