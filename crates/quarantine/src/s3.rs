@@ -127,7 +127,7 @@ impl Bucket {
 
     /// The bytes of an object; `None`: there is none.
     pub(crate) fn read(&self, id: &Id) -> Result<Option<Download>, S3Error> {
-        match self.0.run(self.0.coming(self.0.of(Method::GET, id)?)) {
+        match self.0.run(self.0.coming(self.0.of(Method::GET, id))) {
             Ok(coming) => Ok(Some(Download::new(Arc::clone(&self.0), coming))),
             Err(error) => missing(error).map(|()| None),
         }
@@ -136,10 +136,10 @@ impl Bucket {
     /// Removes an object; `false`: there is none.
     pub(crate) fn remove(&self, id: &Id) -> Result<bool, S3Error> {
         // Stores do not tell whether there was one.
-        if let Err(error) = self.0.ask(self.0.of(Method::HEAD, id)?) {
+        if let Err(error) = self.0.ask(self.0.of(Method::HEAD, id)) {
             return missing(error).map(|()| false);
         }
-        self.0.ask(self.0.of(Method::DELETE, id)?).map(|_| true)
+        self.0.ask(self.0.of(Method::DELETE, id)).map(|_| true)
     }
 }
 
@@ -148,7 +148,7 @@ impl Store for Bucket {
         let sealed = Sealed::new(record).map_err(S3Error::Object)?;
         let digest = sign::hex(&sealed.digest().map_err(S3Error::Object)?);
         let body = Some((sealed.pieces().map_err(S3Error::Object)?, digest));
-        self.0.ask(Plain { body, ..self.0.of(Method::PUT, id)? })?;
+        self.0.ask(Plain { body, ..self.0.of(Method::PUT, id) })?;
         Ok(sealed.len())
     }
 
@@ -169,10 +169,10 @@ fn missing(error: S3Error) -> Result<(), S3Error> {
 
 impl Inner {
     /// About one object.
-    fn of(&self, method: Method, id: &Id) -> Result<Plain, S3Error> {
+    fn of(&self, method: Method, id: &Id) -> Plain {
         let key = format!("{}{}", self.prefix, id.name());
         let path = format!("{}/{}", self.root, sign::encode(&key, b"/"));
-        Ok(Plain { method, path, query: String::new(), body: None })
+        Plain { method, path, query: String::new(), body: None }
     }
 
     /// Sends a request and reads the answer, which is a small one.

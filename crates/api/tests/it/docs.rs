@@ -97,6 +97,12 @@ fn the_services_of_the_page_are_those_of_an_empty_file() {
     assert_eq!(config, Config::parse("", "empty").unwrap());
 }
 
+/// Stands instead of a folder, so that no text has both.
+fn bucket() -> QuarantineS3 {
+    let s3 = QuarantineS3::new("https://x", "xyz", "/x");
+    QuarantineS3 { prefix: "x".into(), ca_file: Some("/x".into()), ..s3 }
+}
+
 #[test]
 fn the_page_has_each_setting_and_no_other() {
     let page = page();
@@ -180,9 +186,7 @@ fn the_page_has_each_setting_and_no_other() {
               maxSize: 4Ki
               tls: {serverName: x, caFile: /x, certFile: /x, keyFile: /x}";
     let mut config = Config::parse(whole, "whole").unwrap();
-    // Stands instead of the folder.
-    let s3 = QuarantineS3::new("https://x", "xyz", "/x");
-    config.quarantine.s3 = Some(QuarantineS3 { prefix: "x".into(), ca_file: Some("/x".into()), ..s3 });
+    config.quarantine.s3 = Some(bucket());
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());

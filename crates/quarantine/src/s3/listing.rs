@@ -38,11 +38,11 @@ impl Pages {
         if self.read > MAX_PAGES {
             return Err(S3Error::Unusable("a list without an end"));
         }
-        let mut query = String::new();
-        if !token.is_empty() {
-            query = format!("continuation-token={}&", sign::encode(token, b""));
-        }
-        query += &format!("list-type=2&prefix={}", sign::encode(&self.inner.prefix, b""));
+        let from = match token {
+            "" => String::new(),
+            token => format!("continuation-token={}&", sign::encode(token, b"")),
+        };
+        let query = format!("{from}list-type=2&prefix={}", sign::encode(&self.inner.prefix, b""));
         let path = if self.inner.root.is_empty() { "/".to_owned() } else { self.inner.root.clone() };
         let answer = self.inner.ask(Plain { method: Method::GET, path, query, body: None })?;
         let page = Page::parse(&answer, &self.inner.prefix)?;
@@ -122,8 +122,8 @@ mod tests {
             Page::parse(text.as_bytes(), "q/")
         };
         let object = |key: &str| format!("<Contents><Key>{key}</Key><Size>7</Size></Contents>");
-        let all = [&format!("q/{ID}.age"), &format!("{ID}.age"), "q/notes", "q/", &format!("q/x/{ID}.age")]
-            .map(|key| object(key))
+        let all = ["q/{}.age", "{}.age", "q/notes", "q/", "q/x/{}.age"]
+            .map(|key| object(&key.replace("{}", ID)))
             .concat();
         let id = Id::parse(ID).unwrap();
         let entries = vec![Entry { id, size: 7 }];

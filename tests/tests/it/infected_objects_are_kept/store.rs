@@ -30,7 +30,7 @@ fn kept_at(store: &S3Server, more: &str) -> Ground {
 fn files(store: &S3Server, folder: &str) -> Vec<String> {
     let Ok(files) = fs::read_dir(store.bucket(BUCKET).join(folder)) else { return Vec::new() };
     let names = files.map(|file| file.expect("a file").file_name().into_string().expect("text"));
-    names.filter(|name| name.len() > 5 && name.ends_with(".age")).collect()
+    names.filter(|name| !name.starts_with('.')).collect()
 }
 
 fn failed(server: &Standalone, cause: &str) -> f64 {
