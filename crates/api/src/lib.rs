@@ -97,7 +97,7 @@ pub use policy::{Heuristics, ScanPolicy, ScanSettings, UnpackKind};
 pub use policy_test::{ActionWord, Expectation, Given, PolicyTest};
 pub use preset::Preset;
 pub use process::{KeepAlive, Limits, LogFormat, LogLevel, LogSettings, ScannerSettings, Timeouts};
-pub use quarantine::{QuarantineFolder, QuarantineSettings};
+pub use quarantine::{QuarantineFolder, QuarantineS3, QuarantineSettings};
 pub use ranges::Ranges;
 pub use redirect::{RedirectError, RedirectUrl, Variable};
 pub use redis::{RedisEndpoint, RedisMode, RedisSettings};

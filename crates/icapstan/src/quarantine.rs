@@ -174,6 +174,7 @@ fn list(args: &List) -> anyhow::Result<Exit> {
     let mut exit = Exit::Success;
     let mut out = io::stdout().lock();
     for entry in place.list()? {
+        let entry = entry?;
         let known = identities.as_ref().map(|identities| open(&place, &entry.id, identities));
         match known {
             None => writeln!(out, "{}\t{}", entry.id, entry.size)?,

@@ -20,7 +20,7 @@ pub use header::HeaderError;
 pub use keys::{Identity, KeyError, Recipient, read_identities, read_recipients};
 pub(crate) use primitives::random;
 pub use stream::Opener;
-pub(crate) use stream::{Sealer, sealed_len};
+pub(crate) use stream::{Seal, Sealer, sealed_len};
 
 #[cfg(test)]
 mod tests;

@@ -95,7 +95,7 @@ impl Store for Bounded {
     fn put(&mut self, id: &Id, record: &Record<'_>) -> Result<u64, Failed> {
         if record.len > self.max_size {
             let error = "the object is larger than quarantine.folder.maxSize".to_owned();
-            return Err(Failed { cause: Failure::NoSpace, error });
+            return Err(Failed { cause: Failure::NoSpace, error, may_pass: false });
         }
         self.make_room(1, record.len)?;
         let written = self.folder.put(id, |file| {
@@ -118,6 +118,6 @@ impl Store for Bounded {
 
 impl From<FolderError> for Failed {
     fn from(error: FolderError) -> Self {
-        Self { cause: Failure::Io, error: chain(&error) }
+        Self { cause: Failure::Io, error: chain(&error), may_pass: false }
     }
 }

@@ -18,8 +18,9 @@ pub struct Candidate {
 }
 
 /// Reads an object, by position: whoever else has it is not disturbed.
-pub(crate) struct ObjectReader<'o> {
-    object: &'o Object,
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectReader {
+    object: Object,
     at: u64,
 }
 
@@ -33,13 +34,13 @@ impl fmt::Debug for Candidate {
 
 // === impl ObjectReader ===
 
-impl<'o> ObjectReader<'o> {
-    pub(crate) const fn new(object: &'o Object) -> Self {
-        Self { object, at: 0 }
+impl ObjectReader {
+    pub(crate) fn new(object: &Object) -> Self {
+        Self { object: object.clone(), at: 0 }
     }
 }
 
-impl Read for ObjectReader<'_> {
+impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.object.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);

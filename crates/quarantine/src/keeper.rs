@@ -11,10 +11,14 @@ use icapstan_telemetry::timestamp;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read as _, Write};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often what is too old is looked for, and what others have removed.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// Between the first try and the second. Twice as long after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// But never longer.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Writes what waits.
 pub(crate) struct Keeper {
@@ -27,9 +31,9 @@ pub(crate) struct Keeper {
 
 /// An object as it is to be written.
 pub(crate) struct Record<'r> {
-    recipients: &'r [Recipient],
-    metadata: Metadata,
-    candidate: &'r Candidate,
+    pub(crate) recipients: &'r [Recipient],
+    pub(crate) metadata: Metadata,
+    pub(crate) candidate: &'r Candidate,
     /// Bytes, sealed.
     pub(crate) len: u64,
 }
@@ -42,7 +46,7 @@ impl Keeper {
         // Told when the place has been given up too: what is declared last is dropped first, and arguments after that.
         let _ended = End(Arc::clone(&self.queue));
         let mut keeper = self;
-        let mut tended = std::time::Instant::now();
+        let mut tended = Instant::now();
         loop {
             match keeper.queue.next(INTERVAL.saturating_sub(tended.elapsed())) {
                 Next::Object(waiting) => keeper.keep(&waiting),
@@ -50,7 +54,7 @@ impl Keeper {
                 Next::End => return,
             }
             if tended.elapsed() >= INTERVAL {
-                tended = std::time::Instant::now();
+                tended = Instant::now();
                 if let Err(failed) = keeper.store.tend() {
                     keeper.tell(&failed);
                 }
@@ -59,10 +63,7 @@ impl Keeper {
     }
 
     fn keep(&mut self, waiting: &Waiting) {
-        let written = Record::new(&self.recipients, waiting)
-            .map_err(Failed::from)
-            .and_then(|record| self.store.put(&waiting.id, &record));
-        match written {
+        match self.write(waiting) {
             Ok(len) => {
                 self.metrics.stored.inc();
                 self.metrics.stored_bytes.inc_by(len);
@@ -72,6 +73,23 @@ impl Keeper {
                 self.metrics.failed.inc(failed.cause);
                 self.tell(&failed);
             }
+        }
+    }
+
+    /// Tries until it is written, or another try is not worth it, or there is no time for it.
+    fn write(&mut self, waiting: &Waiting) -> Result<u64, Failed> {
+        let record = Record::new(&self.recipients, waiting)?;
+        let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let written = self.store.put(&waiting.id, &record);
+            let is_over = written.as_ref().err().is_none_or(|failed| {
+                !failed.may_pass || begin.elapsed().saturating_add(pause) > self.store.patience()
+            });
+            if is_over || !self.queue.pause(pause) {
+                return written;
+            }
+            pause = (pause * 2).min(MAX_PAUSE);
+            self.metrics.retries.inc();
         }
     }
 
@@ -92,7 +110,7 @@ impl Drop for End {
 // === impl Record ===
 
 impl<'r> Record<'r> {
-    fn new(recipients: &'r [Recipient], waiting: &'r Waiting) -> io::Result<Self> {
+    pub(crate) fn new(recipients: &'r [Recipient], waiting: &'r Waiting) -> io::Result<Self> {
         let candidate = &waiting.candidate;
         let mut metadata = candidate.metadata.clone();
         waiting.id.as_str().clone_into(&mut metadata.id);
@@ -107,7 +125,7 @@ impl<'r> Record<'r> {
         Ok(Self { recipients, metadata, candidate, len: sealed_len(len, recipients.len()) })
     }
 
-    /// May be called again: another try is sealed with another key.
+    /// May be called again: it is sealed with another key, then.
     pub(crate) fn write(&self, out: impl Write) -> io::Result<()> {
         let mut content = ObjectReader::new(&self.candidate.object);
         write_record(self.recipients, &self.metadata, &mut content, out).map(drop)
@@ -132,6 +150,9 @@ impl From<io::Error> for Failed {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         let is_full = matches!(error.kind(), StorageFull | QuotaExceeded);
         let cause = if is_full { Failure::NoSpace } else { Failure::Io };
-        Self { cause, error: error.to_string() }
+        Self { cause, error: error.to_string(), may_pass: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

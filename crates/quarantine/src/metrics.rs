@@ -9,6 +9,7 @@ pub struct QuarantineMetrics {
     pub(crate) stored: Counter,
     pub(crate) stored_bytes: Counter,
     pub(crate) failed: Counters<Failure>,
+    pub(crate) retries: Counter,
     pub(crate) dropped: Counters<Loss>,
     pub(crate) removed: Counters<Removal>,
     pub(crate) waiting: Gauge,
@@ -22,8 +23,14 @@ label! {
     pub(crate) enum Failure as "cause" {
         /// The disk is full.
         NoSpace = "no-space",
-        /// The folder cannot be used.
+        /// The folder cannot be used, or the object cannot be read.
         Io = "io",
+        /// The object store cannot be reached, or says that it cannot now.
+        Unreachable = "unreachable",
+        /// The object store took too long.
+        Timeout = "timeout",
+        /// The object store does not want it: the keys, the bucket, the request.
+        Refused = "refused",
     }
 }
 
@@ -66,6 +73,10 @@ impl QuarantineMetrics {
             failed: families.counters(
                 "icapstan_quarantine_failed_total",
                 "Objects that could not be written and are lost to the quarantine, by cause.",
+            )?,
+            retries: families.counter(
+                "icapstan_quarantine_retries_total",
+                "Further tries to write objects to an object store that could not be reached.",
             )?,
             dropped: families.counters(
                 "icapstan_quarantine_dropped_total",

@@ -8,6 +8,7 @@ use crate::id::Id;
 use crate::keeper::Keeper;
 use crate::metrics::{Loss as Cause, QuarantineMetrics};
 use crate::queue::{Queue, Waiting};
+use crate::s3::{Bucket, S3Error};
 use crate::store::Store;
 use crate::voice::Voice;
 use icapstan_api::{QuarantineSettings, RuleVerdict};
@@ -51,6 +52,9 @@ pub enum QuarantineError {
     /// Nothing can be written there.
     #[error("quarantine.folder cannot be used")]
     Folder(#[from] FolderError),
+    /// Nor there.
+    #[error("quarantine.s3 cannot be used")]
+    S3(#[from] S3Error),
     /// No thread could be had.
     #[error("the thread of the quarantine cannot be started")]
     Thread(#[source] io::Error),
@@ -66,9 +70,10 @@ impl Quarantine {
         most_held: u64,
         metrics: &QuarantineMetrics,
     ) -> Result<(Self, QuarantineGuard), QuarantineError> {
-        let store: Box<dyn Store> = match &settings.folder {
-            Some(folder) => Box::new(Bounded::open(folder, metrics)?),
-            None => return Ok((Self::default(), QuarantineGuard(None))),
+        let store: Box<dyn Store> = match (&settings.folder, &settings.s3) {
+            (Some(folder), _) => Box::new(Bounded::open(folder, metrics)?),
+            (None, Some(s3)) => Box::new(Bucket::open(s3)?),
+            (None, None) => return Ok((Self::default(), QuarantineGuard(None))),
         };
         let file = settings.recipient_file.as_deref().ok_or(QuarantineError::NoRecipients)?;
         let recipients = read_recipients(file)?;
@@ -101,6 +106,9 @@ impl Quarantine {
         if settings.is_on() {
             let file = settings.recipient_file.as_deref().ok_or(QuarantineError::NoRecipients)?;
             read_recipients(file)?;
+        }
+        if let Some(s3) = &settings.s3 {
+            Bucket::check(s3)?;
         }
         Ok(())
     }

@@ -104,6 +104,19 @@ impl Queue {
         }
     }
 
+    /// Waits between two tries. False: there is no time for another one.
+    pub(crate) fn pause(&self, length: Duration) -> bool {
+        let until = Instant::now() + length;
+        let mut state = self.state.lock();
+        loop {
+            let by = state.stop_by.map_or(until, |by| by.min(until));
+            if Instant::now() >= by {
+                return state.stop_by.is_none_or(|by| Instant::now() < by);
+            }
+            self.filled.wait_until(&mut state, by);
+        }
+    }
+
     /// Refuses further objects, and lets the thread go on with those that wait until `by`.
     pub(crate) fn stop(&self, by: Instant) {
         self.state.lock().stop_by.get_or_insert(by);

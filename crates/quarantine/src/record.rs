@@ -1,6 +1,6 @@
 //! What is sealed: a line that says what this is, what is known of the object as one line of JSON, and its bytes.
 
-use crate::age::{HeaderError, Identity, Opener, Recipient, Sealer};
+use crate::age::{HeaderError, Identity, Opener, Recipient, Seal, Sealer};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use thiserror::Error;
@@ -77,7 +77,7 @@ pub fn write_record<W: Write>(
     content: &mut impl Read,
     out: W,
 ) -> io::Result<W> {
-    let mut sealer = Sealer::new(recipients, out)?;
+    let mut sealer = Sealer::new(&Seal::new(recipients)?, out)?;
     sealer.write_all(&front(metadata)?)?;
     let copied = io::copy(content, &mut sealer)?;
     debug_assert!(metadata.length == 0 || metadata.length == copied);

@@ -3,6 +3,7 @@
 use crate::id::Id;
 use crate::keeper::Record;
 use crate::metrics::Failure;
+use std::time::Duration;
 
 /// A place, for who writes.
 pub(crate) trait Store: Send {
@@ -10,7 +11,14 @@ pub(crate) trait Store: Send {
     fn put(&mut self, id: &Id, record: &Record<'_>) -> Result<u64, Failed>;
 
     /// What is to be done now and then.
-    fn tend(&mut self) -> Result<(), Failed>;
+    fn tend(&mut self) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    /// How long an object is tried again that was not written for a reason that may pass.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Why an object was not written.
@@ -18,4 +26,6 @@ pub(crate) trait Store: Send {
 pub(crate) struct Failed {
     pub(crate) cause: Failure,
     pub(crate) error: String,
+    /// Whether another try may be worth it.
+    pub(crate) may_pass: bool,
 }

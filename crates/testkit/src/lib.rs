@@ -38,6 +38,7 @@ mod process;
 mod redis;
 mod relay;
 mod reputation;
+mod s3;
 mod samples;
 mod squid;
 mod standalone;
@@ -59,6 +60,7 @@ pub use process::{Logs, Process, Signal};
 pub use redis::{Redis, RedisCluster, Sentinels};
 pub use relay::{Meter, Relay};
 pub use reputation::{Manner, ReputationServer};
+pub use s3::S3Server;
 pub use samples::{
     EICAR_NAME, MARKER_NAME, clean_bytes, clean_text, eicar, hex, marker, sha256_hex, signatures,
 };

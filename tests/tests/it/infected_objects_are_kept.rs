@@ -10,15 +10,36 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+mod store;
+
 /// A folder with a key for the quarantine in it, and where that is.
 struct Ground {
     folder: TempDir,
     config: String,
+    /// What the command line is told of where it is.
+    place: [String; 2],
 }
 
 impl Ground {
+    /// In a folder.
     fn new(more: &str) -> Self {
         let folder = tempdir();
+        let kept = folder.path().join("kept");
+        let place = format!("folder: {{path: {}}}", kept.display());
+        Self::at_place(folder, &place, more, ["--folder".to_owned(), path(&kept).to_owned()])
+    }
+
+    /// In a bucket.
+    fn in_store(s3: &str) -> Self {
+        let folder = tempdir();
+        let file = folder.path().join("icapstan.yaml");
+        let place = ["--config".to_owned(), path(&file).to_owned()];
+        let ground = Self::at_place(folder, &format!("s3: {{{s3}}}"), "", place);
+        fs::write(file, &ground.config).expect("the folder is writable");
+        ground
+    }
+
+    fn at_place(folder: TempDir, place: &str, more: &str, args: [String; 2]) -> Self {
         let key = folder.path().join("key");
         let made = run(&["quarantine", "keygen", "-o", path(&key)]);
         assert!(made.status.success(), "{}", told(&made));
@@ -26,7 +47,7 @@ impl Ground {
         let at = folder.path().display();
         let config = format!(
             "quarantine:
-  folder: {{path: {at}/kept}}
+  {place}
   recipientFile: {at}/recipients
 policies:
 - name: default
@@ -41,7 +62,7 @@ services:
 events: [{{sink: {{file: {at}/events}}}}]
 {more}"
         );
-        Self { folder, config }
+        Self { folder, config, place: args }
     }
 
     fn start(&self) -> Standalone {
@@ -57,7 +78,8 @@ events: [{{sink: {{file: {at}/events}}}}]
     }
 
     fn ask(&self, command: &str, more: &[&str]) -> Output {
-        run(&[&["quarantine", command, "--folder", &self.at("kept")], more].concat())
+        let [option, place] = &self.place;
+        run(&[&["quarantine", command, option, place], more].concat())
     }
 
     /// Ids of all that is kept.
@@ -106,6 +128,7 @@ fn send(icap: &mut IcapClient, message: &Message) -> IcapResponse {
     icap.read_reqmod()
 }
 
+#[track_caller]
 fn stored(server: &Standalone, count: u32) {
     eventually("objects are stored", || {
         (server.metric("icapstan_quarantine_stored_total", "") >= f64::from(count)).then_some(())
@@ -238,6 +261,58 @@ fn the_command_line_is_careful_with_what_it_brings_back() {
     assert!(ground.ask("remove", &[id]).status.success());
     assert!(ground.ids().is_empty());
     assert_eq!(ground.ask("remove", &[id]).status.code(), Some(1));
+}
+
+#[test]
+fn what_is_kept_of_a_download_that_was_not_over_says_so() {
+    let partial = "timeouts: {bodyIdle: 30s}";
+    let mut ground = Ground::new(partial);
+    ground.config = ground.config.replace("- name: default", "- {name: default, partial: {delay: 1s}}");
+    let server = ground.start();
+    let mut icap = IcapClient::connect(server.icap());
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n";
+    let front = [marker(), clean_bytes(40_000, 5)].concat();
+    let message = Message::respmod("/respmod").request_head(crate::common::GET).response_head(head);
+    let whole = message.body(&front).bytes();
+    // Its end never comes.
+    icap.send(&whole[..whole.len() - b"0\r\n\r\n".len()]);
+    assert_block(&icap.read_respmod(), "marker");
+    stored(&server, 1);
+    let id = &ground.ids()[0];
+    assert_eq!(ground.show(id)["complete"], false);
+    let out = ground.at("out");
+    let brought = ground.ask("get", &[id, "--identity", &ground.at("key"), "-o", &out]);
+    assert!(
+        brought.status.success() && told(&brought).contains("the beginning of an object"),
+        "{}",
+        told(&brought)
+    );
+    let brought = fs::read(out).expect("it is there");
+    assert!(brought.starts_with(&marker()) && front.starts_with(&brought), "{} bytes", brought.len());
+}
+
+#[test]
+fn malware_is_not_written_to_a_terminal() {
+    let ground = Ground::new("");
+    let server = ground.start();
+    let mut icap = IcapClient::connect(server.icap());
+    send(&mut icap, &upload("/reqmod", &eicar()));
+    stored(&server, 1);
+    let (id, key) = (&ground.ids()[0], ground.at("key"));
+    let [option, place] = &ground.place;
+    let command = format!(
+        "'{}' quarantine get {id} {option} '{place}' --identity '{key}' -o -",
+        binary("icapstan").display()
+    );
+    // Runs it in a terminal of its own.
+    let mut script = Command::new(need("/usr/bin/script", "bsdutils", "script"));
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).stdin(Stdio::null());
+    let output = script.output().expect("it can be started");
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(told(&output).contains("standard output is a terminal"), "{}", told(&output));
+    assert!(!output.stdout.windows(9).any(|window| window == &eicar()[..9]));
+    // With the same words, but a pipe.
+    assert!(ground.get(id) == eicar());
 }
 
 #[test]

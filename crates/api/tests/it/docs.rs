@@ -1,7 +1,7 @@
 //! docs/configuration.md says what is so: its examples can be used, it has each setting and no other,
 //! and the defaults in it are the defaults.
 
-use icapstan_api::{ByteSize, Config};
+use icapstan_api::{ByteSize, Config, QuarantineS3};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -97,6 +97,12 @@ fn the_services_of_the_page_are_those_of_an_empty_file() {
     assert_eq!(config, Config::parse("", "empty").unwrap());
 }
 
+/// Stands instead of a folder, so that no text has both.
+fn bucket() -> QuarantineS3 {
+    let s3 = QuarantineS3::new("https://x", "xyz", "/x");
+    QuarantineS3 { prefix: "x".into(), ca_file: Some("/x".into()), ..s3 }
+}
+
 #[test]
 fn the_page_has_each_setting_and_no_other() {
     let page = page();
@@ -182,7 +188,8 @@ fn the_page_has_each_setting_and_no_other() {
               host: x
               maxSize: 4Ki
               tls: {serverName: x, caFile: /x, certFile: /x, keyFile: /x}";
-    let config = Config::parse(whole, "whole").unwrap();
+    let mut config = Config::parse(whole, "whole").unwrap();
+    config.quarantine.s3 = Some(bucket());
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());
@@ -219,6 +226,7 @@ fn the_defaults_of_the_page_are_the_defaults() {
         quarantine: {folder: {path: /x}, recipientFile: /x}
         hooks: {exec: [{name: x, command: /x}]}";
     let mut config = Config::parse(small, "small").unwrap();
+    config.quarantine.s3 = Some(QuarantineS3::new("https://x", "xyz", "/x"));
     let entries = leaves_of(&config);
     config.policies[0].rules.clear();
     config.events.clear();
@@ -238,6 +246,9 @@ fn the_defaults_of_the_page_are_the_defaults() {
         "policies[].name",
         "events[].sink.syslog.address",
         "quarantine.folder.path",
+        "quarantine.s3.endpoint",
+        "quarantine.s3.bucket",
+        "quarantine.s3.credentialsFile",
         "quarantine.recipientFile",
         "hooks.exec[].name",
         "hooks.exec[].command",

@@ -133,7 +133,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("quarantine: {folder: {size: 1Gi}}", "quarantine.folder.size: ", &["unknown field", "maxSize"]),
     ("quarantine: {folder: {}}", "quarantine.folder: ", &["missing field `path`"]),
     ("quarantine: {folder: {path: /x}}", "quarantine.recipientFile: ", &["is missing", "quarantine keygen"]),
-    ("quarantine: {recipientFile: /x}", "quarantine.recipientFile: ", &["says nothing without `folder`"]),
+    (
+        "quarantine: {recipientFile: /x}",
+        "quarantine.recipientFile: ",
+        &["says nothing without `folder` or `s3`"],
+    ),
     (
         "quarantine: {folder: {path: x}, recipientFile: /x}",
         "quarantine.folder.path: ",
@@ -158,6 +162,108 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "quarantine: {folder: {path: /x, maxAge: 1s}, recipientFile: /x}",
         "quarantine.folder.maxAge: ",
         &["1m to 87600h"],
+    ),
+    ("quarantine: {s3: {}}", "quarantine.s3: ", &["missing field `endpoint`"]),
+    ("quarantine: {s3: {key: x}}", "quarantine.s3.key: ", &["unknown field", "credentialsFile"]),
+    (
+        "quarantine: {s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c}}",
+        "quarantine.recipientFile: ",
+        &["is missing", "quarantine keygen"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, folder: {path: /x}, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c}}",
+        "quarantine.s3: ",
+        &["beside `folder`", "one place"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 's:9000', bucket: abc, credentialsFile: /c}}",
+        "quarantine.s3.endpoint: ",
+        &["no URL of a store", "http://minio:9000"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s/x', bucket: abc, credentialsFile: /c}}",
+        "quarantine.s3.endpoint: ",
+        &["no URL of a store", "http://minio:9000"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://a:b@s/', bucket: abc, credentialsFile: /c}}",
+        "quarantine.s3.endpoint: ",
+        &["no URL of a store", "http://minio:9000"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: ab, credentialsFile: /c}}",
+        "quarantine.s3.bucket: ",
+        &["3 to 63"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: Abc, credentialsFile: /c}}",
+        "quarantine.s3.bucket: ",
+        &["3 to 63"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc-, credentialsFile: /c}}",
+        "quarantine.s3.bucket: ",
+        &["3 to 63"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: a..b, credentialsFile: /c}}",
+        "quarantine.s3.bucket: ",
+        &["3 to 63"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, prefix: '/x'}}",
+        "quarantine.s3.prefix: ",
+        &["at most 512 letters"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, prefix: 'a//b'}}",
+        "quarantine.s3.prefix: ",
+        &["at most 512 letters"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, prefix: '../x'}}",
+        "quarantine.s3.prefix: ",
+        &["at most 512 letters"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, prefix: 'a b'}}",
+        "quarantine.s3.prefix: ",
+        &["at most 512 letters"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, region: ''}}",
+        "quarantine.s3.region: ",
+        &["1 to 64"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: c}}",
+        "quarantine.s3.credentialsFile: ",
+        &["not an absolute path"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, caFile: /x}}",
+        "quarantine.s3.caFile: ",
+        &["unless `endpoint` begins with https://"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://127.0.0.1:9000', bucket: abc, credentialsFile: /c, pathStyle: false}}",
+        "quarantine.s3.pathStyle: ",
+        &["has to be true", "address"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'https://s:9000', bucket: a.bc, credentialsFile: /c, pathStyle: false}}",
+        "quarantine.s3.pathStyle: ",
+        &["has to be true", "certificate"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, timeout: 1ms}}",
+        "quarantine.s3.timeout: ",
+        &["1s to 10m"],
+    ),
+    (
+        "quarantine: {recipientFile: /x, s3: {endpoint: 'http://s:9000', bucket: abc, credentialsFile: /c, retryFor: 2h}}",
+        "quarantine.s3.retryFor: ",
+        &["0s to 1h"],
     ),
     ("quarantine: {verdicts: []}", "quarantine.verdicts: ", &["is empty"]),
     ("quarantine: {verdicts: [CLEAN]}", "quarantine.verdicts[0]: ", &["CLEAN is not kept; use DETECT"]),

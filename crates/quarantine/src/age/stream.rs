@@ -2,7 +2,7 @@
 
 use super::header::{self, HeaderError};
 use super::keys::{Identity, Recipient};
-use super::primitives::{cipher, derive, random};
+use super::primitives::{FileKey, cipher, derive, random};
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use std::io::{self, BufRead, Read, Write};
 
@@ -12,6 +12,14 @@ const CHUNK: usize = 64 * 1024;
 const TAG: usize = 16;
 /// Which key the chunks are sealed with.
 const NONCE: usize = 16;
+
+/// What one file is sealed with. Whatever is sealed with it twice has to be the same both times, byte for byte: it
+/// comes out the same, then.
+pub(crate) struct Seal {
+    header: Vec<u8>,
+    file_key: FileKey,
+    nonce: [u8; NONCE],
+}
 
 /// Takes content and writes it sealed. Only [`Sealer::finish`] makes it whole.
 pub(crate) struct Sealer<W> {
@@ -50,17 +58,30 @@ fn nonce(counter: u64, is_last: bool) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
+// === impl Seal ===
+
+impl Seal {
+    /// A new one.
+    pub(crate) fn new(recipients: &[Recipient]) -> io::Result<Self> {
+        let file_key = header::new_file_key()?;
+        Ok(Self { header: header::write(recipients, &file_key)?, file_key, nonce: random()? })
+    }
+}
+
 // === impl Sealer ===
 
 impl<W: Write> Sealer<W> {
     /// Writes the header.
-    pub(crate) fn new(recipients: &[Recipient], mut out: W) -> io::Result<Self> {
-        let file_key = header::new_file_key()?;
-        out.write_all(&header::write(recipients, &file_key)?)?;
-        let nonce: [u8; NONCE] = random()?;
-        out.write_all(&nonce)?;
-        let key = cipher(&derive(&file_key, &nonce, b"payload"));
+    pub(crate) fn new(seal: &Seal, mut out: W) -> io::Result<Self> {
+        out.write_all(&seal.header)?;
+        out.write_all(&seal.nonce)?;
+        let key = cipher(&derive(&seal.file_key, &seal.nonce, b"payload"));
         Ok(Self { out, key, counter: 0, chunk: Vec::with_capacity(CHUNK + TAG) })
+    }
+
+    /// What it was written to, meanwhile.
+    pub(crate) fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     /// Writes what is left, and gives back what it was written to.

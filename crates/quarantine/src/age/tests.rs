@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufReader, Read, Write};
 
 fn seal(recipients: &[Recipient], content: &[u8]) -> Vec<u8> {
-    let mut sealer = Sealer::new(recipients, Vec::new()).unwrap();
+    let mut sealer = Sealer::new(&Seal::new(recipients).unwrap(), Vec::new()).unwrap();
     sealer.write_all(content).unwrap();
     sealer.finish().unwrap()
 }
@@ -74,7 +74,7 @@ fn keys_of_other_kinds_and_in_the_wrong_place_are_told_apart() {
     assert!(!format!("{own:?}").contains(&secret));
     // One that leads to the same for everybody.
     let nothing = Recipient([0; 32]);
-    assert!(Sealer::new(&[nothing], Vec::new()).is_err());
+    assert!(Seal::new(&[nothing]).is_err());
 }
 
 proptest! {
