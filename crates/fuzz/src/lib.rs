@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("decoder", decoder),
     ("embedded", embedded),
+    ("fleet_record", fleet_record),
     ("gateway", gateway),
     ("handover", handover),
     ("hash_import", hash_import),

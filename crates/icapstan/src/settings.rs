@@ -2,7 +2,10 @@
 
 use crate::cli::Standalone;
 use icapstan_api::{AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, Sizing};
-use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
+use icapstan_cache::{
+    CacheMetrics, CachedPort, CachedPortError, FleetPoison, FleetVerdicts, Replica, Share, ShareError,
+    VerdictMetrics,
+};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -295,8 +298,9 @@ impl Settings {
         &self,
         scanner: &Arc<Scanner>,
         metrics: VerdictMetrics,
+        fleet: Option<FleetVerdicts>,
     ) -> Result<Arc<dyn ScanPort>, CachedPortError> {
-        CachedPort::before(Arc::clone(scanner) as _, &self.config.verdict_cache, metrics)
+        CachedPort::before(Arc::clone(scanner) as _, &self.config.verdict_cache, metrics, fleet)
     }
 
     pub(crate) fn gateway(
@@ -329,7 +333,12 @@ impl Settings {
         self.config.scanner.clamd.is_some()
     }
 
-    pub(crate) fn scanner(&self, worker: PathBuf, hash_lists: HashLists) -> ScannerConfig {
+    pub(crate) fn scanner(
+        &self,
+        worker: PathBuf,
+        hash_lists: HashLists,
+        poison: Option<Arc<FleetPoison>>,
+    ) -> ScannerConfig {
         let scanner = &self.config.scanner;
         ScannerConfig {
             workers: self.sizing.workers as usize,
@@ -340,6 +349,7 @@ impl Settings {
             nice: scanner.nice.into(),
             clamd: scanner.clamd.as_ref().map(clamd),
             poison: scanner.poison.clone(),
+            poison_share: poison.map(|poison| poison as _),
             crash_reports: scanner.crash_reports.clone(),
             unpack: (scanner.unpack_workers > 0)
                 .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),

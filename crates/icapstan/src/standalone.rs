@@ -3,6 +3,7 @@
 use crate::certificates::{CertificateNotes, Certificates};
 use crate::cli::Standalone;
 use crate::exit::{Exit, chain};
+use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
@@ -179,6 +180,7 @@ struct Parts<'p> {
     reloader: &'p Reloader,
     /// Of what blocked URLs are shared through, if they are.
     standing: Option<&'p Standing>,
+    fleet: &'p FleetNotes,
     certificates: Option<&'p Certificates>,
     bound: Bound,
 }
@@ -239,14 +241,17 @@ async fn serve(
     let reputation = settings
         .reputation(ReputationMetrics::register(registry)?)
         .context("the reputation service cannot be asked")?;
+    let cache_metrics = CacheMetrics::register(registry)?;
     let (blocked_urls, share) =
-        settings.blocked_urls(&CacheMetrics::register(registry)?).context("blocked URLs cannot be shared")?;
+        settings.blocked_urls(&cache_metrics).context("blocked URLs cannot be shared")?;
+    let fleet = Fleet::start(&settings.config, registry, &cache_metrics)?;
+    let fleet_notes = fleet.notes();
     let standing = share.as_ref().map(Share::standing);
-    let scanner = Scanner::start(settings.scanner(worker, hash_lists.clone()), registry)
+    let scanner = Scanner::start(settings.scanner(worker, hash_lists.clone(), fleet.poison), registry)
         .await
         .context("the scanner cannot be started")?;
     let tally = Tally::new(registry, events, &scanner);
-    let port = settings.cached(&scanner, VerdictMetrics::register(registry)?)?;
+    let port = settings.cached(&scanner, VerdictMetrics::register(registry)?, fleet.verdicts)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
         &settings.gateway(&memory, access_log, lookups, events, hooks, quarantine),
@@ -276,6 +281,7 @@ async fn serve(
         events,
         reloader: &reloader,
         standing: standing.as_ref(),
+        fleet: &fleet_notes,
         certificates,
         bound,
     };
@@ -344,8 +350,8 @@ fn start_admin(
     parts: &Parts<'_>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
-    let Parts { settings, registry, scanner, reloader, standing, certificates, bound, .. } = *parts;
-    let (notes, standing) = (reloader.notes(), standing.cloned());
+    let Parts { settings, registry, scanner, reloader, standing, fleet, certificates, bound, .. } = *parts;
+    let (notes, standing, fleet) = (reloader.notes(), standing.cloned(), fleet.clone());
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let (port, unserved) = (Arc::clone(scanner), Arc::clone(unserved));
 
@@ -365,6 +371,8 @@ fn start_admin(
             .note("hashLists", notes.hash_lists())
             .note("signatures", port.problem())
             .note("redis", standing.as_ref().and_then(Standing::note))
+            .note("verdictCache", fleet.verdicts())
+            .note("poison", fleet.poison())
     };
     let epochs = scanner.epochs();
     // Known only once the endpoint that tells it listens.

@@ -1,0 +1,60 @@
+//! What this process shares with others through Redis, blocked URLs aside.
+
+use anyhow::Context;
+use icapstan_api::Config;
+use icapstan_cache::{CacheMetrics, FleetMetrics, FleetPoison, FleetVerdicts, PoisonMetrics, Standing};
+use prometheus::Registry;
+use std::sync::Arc;
+
+/// What is shared, as far as the settings want it.
+pub(crate) struct Fleet {
+    pub(crate) verdicts: Option<FleetVerdicts>,
+    pub(crate) poison: Option<Arc<FleetPoison>>,
+}
+
+/// How it stands, for `/readyz`.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetNotes {
+    verdicts: Option<Standing>,
+    poison: Option<Standing>,
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Begins to share.
+    pub(crate) fn start(
+        config: &Config,
+        registry: &Registry,
+        connections: &CacheMetrics,
+    ) -> anyhow::Result<Self> {
+        let Config { verdict_cache, redis, scanner, .. } = config;
+        let metrics = FleetMetrics::register(registry)?;
+        let verdicts = FleetVerdicts::start(verdict_cache, redis, metrics, connections)
+            .context("verdicts cannot be shared")?;
+        let metrics = PoisonMetrics::register(registry)?;
+        let poison = FleetPoison::start(&scanner.poison, redis, metrics, connections)
+            .context("objects that take workers cannot be shared")?;
+        Ok(Self { verdicts, poison: poison.map(Arc::new) })
+    }
+
+    /// What can be asked how it stands.
+    pub(crate) fn notes(&self) -> FleetNotes {
+        FleetNotes {
+            verdicts: self.verdicts.as_ref().map(FleetVerdicts::standing),
+            poison: self.poison.as_ref().map(|poison| poison.standing()),
+        }
+    }
+}
+
+// === impl FleetNotes ===
+
+impl FleetNotes {
+    pub(crate) fn verdicts(&self) -> Option<String> {
+        self.verdicts.as_ref().and_then(Standing::note)
+    }
+
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.poison.as_ref().and_then(Standing::note)
+    }
+}
