@@ -179,6 +179,12 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert!(memory.get(&Key::of(1)).is_none());
         assert_eq!((memory.len(), memory.metrics.evicted.get(Cause::Expired)), (0, 1));
+        // What another process found counts for the rest of its time.
+        memory.insert_for(Key::of(2), &clean(), Duration::from_mins(5));
+        tokio::time::advance(Duration::from_mins(4)).await;
+        assert!(memory.get(&Key::of(2)).is_some());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert!(memory.get(&Key::of(2)).is_none());
     }
 
     #[tokio::test]
