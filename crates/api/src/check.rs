@@ -87,7 +87,7 @@ impl Config {
         self.hash_lists.check(&mut root.at("hashLists"));
         self.reputation.check(&mut root.at("reputation"));
         self.check_blocked_urls(&mut root);
-        self.verdict_cache.check(&mut root.at("verdictCache"));
+        self.check_verdict_cache(&mut root);
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
         self.quarantine.check(&mut root.at("quarantine"));
@@ -106,6 +106,13 @@ impl Config {
     pub fn advice(&self, sizing: &Sizing) -> Vec<Problem> {
         let mut advice = Vec::new();
         let mut root = Checker { path: String::new(), problems: &mut advice };
+        let shares = [
+            ("verdictCache.shared", self.verdict_cache.enabled && self.verdict_cache.shared),
+            ("scanner.poison.shared", self.scanner.poison.entries > 0 && self.scanner.poison.shared),
+        ];
+        for (field, _) in shares.iter().filter(|(_, is_shared)| *is_shared && !self.redis.is_set()) {
+            root.report(field, "shares nothing: redis names no server");
+        }
         let sessions = self.limits.sessions;
         if u64::from(sizing.queue_length) < 2 * u64::from(sessions) {
             root.report(

@@ -13,6 +13,8 @@ pub struct Poison {
     pub ttl: Duration,
     /// How many are remembered; the oldest give way. With 0 none is.
     pub entries: u32,
+    /// Whether they are shared with other processes, through `redis`.
+    pub shared: bool,
 }
 
 /// What is written down of a worker that crashed: nothing of the object itself (`scanner.crashReports`).
@@ -30,7 +32,7 @@ pub struct CrashReports {
 
 impl Default for Poison {
     fn default() -> Self {
-        Self { ttl: Duration::from_mins(10), entries: 10_000 }
+        Self { ttl: Duration::from_mins(10), entries: 10_000, shared: false }
     }
 }
 

@@ -17,6 +17,11 @@ pub struct VerdictCache {
     /// How long each counts, from its scan on.
     #[serde(with = "crate::duration")]
     pub ttl: Duration,
+    /// Whether they are shared with other processes, through `redis`.
+    pub shared: bool,
+    /// How long an object waits for an answer of Redis before it is scanned.
+    #[serde(with = "crate::duration")]
+    pub lookup_timeout: Duration,
 }
 
 // === impl VerdictCache ===
@@ -28,6 +33,8 @@ impl Default for VerdictCache {
             max_size: ByteSize::mib(64),
             max_object_size: ByteSize::mib(16),
             ttl: Duration::from_hours(1),
+            shared: false,
+            lookup_timeout: Duration::from_millis(5),
         }
     }
 }

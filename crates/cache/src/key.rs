@@ -1,10 +1,17 @@
-//! The secret that records are sealed with.
+//! The secret that records are sealed with, and what is derived from it.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+/// What all processes of a fleet have, and Redis has not.
+#[derive(Clone)]
+pub struct Secret {
+    bytes: Vec<u8>,
+    prefix: String,
+}
 
 /// Whoever has it can make entries that are believed.
 #[derive(Clone)]
@@ -35,19 +42,13 @@ const LEAST: usize = 32;
 /// More is no key.
 const MOST: usize = 4096;
 
-// === impl SealKey ===
+// === impl Secret ===
 
-impl SealKey {
-    /// From a secret, for keys of Redis that begin with `prefix`. Records of one prefix are not believed
-    /// under another. `None` if the secret has fewer than 32 bytes.
-    pub fn new(secret: &[u8], prefix: &str) -> Option<Self> {
-        (secret.len() >= LEAST).then(|| {
-            let mut hasher = blake3::Hasher::new_derive_key("icapstan blocked URLs v1: seal of records");
-            hasher.update(&(secret.len() as u64).to_be_bytes());
-            hasher.update(secret);
-            hasher.update(prefix.as_bytes());
-            Self(*hasher.finalize().as_bytes())
-        })
+impl Secret {
+    /// For keys of Redis that begin with `prefix`: what is derived for one prefix says nothing under another.
+    /// `None` if there are fewer than 32 bytes.
+    pub fn new(bytes: &[u8], prefix: &str) -> Option<Self> {
+        (bytes.len() >= LEAST).then(|| Self { bytes: bytes.to_vec(), prefix: prefix.to_owned() })
     }
 
     /// From the file at `path`. Ends of lines behind the secret are not part of it.
@@ -63,6 +64,56 @@ impl SealKey {
             bytes.pop();
         }
         Self::new(&bytes, prefix).ok_or_else(|| KeyError::Short(path.to_owned()))
+    }
+
+    /// A key for `purpose` alone.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        hasher.update(&(self.bytes.len() as u64).to_be_bytes());
+        hasher.update(&self.bytes);
+        hasher.update(self.prefix.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+// === impl SealKey ===
+
+impl SealKey {
+    /// From a secret, for keys of Redis that begin with `prefix`. Records of one prefix are not believed
+    /// under another. `None` if the secret has fewer than 32 bytes.
+    pub fn new(secret: &[u8], prefix: &str) -> Option<Self> {
+        Some(Self::of_urls(&Secret::new(secret, prefix)?))
+    }
+
+    /// That of blocked URLs.
+    pub(crate) fn of_urls(secret: &Secret) -> Self {
+        Self(secret.derive("icapstan blocked URLs v1: seal of records"))
+    }
+
+    /// That of verdicts.
+    pub(crate) fn of_verdicts(secret: &Secret) -> Self {
+        Self(secret.derive("icapstan fleet verdicts v1: seal of records"))
+    }
+
+    /// That of objects that take workers.
+    pub(crate) fn of_poison(secret: &Secret) -> Self {
+        Self(secret.derive("icapstan fleet poison v1: seal of records"))
+    }
+
+    /// From the file at `path`, for blocked URLs.
+    pub fn load(path: &Path, prefix: &str) -> Result<Self, KeyError> {
+        Ok(Self::of_urls(&Secret::load(path, prefix)?))
+    }
+
+    /// The seal of a record's bytes and of the key that they stand under. Compared in constant time.
+    pub(crate) fn seal_under(&self, key: &[u8; 32], bytes: &[u8]) -> blake3::Hash {
+        blake3::Hasher::new_keyed(&self.0).update(key).update(bytes).finalize()
     }
 
     /// The seal of a record's bytes. Compared in constant time.

@@ -9,11 +9,12 @@
 //!                                     bounded by size and time        icapstan blocked-urls ◀──────┘
 //! ```
 //!
-//! Objects equal to one that came before, or that is being scanned, are not scanned again: [`CachedPort`].
+//! Objects equal to one that came before, or that is being scanned, are not scanned again: [`CachedPort`]. Nor are
+//! those that another process has scanned: [`FleetVerdicts`]. [`FleetPoison`] tells of objects that take workers.
 //!
 //! Refuses to do: what an entry means for a message (policy), lists of URLs (`icapstan-urls`), scanning.
 //!
-//! Invariants of blocked URLs; those of verdicts stand in `verdict.rs`.
+//! Invariants of blocked URLs; those of verdicts stand in `verdict.rs` and `fleet.rs`.
 //! 1. No lookup waits for Redis, and nothing that Redis does or is changes a verdict: it is a help for users
 //!    only, and what is not found here is scanned.
 //! 2. No entry counts for longer than its time, from the detection on: neither merges nor restarts give it more.
@@ -25,6 +26,7 @@
 
 mod admin;
 mod entry;
+mod fleet;
 mod id;
 mod key;
 mod metrics;
@@ -37,8 +39,12 @@ mod verdict;
 
 pub use admin::{Listed, Shown};
 pub use entry::{Entry, Record};
+pub use fleet::{
+    FleetMetrics, FleetPoison, FleetVerdicts, MAX_POISON_RECORD, MAX_VERDICT_RECORD, PoisonMetrics,
+    PoisonRecord, VerdictRecord, decode_poison, decode_verdict, encode_poison, encode_verdict, sealed_under,
+};
 pub use id::Id;
-pub use key::{KeyError, SealKey};
+pub use key::{KeyError, SealKey, Secret};
 pub use metrics::CacheMetrics;
 pub use record::{MAX_RECORD, Unbelieved, decode, encode, sealed};
 pub use redis::{Failure, Finder, Put, RedisError};

@@ -6,6 +6,7 @@
 //!        └── a pause ◀── any error              another set of records, or long ago ────┘
 //! ```
 
+mod errand;
 mod pause;
 mod voice;
 
@@ -15,19 +16,18 @@ use crate::redis::{BATCH, Finder, Follower, Found, Place, Put, RedisError, Store
 use crate::replica::{Merged, RedisClock, Replica};
 use crate::{KeyError, Record, SealKey};
 use icapstan_api::{BlockedUrls, RedisSettings};
-use pause::Pause;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use voice::Voice;
 
+pub(crate) use errand::Errand;
+pub(crate) use pause::Pause;
 pub use voice::Standing;
+pub(crate) use voice::{Topic, Voice};
 
 /// How often the server is asked whether it is still the same.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,8 +40,8 @@ const COMPARE: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub struct Share {
     standing: Standing,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Ends with this.
+    _errand: Errand,
 }
 
 /// Why nothing can be shared at all.
@@ -105,48 +105,20 @@ impl Share {
         metrics: &CacheMetrics,
     ) -> Result<Option<Self>, ShareError> {
         let Some(finder) = finder(blocked, redis)?.filter(|_| blocked.enabled) else { return Ok(None) };
-        let standing = Standing::default();
+        let standing = Standing::new(Topic("Blocked URLs", "blocked URLs"));
         let keeper = Keeper {
             finder,
             replica: Arc::clone(replica),
             metrics: metrics.clone(),
             voice: Voice::new(standing.clone()),
         };
-        let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("icapstan-redis-dns")
-            .max_blocking_threads(2)
-            .build()
-            .map_err(ShareError::Thread)?;
-        let work = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = keeper.keep() => {}
-                }
-            });
-            // A name that is still being looked up is nobody's business any more.
-            runtime.shutdown_background();
-        };
-        let thread = std::thread::Builder::new()
-            .name("icapstan-redis".to_owned())
-            .spawn(work)
-            .map_err(ShareError::Thread)?;
-        Ok(Some(Self { standing, stop: Some(stop), thread: Some(thread) }))
+        let errand = Errand::start("icapstan-redis", async move || keeper.keep().await)?;
+        Ok(Some(Self { standing, _errand: errand }))
     }
 
     /// What can be asked how it stands.
     pub fn standing(&self) -> Standing {
         self.standing.clone()
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        // The thread may have ended by itself.
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 

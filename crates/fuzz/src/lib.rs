@@ -40,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("decoder", decoder),
     ("embedded", embedded),
     ("encrypted", encrypted),
+    ("fleet_record", fleet_record),
     ("gateway", gateway),
     ("handover", handover),
     ("hash_import", hash_import),

@@ -8,6 +8,7 @@ mod client;
 mod counts;
 mod exit;
 mod file_state;
+mod fleet;
 mod hashes;
 mod hooks;
 mod import_kse;

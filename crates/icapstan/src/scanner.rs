@@ -3,15 +3,17 @@
 use crate::certificates::{CertificateNotes, Certificates};
 use crate::cli::Flags;
 use crate::exit::{Exit, chain};
+use crate::fleet::{Fleet, FleetNotes};
 use crate::memory;
 use crate::process::{Signals, leave_no_core, raise_descriptor_limit, signatures_document};
-use crate::reload::{Followers, Reloader};
+use crate::reload::{Followers, Notes, Reloader};
 use crate::scanning::Scanning;
 use crate::settings::{self, Settings};
 use crate::siem;
 use crate::standalone::{load_hashes, start_scanner};
 use crate::tally::Tally;
 use anyhow::Context;
+use icapstan_cache::CacheMetrics;
 use icapstan_events::Events;
 use icapstan_scan_rpc::{ScanServer, ServerMetrics};
 use icapstan_telemetry::{AdminServer, CertificateMetrics, Document, Ready, ReloadMetrics};
@@ -33,6 +35,7 @@ struct Parts<'p> {
     settings: &'p Settings,
     registry: &'p Arc<Registry>,
     scanning: &'p Scanning,
+    fleet: FleetNotes,
     events: &'p Events,
     reloader: &'p Reloader,
     certificates: Option<&'p Certificates>,
@@ -118,8 +121,10 @@ async fn serve(
     let tls = tls.map(|tls| Certificates::for_gateways(tls, metrics, events)).transpose()?;
     let (certificates, acceptor) = tls.unzip();
     let hashes = load_hashes(settings, registry, events)?;
-    let scanner = start_scanner(settings, &hashes, registry).await?;
-    let scanning = Scanning::Here(Arc::clone(&scanner));
+    let mut fleet = Fleet::default();
+    fleet.share_poison(&settings.config, registry, &CacheMetrics::register(registry)?)?;
+    let notes = fleet.notes();
+    let scanning = Scanning::Here(start_scanner(settings, &hashes, fleet.poison, registry).await?);
     let tally = Tally::new(registry, events, &scanning);
     let metrics = ReloadMetrics::register(registry)?;
     let followers = Followers { serving: None, hashes: Some(hashes), events: events.clone(), metrics };
@@ -129,6 +134,7 @@ async fn serve(
         settings,
         registry,
         scanning: &scanning,
+        fleet: notes,
         events,
         reloader: &reloader,
         certificates: certificates.as_ref(),
@@ -150,7 +156,8 @@ async fn serve(
 }
 
 async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<()> {
-    let Parts { settings, registry, scanning, events, reloader, certificates, acceptor, listener, metrics } = parts;
+    let Parts { settings, registry, scanning, fleet, events, reloader, certificates, acceptor, listener, metrics } =
+        parts;
     let reload = || {
         scanning.reload();
         reloader.reload();
@@ -163,7 +170,7 @@ async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<(
         .context("gateways cannot be served")?;
     let unserved = Arc::new(Mutex::new(None));
     let own = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
-    let admin = start_admin(settings, registry, scanning, reloader, own, server.local_addr(), &unserved)?;
+    let admin = start_admin(settings, registry, scanning, (reloader.notes(), own, fleet), server.local_addr(), &unserved)?;
     info!(
         scan = %server.local_addr(),
         admin = %admin.local_addr(),
@@ -195,12 +202,11 @@ fn start_admin(
     settings: &Settings,
     registry: &Arc<Registry>,
     scanning: &Scanning,
-    reloader: &Reloader,
-    tls: CertificateNotes,
+    (notes, tls, fleet): (Notes, CertificateNotes, FleetNotes),
     scan: SocketAddr,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
-    let (scans, unserved, notes) = (scanning.clone(), Arc::clone(unserved), reloader.notes());
+    let (scans, unserved) = (scanning.clone(), Arc::clone(unserved));
     let ready = move || {
         let server = unserved.lock().map_or(Ok(()), |cause: &str| Err(cause.to_owned()));
         let [workers, signatures] = scans.notes();
@@ -212,6 +218,7 @@ fn start_admin(
             .note("tls", tls.text())
             .note("hashLists", notes.hash_lists())
             .note(signatures.0, signatures.1)
+            .note("poison", fleet.poison())
     };
     let (epochs, port, name) = (scanning.epochs(), scanning.port(), settings.instance_name());
     // Known only once the endpoint that tells it listens.

@@ -5,7 +5,10 @@ use arc_swap::ArcSwap;
 use icapstan_api::{
     AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, ScannersSettings, Sizing,
 };
-use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
+use icapstan_cache::{
+    CacheMetrics, CachedPort, CachedPortError, FleetPoison, FleetVerdicts, Replica, Share, ShareError,
+    VerdictMetrics,
+};
 use icapstan_events::Events;
 use icapstan_gateway::{
     GatewayConfig, GatewaySettings, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
@@ -310,8 +313,9 @@ impl Settings {
         &self,
         port: Arc<dyn ScanPort>,
         metrics: VerdictMetrics,
+        fleet: Option<FleetVerdicts>,
     ) -> Result<Arc<dyn ScanPort>, CachedPortError> {
-        CachedPort::before(port, &self.config.verdict_cache, metrics)
+        CachedPort::before(port, &self.config.verdict_cache, metrics, fleet)
     }
 
     /// What this process is called among others.
@@ -387,7 +391,12 @@ impl Settings {
         self.config.scanner.clamd.is_some()
     }
 
-    pub(crate) fn scanner(&self, worker: PathBuf, hash_lists: HashLists) -> ScannerConfig {
+    pub(crate) fn scanner(
+        &self,
+        worker: PathBuf,
+        hash_lists: HashLists,
+        poison: Option<Arc<FleetPoison>>,
+    ) -> ScannerConfig {
         let scanner = &self.config.scanner;
         ScannerConfig {
             workers: self.sizing.workers as usize,
@@ -398,6 +407,7 @@ impl Settings {
             nice: scanner.nice.into(),
             clamd: scanner.clamd.as_ref().map(clamd),
             poison: scanner.poison.clone(),
+            poison_share: poison.map(|poison| poison as _),
             crash_reports: scanner.crash_reports.clone(),
             unpack: (scanner.unpack_workers > 0)
                 .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),

@@ -3,6 +3,7 @@
 use crate::certificates::{CertificateNotes, Certificates};
 use crate::cli::Flags;
 use crate::exit::{Exit, chain};
+use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
@@ -16,7 +17,7 @@ use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, bail};
 use icapstan_api::Config;
-use icapstan_cache::{CacheMetrics, Share, Standing, VerdictMetrics};
+use icapstan_cache::{CacheMetrics, FleetPoison, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
 use icapstan_hooks::Hooks;
@@ -163,6 +164,7 @@ struct Parts<'p> {
     reloader: &'p Reloader,
     /// Of what blocked URLs are shared through, if they are.
     standing: Option<&'p Standing>,
+    fleet: &'p FleetNotes,
     certificates: Option<&'p Certificates>,
     /// Those that scanners are shown.
     own: Option<&'p Certificates>,
@@ -209,15 +211,22 @@ async fn serve(
     let reputation = settings
         .reputation(ReputationMetrics::register(registry)?)
         .context("the reputation service cannot be asked")?;
+    let cache_metrics = CacheMetrics::register(registry)?;
     let (blocked_urls, share) =
-        settings.blocked_urls(&CacheMetrics::register(registry)?).context("blocked URLs cannot be shared")?;
+        settings.blocked_urls(&cache_metrics).context("blocked URLs cannot be shared")?;
+    let mut fleet = Fleet::default();
+    fleet.share_verdicts(&settings.config, registry, &cache_metrics)?;
+    if tier == Tier::Standalone {
+        fleet.share_poison(&settings.config, registry, &cache_metrics)?;
+    }
+    let fleet_notes = fleet.notes();
     let standing = share.as_ref().map(Share::standing);
     let (scanning, own) = match &hashes {
-        Some(hashes) => (Scanning::Here(start_scanner(settings, hashes, registry).await?), None),
+        Some(hashes) => (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None),
         None => ask_scanners(settings, registry, events)?,
     };
     let tally = Tally::new(registry, events, &scanning);
-    let port = settings.cached(scanning.port(), VerdictMetrics::register(registry)?)?;
+    let port = settings.cached(scanning.port(), VerdictMetrics::register(registry)?, fleet.verdicts)?;
     let lookups = Lookups { url_lists: url_lists.clone(), reputation, blocked_urls };
     let gateway = Arc::new(Gateway::new(
         &settings.gateway(&memory, access_log, lookups, events, hooks, quarantine),
@@ -237,6 +246,7 @@ async fn serve(
         events,
         reloader: &reloader,
         standing: standing.as_ref(),
+        fleet: &fleet_notes,
         certificates,
         own: own.as_ref(),
         bound,
@@ -278,6 +288,7 @@ pub(crate) fn load_hashes(
 pub(crate) async fn start_scanner(
     settings: &Settings,
     hashes: &Hashes,
+    poison: Option<Arc<FleetPoison>>,
     registry: &Registry,
 ) -> anyhow::Result<Arc<Scanner>> {
     let worker = match find_worker() {
@@ -288,7 +299,7 @@ pub(crate) async fn start_scanner(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
         ),
     };
-    let config = settings.scanner(worker, hashes.lists.clone());
+    let config = settings.scanner(worker, hashes.lists.clone(), poison);
     Scanner::start(config, registry).await.context("the scanner cannot be started")
 }
 
@@ -357,8 +368,8 @@ fn start_admin(
     parts: &Parts<'_>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
-    let Parts { settings, registry, scanning, reloader, standing, certificates, own, bound, .. } = *parts;
-    let (notes, standing) = (reloader.notes(), standing.cloned());
+    let Parts { settings, registry, scanning, reloader, standing, fleet, certificates, own, bound, .. } = *parts;
+    let (notes, standing, fleet) = (reloader.notes(), standing.cloned(), fleet.clone());
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let own = own.map_or_else(CertificateNotes::none, Certificates::notes);
     let (scans, unserved) = (scanning.clone(), Arc::clone(unserved));
@@ -377,6 +388,8 @@ fn start_admin(
             .note(signatures.0, signatures.1)
             .note("scannersTls", own.text())
             .note("redis", standing.as_ref().and_then(Standing::note))
+            .note("verdictCache", fleet.verdicts())
+            .note("poison", fleet.poison())
     };
     let epochs = scanning.epochs();
     // Known only once the endpoint that tells it listens.

@@ -86,6 +86,8 @@ pub enum Origin {
     Scan,
     /// Of an equal object that came before.
     Cache,
+    /// Of an equal object that came before to another process.
+    Fleet,
     /// Of an equal object that was being scanned when this one came.
     Shared,
     /// Of an equal object that came before and took a worker's life, or all of its time.
@@ -129,6 +131,7 @@ impl Origin {
         match self {
             Self::Scan => "",
             Self::Cache => "hit",
+            Self::Fleet => "fleet",
             Self::Shared => "shared",
             Self::Poison => "poison",
         }

@@ -1,7 +1,9 @@
 //! What a scanner is started with.
 
 use icapstan_api::{CrashReports, Poison};
+use icapstan_model::PoisonShare;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, io};
 use thiserror::Error;
@@ -67,6 +69,8 @@ pub struct ScannerConfig {
     pub cancel_grace: Duration,
     /// How objects are remembered that workers died of, or took too long for.
     pub poison: Poison,
+    /// What these are shared through with other processes, if anything.
+    pub poison_share: Option<Arc<dyn PoisonShare>>,
     /// What is written down of workers that died.
     pub crash_reports: CrashReports,
 }
@@ -154,6 +158,7 @@ impl ScannerConfig {
             generation_grace: Duration::from_mins(1),
             cancel_grace: Duration::from_millis(35),
             poison: Poison::default(),
+            poison_share: None,
             crash_reports: CrashReports::default(),
         }
     }

@@ -6,14 +6,14 @@
 //!  a worker was busy with it for most of its time ─────────────────────┘
 //! ```
 //!
-//! Belongs to one generation of signatures and ends with it: others may do better.
+//! What other processes remember is asked too, where they share it. Belongs to one generation of signatures and ends with it: others may do better.
 
 use blake3::{Hash, Hasher};
 use icapstan_api::Poison as Settings;
 use icapstan_metrics::Gauge;
 use icapstan_model::{
-    Content, FailedReason, Findings, GenerationId, Object, Origin, ScanContext, ScanProfile, ScanReport,
-    Unpack, Verdict,
+    Content, FailedReason, Findings, GenerationId, Object, Origin, PoisonMark, PoisonShare, ScanContext,
+    ScanProfile, ScanReport, Unpack, Verdict,
 };
 use parking_lot::Mutex;
 use rustix::io::retry_on_intr;
@@ -21,6 +21,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
@@ -40,6 +41,7 @@ pub(crate) struct Poison {
     count: AtomicUsize,
     state: Mutex<State>,
     entries: Gauge,
+    share: Option<Arc<dyn PoisonShare>>,
 }
 
 /// Nobody who does not know these can make objects whose keys meet, or tell from a digest what was seen.
@@ -100,7 +102,13 @@ struct Key([u8; 32]);
 // === impl Poison ===
 
 impl Poison {
-    pub(crate) fn new(settings: &Settings, secrets: Secrets, entries: Gauge) -> Self {
+    /// `share` is what others are told through.
+    pub(crate) fn new(
+        settings: &Settings,
+        secrets: Secrets,
+        entries: Gauge,
+        share: Option<Arc<dyn PoisonShare>>,
+    ) -> Self {
         Self {
             most: settings.entries as usize,
             ttl: settings.ttl,
@@ -108,19 +116,32 @@ impl Poison {
             count: AtomicUsize::new(0),
             state: Mutex::default(),
             entries,
+            share,
         }
     }
 
     /// What is known of an object. Costs next to nothing as long as none of its length is known.
     pub(crate) async fn recall(&self, subject: Subject<'_>, deadline: Instant) -> Option<Known> {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        if !self.state.lock().lengths.contains_key(&subject.object.len) {
+        let len = subject.object.len;
+        let is_own = self.count.load(Ordering::Relaxed) > 0 && self.state.lock().lengths.contains_key(&len);
+        let share = self.share.as_ref().filter(|share| share.knows_length(len));
+        if !is_own && share.is_none() {
             return None;
         }
         let key = timeout_at(deadline.into(), self.key(subject)).await.ok()?.ok()?;
-        self.known(&key, Instant::now())
+        let own = self.known(&key, Instant::now());
+        if matches!(own, Some(Known::Poison(_))) {
+            return own;
+        }
+        match share.and_then(|share| share.recall(&key.0)) {
+            Some(PoisonMark::Poison { findings, sha256 }) => Some(Known::Poison(ScanReport {
+                sha256,
+                origin: Origin::Poison,
+                ..ScanReport::unscanned(findings)
+            })),
+            Some(PoisonMark::Suspect) => Some(Known::Suspect),
+            Some(PoisonMark::Innocent) | None => own,
+        }
     }
 
     /// Remembers what a scan says of its object.
@@ -130,6 +151,16 @@ impl Poison {
         }
         // An object that cannot be read is not remembered.
         let Ok(key) = self.key(subject).await else { return };
+        if let Some(share) = &self.share {
+            let mark = match mark {
+                Mark::Innocent => PoisonMark::Innocent,
+                Mark::Suspect => PoisonMark::Suspect,
+                Mark::Poison => {
+                    PoisonMark::Poison { findings: report.findings.clone(), sha256: report.sha256 }
+                }
+            };
+            share.remember(&key.0, subject.object.len, mark);
+        }
         let known = match mark {
             Mark::Innocent => return self.forget(&key),
             Mark::Suspect => Known::Suspect,
@@ -230,17 +261,25 @@ impl State {
 // === impl Secrets ===
 
 impl Secrets {
-    /// Of this process.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Of all processes that share; else of this one.
+    pub(crate) fn new(share: Option<&dyn PoisonShare>) -> io::Result<Self> {
+        share.map_or_else(Self::of_this_process, |share| Ok(Self::of(&share.secret())))
+    }
+
+    fn of_this_process() -> io::Result<Self> {
         let mut secret = [0; 32];
         let mut filled = 0;
         while filled < secret.len() {
             filled += retry_on_intr(|| getrandom(&mut secret[filled..], GetRandomFlags::empty()))?;
         }
-        Ok(Self {
-            of_contents: blake3::derive_key("icapstan poison: contents v1", &secret),
-            of_objects: blake3::derive_key("icapstan poison: objects v1", &secret),
-        })
+        Ok(Self::of(&secret))
+    }
+
+    fn of(secret: &[u8; 32]) -> Self {
+        Self {
+            of_contents: blake3::derive_key("icapstan poison: contents v1", secret),
+            of_objects: blake3::derive_key("icapstan poison: objects v1", secret),
+        }
     }
 
     /// Of the bytes of an object. Tells nothing to who does not know the secret.

@@ -105,8 +105,9 @@ impl Pool {
             config.queue_length,
             crew.shared.metrics.waiting.clone(),
         );
-        let poison =
-            Poison::new(&config.poison, crew.shared.secrets.clone(), crew.shared.metrics.poison.clone());
+        let shared = &crew.shared;
+        let (secrets, entries) = (shared.secrets.clone(), shared.metrics.poison.clone());
+        let poison = Poison::new(&config.poison, secrets, entries, shared.poison_share.clone());
         crew.shared.metrics.generations.inc();
         Arc::new_cyclic(|myself| Self {
             poison,

@@ -1,6 +1,7 @@
 //! What all generations of all engines share.
 
 use icapstan_api::CrashReports;
+use icapstan_model::PoisonShare;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) breaker: Breaker,
     pub(crate) secrets: Secrets,
+    pub(crate) poison_share: Option<Arc<dyn PoisonShare>>,
     pub(crate) crash_reports: CrashReports,
     /// What opens what engines do not.
     pub(crate) unpacker: Option<Arc<Unpacker>>,
@@ -44,7 +46,8 @@ impl Shared {
             breaker: Breaker::new(config.all_workers(), open, held_back),
             metrics,
             runtime,
-            secrets: Secrets::new().map_err(StartError::Chance)?,
+            secrets: Secrets::new(config.poison_share.as_deref()).map_err(StartError::Chance)?,
+            poison_share: config.poison_share.clone(),
             unpacker: unpacker.transpose().map_err(StartError::Thread)?,
             crash_reports: config.crash_reports.clone(),
             telling: Arc::new(Semaphore::new(MOST_TOLD)),

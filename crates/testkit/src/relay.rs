@@ -4,7 +4,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub struct Relay {
     address: SocketAddr,
     meter: Arc<Meter>,
     stop: Arc<AtomicBool>,
+    /// How long the server's bytes take, in milliseconds.
+    delay: Arc<AtomicU64>,
 }
 
 /// How many bytes have passed.
@@ -32,6 +34,8 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
         let (meter, stop) = (Arc::new(Meter::default()), Arc::new(AtomicBool::new(false)));
+        let delay = Arc::new(AtomicU64::new(0));
+        let delayed = Arc::clone(&delay);
         let (for_all, stopped) = (Arc::clone(&meter), Arc::clone(&stop));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -43,17 +47,25 @@ impl Relay {
                 let (Ok(client_back), Ok(server_back)) = (client.try_clone(), server.try_clone()) else {
                     continue;
                 };
-                let meter = Arc::clone(&for_all);
-                thread::spawn(move || pass(client, server, Some(&meter)));
-                thread::spawn(move || pass(server_back, client_back, None));
+                let (meter, delayed) = (Arc::clone(&for_all), Arc::clone(&delayed));
+                thread::spawn(move || pass(client, server, || {}, |count| meter.add(count)));
+                thread::spawn(move || {
+                    let hold = || thread::sleep(Duration::from_millis(delayed.load(Ordering::Relaxed)));
+                    pass(server_back, client_back, hold, |_| {});
+                });
             }
         });
-        Self { address, meter, stop }
+        Self { address, meter, stop, delay }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Holds back for so long what the server says from now on.
+    pub fn slow_down(&self, by: Duration) {
+        self.delay.store(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Its count.
@@ -90,15 +102,15 @@ impl Meter {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, meter: Option<&Meter>) {
+/// Tells what was passed on, and waits before that for `hold`.
+fn pass(mut from: TcpStream, mut to: TcpStream, hold: impl Fn(), passed: impl Fn(usize)) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
+        hold();
         if to.write_all(&buffer[..count]).is_err() {
             break;
         }
-        if let Some(meter) = meter {
-            meter.add(count);
-        }
+        passed(count);
     }
     // The peer may be gone already.
     let _ = to.shutdown(Shutdown::Write);

@@ -1,7 +1,7 @@
 //! The page of metrics, from the registry of the program.
 
 use anyhow::{Context, Result, bail};
-use icapstan_cache::{CacheMetrics, VerdictMetrics};
+use icapstan_cache::{CacheMetrics, FleetMetrics, PoisonMetrics, VerdictMetrics};
 use icapstan_events::EventMetrics;
 use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
@@ -34,7 +34,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 15] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -78,6 +78,16 @@ const PARTS: [Part; 13] = [
         about: "Where infected objects are kept (`quarantine`).",
     },
     Part {
+        prefix: "icapstan_verdict_fleet_",
+        title: "Shared verdicts",
+        about: "Verdicts that processes share through Redis (`verdictCache.shared`).",
+    },
+    Part {
+        prefix: "icapstan_poison_fleet_",
+        title: "Shared objects that take workers",
+        about: "Objects that processes warn each other of (`scanner.poison.shared`).",
+    },
+    Part {
         prefix: "icapstan_blocked_urls_",
         title: "Blocked URLs",
         about: "URLs whose download was cut (`blockedUrls`).",
@@ -85,7 +95,7 @@ const PARTS: [Part; 13] = [
     Part {
         prefix: "icapstan_redis_",
         title: "Redis",
-        about: "What blocked URLs are shared through (`redis`).",
+        about: "What processes share things through (`redis`); `icapstan_redis_up`, `icapstan_redis_sent_total` and the time are those of blocked URLs.",
     },
     Part { prefix: "icapstan_", title: "Program", about: "The program itself and its logs." },
     Part {
@@ -111,6 +121,8 @@ fn registry() -> Result<Registry> {
     UrlListMetrics::register(&registry)?;
     CacheMetrics::register(&registry)?;
     VerdictMetrics::register(&registry)?;
+    FleetMetrics::register(&registry)?;
+    PoisonMetrics::register(&registry)?;
     ReputationMetrics::register(&registry)?;
     EventMetrics::register(&registry)?;
     HookMetrics::register(&registry)?;

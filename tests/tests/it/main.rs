@@ -48,6 +48,7 @@ mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
 mod statistics_tell_what_was_done;
 mod url_lists_block_by_url;
+mod verdicts_are_shared;
 mod what_is_skipped_is_not_scanned;
 mod worker_faults;
 mod workers_that_die_or_are_left_cost_little;

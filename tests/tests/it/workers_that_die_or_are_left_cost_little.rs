@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Takes libclamav a few tenths of a second. No other object here has this length.
-const MARKED: usize = 9_000_011;
+pub(crate) const MARKED: usize = 9_000_011;
 
 fn ask(icap: &mut IcapClient, body: &[u8]) -> IcapResponse {
     let request = respmod().allow_204().body(body).bytes();
@@ -28,7 +28,7 @@ fn has_object(pid: u32, len: u64) -> bool {
 }
 
 /// Ends workers that have the marked object, as if they crashed of it, while `work` goes on.
-fn while_it_kills<T>(server: &Standalone, work: impl FnOnce() -> T) -> T {
+pub(crate) fn while_it_kills<T>(server: &Standalone, work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -111,13 +111,21 @@ fn rules_are_read_in_the_words_of_the_reference() {
     );
 }
 
+fn advice(text: &str) -> Vec<String> {
+    let config = parse(text);
+    let sizing = config.sizing(&Machine { memory: None, cpus: 8 }).unwrap();
+    config.advice(&sizing).into_iter().map(|advice| advice.path).collect()
+}
+
+#[test]
+fn what_is_to_be_shared_with_nobody_is_told() {
+    let shared = "verdictCache: {shared: true}\nscanner: {poison: {shared: true}}\n";
+    assert_eq!(advice(shared), ["verdictCache.shared", "scanner.poison.shared"]);
+    assert_eq!(advice(&format!("{shared}redis: {{url: 'redis://x', macKeyFile: /x}}")), [""; 0]);
+}
+
 #[test]
 fn conditions_that_never_or_always_hold_are_told() {
-    let advice = |text: &str| {
-        let config = parse(text);
-        let sizing = config.sizing(&Machine { memory: None, cpus: 8 }).unwrap();
-        config.advice(&sizing).into_iter().map(|advice| advice.path).collect::<Vec<_>>()
-    };
     let rule = |when: &str| {
         format!("policies: [{{name: default, rules: [{{verdict: DETECT, when: {when}, action: log}}]}}]")
     };

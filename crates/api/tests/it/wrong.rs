@@ -48,11 +48,19 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "verdictCache: {size: 64Mi}",
         "1:16: verdictCache.size: ",
-        &["unknown field", "Known here: enabled, maxObjectSize, maxSize, ttl"],
+        &["unknown field", "Known here: enabled, lookupTimeout, maxObjectSize, maxSize, shared, ttl"],
     ),
     ("verdictCache: {maxSize: 1Ki}", "verdictCache.maxSize: ", &["1Ki is not within 1Mi to 16Gi"]),
     ("verdictCache: {maxObjectSize: 10}", "verdictCache.maxObjectSize: ", &["10 is not within 1Ki to "]),
     ("verdictCache: {ttl: 0s}", "verdictCache.ttl: ", &["1s to 24h"]),
+    ("verdictCache: {lookupTimeout: 0s}", "verdictCache.lookupTimeout: ", &["0s is not within 1ms to 1s"]),
+    ("verdictCache: {lookupTimeout: 2s}", "verdictCache.lookupTimeout: ", &["1ms to 1s"]),
+    ("verdictCache: {shared: redis}", "1:24: verdictCache.shared: ", &[]),
+    (
+        "verdictCache: {shared: true}\nscanner: {clamd: {address: /run/clamd.sock}}",
+        "verdictCache.shared: ",
+        &["not possible with scanner.clamd", "its own settings"],
+    ),
     ("verdictCache: {enabled: 64Mi}", "1:25: verdictCache.enabled: ", &[]),
     ("policies: [{name: default, scan: {cache: 1h}}]", "policies[0].scan.cache: ", &[]),
     ("partial: {enabled: true}", "1:1: partial: ", &["unknown field"]),
@@ -594,7 +602,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "scanner.poison.entries: ",
         &["2000000 is not within 0 to 1000000"],
     ),
-    ("scanner: {poison: {size: 1}}", "scanner.poison.size: ", &["unknown field \"size\"", "entries, ttl"]),
+    (
+        "scanner: {poison: {size: 1}}",
+        "scanner.poison.size: ",
+        &["unknown field \"size\"", "entries, shared, ttl"],
+    ),
     ("scanner: {crashReports: {folder: crashes}}", "scanner.crashReports.folder: ", &["absolute"]),
     (
         "scanner: {crashReports: {folder: /tmp, files: 0}}",

@@ -56,7 +56,7 @@ const MOST: usize = 300;
 // === impl RedisError ===
 
 impl RedisError {
-    pub(super) fn new(failure: Failure, text: &str) -> Self {
+    pub(crate) fn new(failure: Failure, text: &str) -> Self {
         let inert = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '_' };
         let text: String = text.chars().take(MOST).map(inert).collect();
         Self { failure, text: text.into(), elsewhere: None }
@@ -66,7 +66,7 @@ impl RedisError {
         Self::new(failure, &format!("{what}: {}", chain(error)))
     }
 
-    pub(super) fn unexpected() -> Self {
+    pub(crate) fn unexpected() -> Self {
         Self::new(Failure::Other, "the server gave an answer of another kind than it should")
     }
 }

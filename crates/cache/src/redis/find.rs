@@ -10,12 +10,18 @@ use redis::cmd;
 /// A cluster names the right node at once; that may have changed meanwhile.
 const MAX_HOPS: usize = 3;
 
-/// How to get connections.
+/// How to get connections to what has the records of blocked URLs.
 #[derive(Clone, Debug)]
 pub struct Finder {
+    servers: Servers,
+    place: Place,
+}
+
+/// How to get connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Servers {
     settings: RedisSettings,
     endpoints: Vec<RedisEndpoint>,
-    place: Place,
 }
 
 // === impl Finder ===
@@ -23,17 +29,18 @@ pub struct Finder {
 impl Finder {
     /// `None` if the settings name no server.
     pub(crate) fn new(settings: &RedisSettings, place: Place) -> Option<Self> {
-        let endpoints = settings.endpoints();
-        (!endpoints.is_empty()).then(|| Self { settings: settings.clone(), endpoints, place })
+        Some(Self { servers: Servers::new(settings)?, place })
     }
 
     /// Connects to the server that has the records, and takes writes.
     pub(crate) async fn connect(&self) -> Result<(Stored, Found, RedisEndpoint), RedisError> {
-        match self.settings.mode {
-            RedisMode::Standalone => self.at(&self.endpoints[0]).await,
-            RedisMode::Sentinel => self.by_sentinels().await,
-            RedisMode::Cluster => self.in_cluster().await,
-        }
+        let enter = async |link| {
+            let mut stored = Stored::new(link, self.place.clone());
+            let found = stored.state().await?;
+            Ok((stored, found))
+        };
+        let ((stored, found), endpoint) = self.servers.find(&enter).await?;
+        Ok((stored, found, endpoint))
     }
 
     /// Follows what is written on that server from `last` on.
@@ -42,23 +49,54 @@ impl Finder {
         endpoint: &RedisEndpoint,
         last: String,
     ) -> Result<Follower, RedisError> {
-        let link = Link::open(&self.target(endpoint), &self.settings).await?;
+        let link = self.servers.open(endpoint).await?;
         Ok(Follower::new(link, self.place.clone(), last))
     }
+}
 
-    async fn at(&self, endpoint: &RedisEndpoint) -> Result<(Stored, Found, RedisEndpoint), RedisError> {
-        let link = Link::open(&self.target(endpoint), &self.settings).await?;
-        let mut stored = Stored::new(link, self.place.clone());
-        let found = stored.state().await?;
-        Ok((stored, found, endpoint.clone()))
+// === impl Servers ===
+
+impl Servers {
+    /// `None` if the settings name no server.
+    pub(crate) fn new(settings: &RedisSettings) -> Option<Self> {
+        let endpoints = settings.endpoints();
+        (!endpoints.is_empty()).then(|| Self { settings: settings.clone(), endpoints })
     }
 
-    async fn by_sentinels(&self) -> Result<(Stored, Found, RedisEndpoint), RedisError> {
+    /// Connects to the server where `enter` succeeds, which asks for a key that it is to have.
+    pub(crate) async fn find<T>(
+        &self,
+        enter: &impl AsyncFn(Link) -> Result<T, RedisError>,
+    ) -> Result<(T, RedisEndpoint), RedisError> {
+        match self.settings.mode {
+            RedisMode::Standalone => self.at(&self.endpoints[0], enter).await,
+            RedisMode::Sentinel => self.by_sentinels(enter).await,
+            RedisMode::Cluster => self.in_cluster(enter).await,
+        }
+    }
+
+    /// Connects to that server.
+    pub(crate) async fn open(&self, endpoint: &RedisEndpoint) -> Result<Link, RedisError> {
+        Link::open(&self.target(endpoint), &self.settings).await
+    }
+
+    async fn at<T>(
+        &self,
+        endpoint: &RedisEndpoint,
+        enter: &impl AsyncFn(Link) -> Result<T, RedisError>,
+    ) -> Result<(T, RedisEndpoint), RedisError> {
+        Ok((enter(self.open(endpoint).await?).await?, endpoint.clone()))
+    }
+
+    async fn by_sentinels<T>(
+        &self,
+        enter: &impl AsyncFn(Link) -> Result<T, RedisError>,
+    ) -> Result<(T, RedisEndpoint), RedisError> {
         let mut fault = RedisError::new(Failure::Sentinel, "no Sentinel is named");
         for sentinel in &self.endpoints {
             match self.ask_sentinel(sentinel).await {
                 // It may not have noticed yet that another is the master.
-                Ok(master) => match self.at(&master).await {
+                Ok(master) => match self.at(&master, enter).await {
                     Ok(found) => return Ok(found),
                     Err(error) => fault = error,
                 },
@@ -84,12 +122,15 @@ impl Finder {
         Ok(RedisEndpoint { host, port, ..sentinel.clone() })
     }
 
-    async fn in_cluster(&self) -> Result<(Stored, Found, RedisEndpoint), RedisError> {
+    async fn in_cluster<T>(
+        &self,
+        enter: &impl AsyncFn(Link) -> Result<T, RedisError>,
+    ) -> Result<(T, RedisEndpoint), RedisError> {
         let mut fault = RedisError::new(Failure::Cluster, "no node is named");
         for seed in &self.endpoints {
             let mut node = seed.clone();
             for _ in 0..MAX_HOPS {
-                match self.at(&node).await {
+                match self.at(&node, enter).await {
                     Ok(found) => return Ok(found),
                     Err(error) => {
                         let next = error.elsewhere.as_deref().and_then(|next| elsewhere(&node, next));

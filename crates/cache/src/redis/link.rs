@@ -5,7 +5,7 @@ use super::error::{Failure, RedisError};
 use icapstan_api::RedisSettings;
 use icapstan_tls::{ClientFiles, TlsError, client_config};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, Value};
 use rustls::pki_types::ServerName;
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// A connection that takes one command at a time. It ends when this is dropped.
-pub(super) struct Link {
+pub(crate) struct Link {
     connection: MultiplexedConnection,
     driver: AbortHandle,
     allowance: Allowance,
@@ -100,12 +100,12 @@ impl Link {
     }
 
     /// What the server says to a command.
-    pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+    pub(crate) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
         self.ask_for(command, SMALL, Duration::ZERO).await
     }
 
     /// The same, for an answer of up to `most` bytes that may take `longer` than others.
-    pub(super) async fn ask_for<T: FromRedisValue>(
+    pub(crate) async fn ask_for<T: FromRedisValue>(
         &mut self,
         command: &Cmd,
         most: usize,
@@ -124,6 +124,30 @@ impl Link {
             }
         })?;
         T::from_redis_value(answer).map_err(|_| RedisError::unexpected())
+    }
+}
+
+impl Link {
+    /// What the server says to `count` commands that go out together: how many it carried out, and what it
+    /// first refused.
+    pub(crate) async fn ask_all(
+        &mut self,
+        commands: &Pipeline,
+        count: usize,
+    ) -> Result<(usize, Option<RedisError>), RedisError> {
+        self.allowance.set(SMALL);
+        let answer = timeout(self.timeout, self.connection.send_packed_commands(commands, 0, count)).await;
+        let Ok(answers) = answer else {
+            return Err(RedisError::new(Failure::Timeout, "Redis: no answer in time"));
+        };
+        let (mut done, mut refused) = (0, None);
+        for answer in answers? {
+            match answer.extract_error() {
+                Ok(_) => done += 1,
+                Err(error) => refused = refused.or_else(|| Some(RedisError::from(error))),
+            }
+        }
+        Ok((done, refused))
     }
 }
 

@@ -99,10 +99,7 @@ impl Stored {
         let (millis, token, last): (u64, Vec<u8>, String) =
             self.link.ask(&self.place.script(scripts::STATE)).await?;
         let clock = RedisClock::says(millis);
-        let role: Value = self.link.ask(&cmd("ROLE")).await?;
-        if !is_master(&role) {
-            return Err(RedisError::new(Failure::ReadOnly, "Redis: the server is a replica"));
-        }
+        is_master(&mut self.link).await?;
         Ok(Found { clock, token, last })
     }
 
@@ -209,7 +206,7 @@ impl Put {
 }
 
 /// The ids and the fields of what XREAD says of one stream.
-fn changes(said: Value) -> Option<Vec<(String, Vec<Vec<u8>>)>> {
+pub(crate) fn changes(said: Value) -> Option<Vec<(String, Vec<Vec<u8>>)>> {
     let streams = match said {
         Value::Nil => return Some(Vec::new()),
         Value::Array(streams) => streams,
@@ -238,9 +235,18 @@ fn changes(said: Value) -> Option<Vec<(String, Vec<Vec<u8>>)>> {
     Some(found)
 }
 
-fn is_master(role: &Value) -> bool {
-    let Value::Array(role) = role else { return false };
-    matches!(role.first(), Some(Value::BulkString(word)) if word == b"master")
+/// Fails unless the server takes writes.
+pub(crate) async fn is_master(link: &mut Link) -> Result<(), RedisError> {
+    let role: Value = link.ask(&cmd("ROLE")).await?;
+    let word = match &role {
+        Value::Array(role) => role.first(),
+        _ => None,
+    };
+    if matches!(word, Some(Value::BulkString(word)) if word == b"master") {
+        Ok(())
+    } else {
+        Err(RedisError::new(Failure::ReadOnly, "Redis: the server is a replica"))
+    }
 }
 
 fn millis(time: Duration) -> u64 {

@@ -12,7 +12,7 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// Grows with each failure. No two processes wait for the same time.
 #[derive(Debug, Default)]
-pub(super) struct Pause {
+pub(crate) struct Pause {
     failures: u32,
     chance: RandomState,
 }
@@ -21,7 +21,7 @@ pub(super) struct Pause {
 
 impl Pause {
     /// After a session that lasted for so long.
-    pub(super) async fn after(&mut self, lasted: Duration) {
+    pub(crate) async fn after(&mut self, lasted: Duration) {
         tokio::time::sleep(self.next(lasted)).await;
     }
 

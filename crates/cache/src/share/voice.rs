@@ -8,8 +8,15 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// How it stands with Redis.
-#[derive(Clone, Debug, Default)]
-pub struct Standing(Arc<Mutex<State>>);
+#[derive(Clone, Debug)]
+pub struct Standing {
+    topic: Topic,
+    state: Arc<Mutex<State>>,
+}
+
+/// What is shared or not: at the beginning of a sentence, and within one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topic(pub(crate) &'static str, pub(crate) &'static str);
 
 #[derive(Debug, Default)]
 enum State {
@@ -26,18 +33,23 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 /// Says each change once.
 #[derive(Debug)]
-pub(super) struct Voice(Standing);
+pub(crate) struct Voice(Standing);
 
 // === impl Standing ===
 
 impl Standing {
+    pub(crate) fn new(topic: Topic) -> Self {
+        Self { topic, state: Arc::default() }
+    }
+
     /// What there is to be said, if anything.
     pub fn note(&self) -> Option<String> {
-        match &*self.0.lock() {
+        let what = self.topic.1;
+        match &*self.state.lock() {
             State::Up => None,
-            State::New => Some("blocked URLs are not shared yet".to_owned()),
+            State::New => Some(format!("{what} are not shared yet")),
             State::Away(error, _) => {
-                Some(format!("blocked URLs are not shared: {}: {error}", error.failure.as_str()))
+                Some(format!("{what} are not shared: {}: {error}", error.failure.as_str()))
             }
         }
     }
@@ -46,12 +58,12 @@ impl Standing {
 // === impl Voice ===
 
 impl Voice {
-    pub(super) fn new(standing: Standing) -> Self {
+    pub(crate) fn new(standing: Standing) -> Self {
         Self(standing)
     }
 
-    pub(super) fn failed(&self, error: &RedisError) {
-        let mut state = self.0.0.lock();
+    pub(crate) fn failed(&self, error: &RedisError) {
+        let mut state = self.0.state.lock();
         let told = match &*state {
             State::Away(before, told) if before.failure == error.failure || told.elapsed() < PAUSE => {
                 Some(*told)
@@ -61,14 +73,15 @@ impl Voice {
         *state = State::Away(error.clone(), told.unwrap_or_else(Instant::now));
         drop(state);
         if told.is_none() {
-            warn!(cause = error.failure.as_str(), %error, "Blocked URLs are not shared through Redis.");
+            let what = self.0.topic.0;
+            warn!(cause = error.failure.as_str(), %error, "{what} are not shared through Redis.");
         }
     }
 
-    pub(super) fn succeeded(&self) {
-        let before = std::mem::replace(&mut *self.0.0.lock(), State::Up);
+    pub(crate) fn succeeded(&self) {
+        let before = std::mem::replace(&mut *self.0.state.lock(), State::Up);
         if !matches!(before, State::Up) {
-            info!("Blocked URLs are shared through Redis.");
+            info!("{} are shared through Redis.", self.0.topic.0);
         }
     }
 }

@@ -3,7 +3,6 @@
 use blake3::{Hash, Hasher};
 use icapstan_model::{Epoch, ScanContext, ScanProfile, SignatureSet, Unpack, VERDICT_VERSION};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// All that decides what a scan finds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +50,9 @@ impl Keys {
             // Decides whether there is a key.
             cache: _,
         } = **profile;
-        let SignatureSet { id, count, test_only, engine, released } = &epoch.signatures;
+        // The date says nothing that the bytes, which `id` is a digest of, do not; that of files of one's own is
+        // another on each machine.
+        let SignatureSet { id, count, test_only, engine, released: _ } = &epoch.signatures;
 
         let mut fields = Fields(Hasher::new_keyed(&self.of_objects));
         fields.number(VERDICT_VERSION.into());
@@ -74,7 +75,6 @@ impl Keys {
         fields.number((*count).into());
         fields.flags(&[*test_only]);
         fields.bytes(engine.as_bytes());
-        fields.time(*released);
         Key(*fields.0.finalize().as_bytes())
     }
 }
@@ -88,6 +88,11 @@ impl fmt::Debug for Keys {
 // === impl Key ===
 
 impl Key {
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Spreads keys over `count` places.
     pub(super) fn place(self, count: usize) -> usize {
         usize::from(u16::from_le_bytes([self.0[0], self.0[1]])) % count
@@ -120,16 +125,6 @@ impl Fields {
     /// As many as there are in any object.
     fn flags<const N: usize>(&mut self, flags: &[bool; N]) {
         self.0.update(&flags.map(u8::from));
-    }
-
-    fn time(&mut self, time: Option<SystemTime>) {
-        let (sort, distance) = match time.map(|time| time.duration_since(UNIX_EPOCH)) {
-            None => (0, 0),
-            Some(Ok(since)) => (1, since.as_nanos()),
-            Some(Err(before)) => (2, before.duration().as_nanos()),
-        };
-        self.number(sort);
-        self.number(distance);
     }
 }
 

@@ -78,12 +78,17 @@ impl Memory {
         Some(ScanReport { sha256, origin: Origin::Cache, ..ScanReport::unscanned(findings) })
     }
 
-    /// Remembers what a complete scan found.
+    /// Remembers what a complete scan found just now.
     pub(super) fn insert(&self, key: Key, report: &ScanReport) {
+        self.insert_for(key, report, self.ttl);
+    }
+
+    /// Remembers what a complete scan found, which counts for so much longer.
+    pub(super) fn insert_for(&self, key: Key, report: &ScanReport, left: Duration) {
         let found = (!report.findings.is_clean())
             .then(|| Arc::new(Found { findings: report.findings.clone(), sha256: report.sha256 }));
         self.metrics.inserted.inc();
-        self.kept.insert(key, Kept { until: Instant::now() + self.ttl, found });
+        self.kept.insert(key, Kept { until: Instant::now() + left, found });
     }
 
     pub(super) fn len(&self) -> usize {
@@ -174,6 +179,12 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert!(memory.get(&Key::of(1)).is_none());
         assert_eq!((memory.len(), memory.metrics.evicted.get(Cause::Expired)), (0, 1));
+        // What another process found counts for the rest of its time.
+        memory.insert_for(Key::of(2), &clean(), Duration::from_mins(5));
+        tokio::time::advance(Duration::from_mins(4)).await;
+        assert!(memory.get(&Key::of(2)).is_some());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert!(memory.get(&Key::of(2)).is_none());
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use super::key::{Key, Keys};
 use super::memory::Memory;
 use super::metrics::{Cause, Obstacle, VerdictMetrics};
 use super::pilot::{Pilot, Scan};
+use crate::fleet::{FleetVerdicts, Recalled};
 use arc_swap::ArcSwap;
 use icapstan_api::VerdictCache;
 use icapstan_model::{
@@ -31,6 +32,8 @@ pub struct CachedPort {
     keys: Keys,
     flights: Arc<Flights>,
     shared: Arc<Shared>,
+    /// What other processes found.
+    fleet: Option<Arc<FleetVerdicts>>,
 }
 
 /// Why there can be none.
@@ -65,14 +68,15 @@ struct Query<'a> {
 // === impl CachedPort ===
 
 impl CachedPort {
-    /// Before `inner`, unless the settings want none.
+    /// Before `inner`, unless the settings want none. Verdicts are shared through `fleet`, if there is one.
     pub fn before(
         inner: Arc<dyn ScanPort>,
         settings: &VerdictCache,
         metrics: VerdictMetrics,
+        fleet: Option<FleetVerdicts>,
     ) -> Result<Arc<dyn ScanPort>, CachedPortError> {
         if settings.enabled {
-            Ok(Arc::new(Self::new(inner, settings, metrics, MAX_FLIGHTS)?))
+            Ok(Arc::new(Self::new(inner, settings, metrics, MAX_FLIGHTS, fleet)?))
         } else {
             Ok(inner)
         }
@@ -83,9 +87,16 @@ impl CachedPort {
         settings: &VerdictCache,
         metrics: VerdictMetrics,
         most_flights: usize,
+        fleet: Option<FleetVerdicts>,
     ) -> Result<Self, CachedPortError> {
         let mut secret = [0; 32];
-        default_provider().secure_random.fill(&mut secret).map_err(|_| CachedPortError::NoChance)?;
+        match &fleet {
+            // Equal objects have equal keys in all processes of a fleet.
+            Some(fleet) => secret = *fleet.keys(),
+            None => {
+                default_provider().secure_random.fill(&mut secret).map_err(|_| CachedPortError::NoChance)?;
+            }
+        }
         let (room, ttl) = (settings.max_size.bytes(), settings.ttl);
         // Of no generation: the first object brings one.
         let memory = Memory::new(GenerationId([0; 32]), 0, ttl, &metrics);
@@ -97,6 +108,7 @@ impl CachedPort {
             keys: Keys::new(&secret),
             flights: Flights::new(most_flights),
             shared: Arc::new(shared),
+            fleet: fleet.map(Arc::new),
         })
     }
 
@@ -132,18 +144,14 @@ impl CachedPort {
                 metrics.hits.inc();
                 Ok(report)
             }
-            Boarding::First(flight) => {
-                metrics.misses.inc();
-                Pilot::new(flight, self.scan_and_keep(key, memory, query)).await
-            }
+            Boarding::First(flight) => Pilot::new(flight, self.find_out(key, memory, query)).await,
             Boarding::Joined(waiting) => {
                 metrics.shared.inc();
                 self.join(key, memory, query, waiting).await
             }
             Boarding::Full => {
-                metrics.misses.inc();
                 metrics.uncacheable.inc(Obstacle::Flights);
-                self.scan_and_keep(key, memory, query).await
+                self.find_out(key, memory, query).await
             }
         }
     }
@@ -161,14 +169,38 @@ impl CachedPort {
         self.inner.scan(object, context, epoch, deadline).await
     }
 
+    /// Asks others of the fleet, and scans if they do not know. Whoever waits for the one waits for both.
+    fn find_out(&self, key: Key, memory: Arc<Memory>, query: Query<'_>) -> Scan {
+        let Some(fleet) = self.fleet.clone() else {
+            self.shared.metrics.misses.inc();
+            return self.scan_and_keep(key, memory, query);
+        };
+        let (shared, deadline) = (Arc::clone(&self.shared), query.deadline);
+        let scan = self.scan_and_keep(key, Arc::clone(&memory), query);
+        Box::pin(async move {
+            if let Some(Recalled { report, left }) = fleet.recall(key.bytes(), deadline.into()).await {
+                memory.insert_for(key, &report, left);
+                shared.show();
+                return Ok(report);
+            }
+            shared.metrics.misses.inc();
+            scan.await
+        })
+    }
+
     /// A scan that leaves what it found, also when it has changed hands.
     fn scan_and_keep(&self, key: Key, memory: Arc<Memory>, query: Query<'_>) -> Scan {
         let (inner, shared) = (Arc::clone(&self.inner), Arc::clone(&self.shared));
+        let fleet = self.fleet.clone();
         let Query { object, context, epoch, deadline } = query;
         let epoch = Arc::clone(epoch);
         Box::pin(async move {
             let outcome = inner.scan(object, context, &epoch, deadline).await;
-            shared.keep(key, &memory, &outcome);
+            if shared.keep(key, &memory, &outcome)
+                && let (Some(fleet), Ok(report)) = (fleet, &outcome)
+            {
+                fleet.remember(key.bytes(), report);
+            }
             outcome
         })
     }
@@ -266,14 +298,18 @@ impl Shared {
         new
     }
 
-    /// Remembers what was found, if that is for certain.
-    fn keep(&self, key: Key, memory: &Memory, outcome: &Outcome) {
+    /// Remembers what was found, if that is for certain, and tells whether it is.
+    fn keep(&self, key: Key, memory: &Memory, outcome: &Outcome) -> bool {
         match certain(outcome) {
             Ok(report) => {
                 memory.insert(key, report);
                 self.show();
+                true
             }
-            Err(obstacle) => self.metrics.uncacheable.inc(obstacle),
+            Err(obstacle) => {
+                self.metrics.uncacheable.inc(obstacle);
+                false
+            }
         }
     }
 

@@ -61,7 +61,7 @@ impl Stage {
         });
         let metrics = VerdictMetrics::register(&Registry::new()).unwrap();
         let settings = VerdictCache::default();
-        let port = CachedPort::new(told.clone(), &settings, metrics.clone(), 1000).unwrap();
+        let port = CachedPort::new(told.clone(), &settings, metrics.clone(), 1000, None).unwrap();
         Self { port: Arc::new(port), told, metrics }
     }
 
@@ -281,6 +281,6 @@ async fn without_it_the_scanner_is_asked_itself() {
     let settings = VerdictCache { enabled: false, ..VerdictCache::default() };
     let inner = told as Arc<dyn ScanPort>;
     let metrics = VerdictMetrics::register(&Registry::new()).unwrap();
-    let port = CachedPort::before(Arc::clone(&inner), &settings, metrics).unwrap();
+    let port = CachedPort::before(Arc::clone(&inner), &settings, metrics, None).unwrap();
     assert!(Arc::ptr_eq(&port, &inner));
 }

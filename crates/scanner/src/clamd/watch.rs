@@ -165,6 +165,7 @@ impl Watch {
                 &self.config.poison,
                 self.shared.secrets.clone(),
                 self.shared.metrics.poison.clone(),
+                self.shared.poison_share.clone(),
             ),
             scans: AtomicUsize::new(0),
             standing: self.standing.clone(),

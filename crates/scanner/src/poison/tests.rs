@@ -4,8 +4,35 @@ use prometheus::IntGauge;
 use std::sync::Arc;
 
 fn poison(entries: u32, ttl: Duration) -> Poison {
-    let settings = Settings { ttl, entries };
-    Poison::new(&settings, Secrets::new().unwrap(), IntGauge::new("e", "e").unwrap())
+    shared_through(entries, ttl, None)
+}
+
+fn shared_through(entries: u32, ttl: Duration, share: Option<Arc<dyn PoisonShare>>) -> Poison {
+    let settings = Settings { ttl, entries, ..Settings::default() };
+    let secrets = Secrets::new(share.as_deref()).unwrap();
+    Poison::new(&settings, secrets, IntGauge::new("e", "e").unwrap(), share)
+}
+
+/// Tells all at once, as it would by way of Redis.
+#[derive(Debug, Default)]
+struct Told(Mutex<HashMap<[u8; 32], (u64, PoisonMark)>>);
+
+impl PoisonShare for Told {
+    fn secret(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn knows_length(&self, len: u64) -> bool {
+        self.0.lock().values().any(|(known, _)| *known == len)
+    }
+
+    fn recall(&self, key: &[u8; 32]) -> Option<PoisonMark> {
+        self.0.lock().get(key).map(|(_, mark)| mark.clone())
+    }
+
+    fn remember(&self, key: &[u8; 32], len: u64, mark: PoisonMark) {
+        self.0.lock().insert(*key, (len, mark));
+    }
 }
 
 fn object(bytes: &[u8]) -> Object {
@@ -65,6 +92,29 @@ async fn an_equal_object_read_in_the_same_way_is_known_and_no_other() {
         let subject = Subject { context: &other, ..subject };
         assert!(poison.recall(subject, soon()).await.is_none(), "change {number}");
     }
+}
+
+#[tokio::test]
+async fn what_one_process_learnt_of_an_object_all_know() {
+    let told = Arc::new(Told::default());
+    let minute = Duration::from_mins(1);
+    let of_process = || shared_through(10, minute, Some(told.clone()));
+    let (one, two) = (of_process(), of_process());
+    let (bad, context) = (object(b"abcdef"), context());
+    let subject = Subject { object: &bad, context: &context, generation: GENERATION };
+    assert!(two.recall(subject, soon()).await.is_none());
+    one.remember(subject, Mark::Suspect, &report()).await;
+    assert!(matches!(two.recall(subject, soon()).await, Some(Known::Suspect)));
+    two.remember(subject, Mark::Poison, &report()).await;
+    for poison in [&one, &two] {
+        let Some(Known::Poison(known)) = poison.recall(subject, soon()).await else { panic!("it is known") };
+        assert_eq!((known.origin, &known.findings), (Origin::Poison, &report().findings));
+    }
+    let other = Subject { generation: GenerationId([2; 32]), ..subject };
+    assert!(one.recall(other, soon()).await.is_none() && two.recall(other, soon()).await.is_none());
+    two.remember(subject, Mark::Innocent, &report()).await;
+    assert!(two.recall(subject, soon()).await.is_none());
+    assert!(shared_through(0, minute, None).recall(subject, soon()).await.is_none());
 }
 
 #[tokio::test]

@@ -192,7 +192,8 @@ async fn whoever_waits_is_answered_by_its_own_deadline() {
 async fn more_than_can_be_shared_are_scanned_alone() {
     let mut stage = Stage::held(clean);
     let settings = VerdictCache::default();
-    stage.port = Arc::new(CachedPort::new(stage.told.clone(), &settings, stage.metrics.clone(), 0).unwrap());
+    stage.port =
+        Arc::new(CachedPort::new(stage.told.clone(), &settings, stage.metrics.clone(), 0, None).unwrap());
     stage.told.leave.add_permits(100);
     assert_eq!(stage.scan("x").await.unwrap().origin, Origin::Scan);
     assert_eq!(stage.metrics.uncacheable.get(Obstacle::Flights), 1);
