@@ -16,6 +16,7 @@ mod quarantine;
 mod reputation;
 mod silent;
 mod skip;
+mod tracing;
 mod verdict_cache;
 mod yara;
 
@@ -89,6 +90,7 @@ impl Config {
         self.verdict_cache.check(&mut root.at("verdictCache"));
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
+        self.tracing.check(&mut root.at("tracing"));
         self.quarantine.check(&mut root.at("quarantine"));
         self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {

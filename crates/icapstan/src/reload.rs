@@ -264,6 +264,10 @@ impl Keeper {
             self.followers.hash_watcher = HashListWatcher::none();
             self.followers.hash_watcher = hashes.put();
         }
+        if changed.config.log.level != self.settings.config.log.level {
+            // It was checked, so it is one.
+            let _ = icapstan_telemetry::set_log_filter(&changed.config.log.level.to_string());
+        }
         self.followers.access.put(access);
         self.followers.gateway.apply(prepared);
         Ok(changed)

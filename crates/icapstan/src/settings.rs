@@ -1,7 +1,9 @@
 //! Flags over file over defaults.
 
 use crate::cli::Standalone;
-use icapstan_api::{AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, Sizing};
+use icapstan_api::{
+    AdvertisedSessions, ClamdSettings, Config, ConfigError, LogLevel, LogSettings, Machine, Problem, Sizing,
+};
 use icapstan_cache::{CacheMetrics, CachedPort, CachedPortError, Replica, Share, ShareError, VerdictMetrics};
 use icapstan_events::Events;
 use icapstan_gateway::{
@@ -18,7 +20,7 @@ use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
     Scanner, ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
 };
-use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
+use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat, Tracer};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     sizing: Sizing,
     templates: Arc<Templates>,
+    /// What tells where transactions take their time; off until it is started.
+    pub(crate) tracer: Tracer,
 }
 
 /// What URLs are looked up in.
@@ -97,7 +101,7 @@ impl Settings {
         }
         args.redis.lay_over(&mut config.redis);
         if let Some(level) = args.log_level {
-            config.log.level = level.into();
+            config.log.level = LogLevel::from(level).into();
         }
         if let Some(format) = args.log_format {
             config.log.format = format.into();
@@ -112,7 +116,7 @@ impl Settings {
         let sizing = config.sizing(&Machine::detect()).map_err(together)?;
         check_policies(&config.policies).map_err(together)?;
         let templates = Arc::new(Templates::load(&config.templates, &config.policies)?);
-        Ok(Self { config, sizing, templates })
+        Ok(Self { config, sizing, templates, tracer: Tracer::off() })
     }
 
     /// What works but may surprise.
@@ -243,7 +247,9 @@ impl Settings {
     /// Those of the differences that only a restart brings into use.
     pub(crate) fn fixed_until_restart(&self, changed: &Self) -> Vec<String> {
         let mut names = self.differences(changed);
-        names.retain(|name| !FOLLOWED.contains(&name.as_str()));
+        let LogSettings { level: _, format, access } = &self.config.log;
+        let log_is_fixed = (format, access) != (&changed.config.log.format, &changed.config.log.access);
+        names.retain(|name| !FOLLOWED.contains(&name.as_str()) && (name != "log" || log_is_fixed));
         names
     }
 
@@ -259,6 +265,7 @@ impl Settings {
     /// Takes over from `changed` what may change while requests go on.
     pub(crate) fn follow(&mut self, changed: Self) {
         let Self { config, templates, .. } = changed;
+        self.config.log.level = config.log.level;
         self.config.clients = config.clients;
         self.config.preset = config.preset;
         self.config.services = config.services;
@@ -321,6 +328,7 @@ impl Settings {
             events: events.clone(),
             hooks: hooks.clone(),
             quarantine: quarantine.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -345,6 +353,7 @@ impl Settings {
                 .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),
             rules: yara_rules(&self.config),
             hash_lists,
+            tracer: self.tracer.clone(),
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }

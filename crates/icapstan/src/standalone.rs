@@ -43,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Standalone) -> Exit {
-    let settings = match Settings::load(args) {
+    let mut settings = match Settings::load(args) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("icapstan: {}", chain(&error));
@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Standalone) -> Exit {
     };
     // Writes what is still queued when it is dropped.
     let _log =
-        match icapstan_telemetry::init_logging(settings.config.log.level.as_str(), settings.log_format()) {
+        match icapstan_telemetry::init_logging(&settings.config.log.level.to_string(), settings.log_format())
+        {
             Ok(log) => log,
             Err(error) => {
                 eprintln!("icapstan: {}", chain(&error));
@@ -67,6 +68,15 @@ pub(crate) fn run(args: &Standalone) -> Exit {
             return Exit::Failure;
         }
     };
+    // The same for traces.
+    let (tracer, _traces) = match icapstan_otlp::start(&settings.config.tracing, env!("CARGO_PKG_VERSION")) {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = chain(&error), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    settings.tracer = tracer;
     let registry = Arc::new(Registry::new());
     let (events, guard) = match siem::start(&settings.config.events, &registry) {
         Ok(started) => started,
@@ -201,6 +211,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(registry)?;
+    icapstan_telemetry::register_trace_metrics(registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
     let metrics = GatewayMetrics::register(registry)?;

@@ -23,6 +23,7 @@ mod port;
 mod reason;
 mod text;
 mod threat;
+mod trace;
 mod verdict;
 
 pub use digest::Sha256;
@@ -34,4 +35,5 @@ pub use port::{Origin, Readiness, Refusal, ScanFuture, ScanPort, ScanReport};
 pub use reason::{FailedReason, NonScannedReason, Reason};
 pub use text::is_deceptive;
 pub use threat::ThreatName;
+pub use trace::{TraceContext, TraceParentError};
 pub use verdict::{Verdict, VerdictKind};

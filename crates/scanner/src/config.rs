@@ -1,6 +1,7 @@
 //! What a scanner is started with.
 
 use icapstan_api::{CrashReports, Poison};
+use icapstan_telemetry::Tracer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, io};
@@ -69,6 +70,8 @@ pub struct ScannerConfig {
     pub poison: Poison,
     /// What is written down of workers that died.
     pub crash_reports: CrashReports,
+    /// What tells where scans take their time.
+    pub tracer: Tracer,
 }
 
 /// YARA rules, which are a part of each generation.
@@ -155,6 +158,7 @@ impl ScannerConfig {
             cancel_grace: Duration::from_millis(35),
             poison: Poison::default(),
             crash_reports: CrashReports::default(),
+            tracer: Tracer::off(),
         }
     }
 

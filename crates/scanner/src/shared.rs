@@ -1,6 +1,7 @@
 //! What all generations of all engines share.
 
 use icapstan_api::CrashReports;
+use icapstan_telemetry::Tracer;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) crash_reports: CrashReports,
     /// What opens what engines do not.
     pub(crate) unpacker: Option<Arc<Unpacker>>,
+    /// What tells where scans take their time.
+    pub(crate) tracer: Tracer,
     telling: Arc<Semaphore>,
 }
 
@@ -47,6 +50,7 @@ impl Shared {
             secrets: Secrets::new().map_err(StartError::Chance)?,
             unpacker: unpacker.transpose().map_err(StartError::Thread)?,
             crash_reports: config.crash_reports.clone(),
+            tracer: config.tracer.clone(),
             telling: Arc::new(Semaphore::new(MOST_TOLD)),
         }))
     }

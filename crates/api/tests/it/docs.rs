@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -166,6 +166,7 @@ fn the_page_has_each_setting_and_no_other() {
           macKeyFile: /x
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
+        tracing: {endpoint: 'https://x:4317', caFile: /x, headersFile: /x}
         limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
         scanner: {workers: 1, inFlight: 2, tempDir: /x, clamd: {address: /x, stream: true}, crashReports: {folder: /x}}
         events:
