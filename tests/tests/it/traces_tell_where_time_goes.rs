@@ -157,7 +157,7 @@ fn a_collector_that_is_gone_or_mute_changes_no_verdict_and_nobody_waits() {
     eventually("it is asked", || (collector.calls() > calls).then_some(()));
     ask_many(2000);
     eventually("that is told too", || (said("Traces cannot be exported") == 2).then_some(()));
-    // It dies, and the end does not wait for it.
+    // The end does not wait for it.
     ask_many(3000);
     let begun = Instant::now();
     server.terminate();
