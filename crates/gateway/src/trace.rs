@@ -86,13 +86,13 @@ pub(crate) fn end<I: Io>(
     span.number("icapstan.received_bytes", traffic.received);
     span.number("icapstan.sent_bytes", traffic.sent);
     if let Err(error) = served {
-        span.fail(cause(&error));
+        span.fail(cause(error));
     } else if verdict == VerdictKind::Failed.as_str() {
         span.fail(reason);
     }
 }
 
-fn cause(error: &ExchangeError) -> &'static str {
+fn cause(error: ExchangeError) -> &'static str {
     match error {
         ExchangeError::Decode(_) => "malformed",
         ExchangeError::ReadTimeout => "read-timeout",

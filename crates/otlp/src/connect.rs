@@ -49,9 +49,9 @@ impl Connector {
 
     /// Connects with the first call. `authority` is what calls name.
     pub(crate) fn channel(self, authority: &str, settings: &TracingSettings) -> Result<Channel, OtlpError> {
-        let wrong = |_| OtlpError::Endpoint(settings.endpoint.clone().unwrap_or_default());
+        let wrong = || OtlpError::Endpoint(settings.endpoint.clone().unwrap_or_default());
         let uri = |scheme| -> Result<Uri, OtlpError> {
-            format!("{scheme}://{authority}").parse().map_err(|_| wrong(()))
+            format!("{scheme}://{authority}").parse().map_err(|_| wrong())
         };
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         // The connection is secured here, not by what makes the calls.

@@ -167,7 +167,7 @@ async fn take(
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
     let path = request.uri().path().to_owned();
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     shared.calls.lock().push((head.headers, body.clone()));
     while shared.is_mute.load(Ordering::Relaxed) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -206,7 +206,7 @@ impl CollectedSpan {
 
 impl From<Span> for CollectedSpan {
     fn from(span: Span) -> Self {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let said = span.attributes.into_iter().filter_map(|pair| {
             let text = match pair.value?.value? {
                 Value::StringValue(text) => text,

@@ -109,6 +109,7 @@ impl Span {
     }
 
     /// A part of it.
+    #[must_use]
     pub fn child(&self, name: &'static str) -> Self {
         let Some(open) = &self.0 else { return Self::none() };
         let FinishedSpan { trace_id, span_id, .. } = open.told;
