@@ -17,6 +17,7 @@ mod reputation;
 mod silent;
 mod skip;
 mod tiers;
+mod tracing;
 mod verdict_cache;
 mod yara;
 
@@ -90,6 +91,7 @@ impl Config {
         self.check_verdict_cache(&mut root);
         EventSettings::check_into(&self.events, self.log.access.as_deref(), &mut root);
         self.check_hooks(&mut root);
+        self.tracing.check(&mut root.at("tracing"));
         self.quarantine.check(&mut root.at("quarantine"));
         self.instance.check(&mut root.at("instance"));
         self.scanners.check(&mut root.at("scanners"));

@@ -2,9 +2,9 @@
 
 use crate::{
     BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
-    IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener, QuarantineSettings,
-    RedisSettings, ReputationSettings, ScanPolicy, ScanServerSettings, ScannerSettings, ScannersSettings, TemplateSettings, Timeouts, TlsListener,
-    UrlLists, VerdictCache,
+    IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener,
+    QuarantineSettings, RedisSettings, ReputationSettings, ScanPolicy, ScanServerSettings, ScannerSettings,
+    ScannersSettings, TemplateSettings, Timeouts, TlsListener, TracingSettings, UrlLists, VerdictCache,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -66,6 +66,8 @@ pub struct Config {
     pub templates: TemplateSettings,
     /// The log on standard error.
     pub log: LogSettings,
+    /// Where spans of transactions go.
+    pub tracing: TracingSettings,
     /// Where security events go.
     pub events: Vec<EventSettings>,
     /// Programs and servers that rules may call.
@@ -115,6 +117,7 @@ impl Default for Config {
             detection_headers: DetectionHeaders::default(),
             templates: TemplateSettings::default(),
             log: LogSettings::default(),
+            tracing: TracingSettings::default(),
             events: Vec::new(),
             hooks: HookSettings::default(),
             quarantine: QuarantineSettings::default(),

@@ -38,6 +38,7 @@ mod hooks;
 mod identity;
 mod listeners;
 mod load;
+mod log_filter;
 mod machine;
 mod media_range;
 mod overload;
@@ -60,6 +61,7 @@ mod size;
 mod skip;
 mod templates;
 mod tiers;
+mod tracing;
 mod url_lists;
 mod verdict_cache;
 mod when;
@@ -88,6 +90,7 @@ pub use listeners::{
     ClientAuthentication, ClientCertificateMode, IcapClients, ProxyListener, TlsListener, TlsVersion,
 };
 pub use load::MAX_CONFIG_LEN;
+pub use log_filter::{LogFilter, LogFilterError};
 pub use machine::{Machine, Sizing};
 pub use media_range::{MediaRange, MediaRangeError};
 pub use overload::{AdvertisedSessions, PerClient, RefusalStatuses};
@@ -109,9 +112,8 @@ pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
 pub use skip::SkipRule;
 pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
-pub use tiers::{
-    InstanceSettings, ScanServerSettings, ScanServerTls, ScannersSettings, ScannersTls,
-};
+pub use tiers::{InstanceSettings, ScanServerSettings, ScanServerTls, ScannersSettings, ScannersTls};
+pub use tracing::{Share, TracingSettings};
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
 pub use verdict_cache::VerdictCache;
 pub use when::{BodySize, Condition, Facts, SizeRange, When};

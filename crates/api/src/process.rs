@@ -1,7 +1,7 @@
 //! Settings of the process: limits, workers, connections, log.
 
 use crate::{
-    AdvertisedSessions, ByteSize, ClamdSettings, CrashReports, PerClient, Poison, RefusalStatuses,
+    AdvertisedSessions, ByteSize, ClamdSettings, CrashReports, LogFilter, PerClient, Poison, RefusalStatuses,
     YaraSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ pub struct Timeouts {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogSettings {
     /// What is left out.
-    pub level: LogLevel,
+    pub level: LogFilter,
     /// How lines look.
     pub format: LogFormat,
     /// Where one line for each transaction goes: a file, or `-` for standard output. Default: nowhere.

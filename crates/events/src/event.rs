@@ -27,6 +27,8 @@ pub struct Event {
     pub message: Text,
     /// The number of the transaction, shown as 16 hexadecimal digits as in the log.
     pub transaction: Option<u64>,
+    /// The trace that it belongs to, if it does to one.
+    pub trace: Option<[u8; 16]>,
     /// The service's id.
     pub service: Option<Text>,
     /// Which way the object travelled.
@@ -105,6 +107,7 @@ impl Event {
             time: SystemTime::now(),
             message,
             transaction: None,
+            trace: None,
             service: None,
             mode: None,
             verdict: None,
@@ -217,6 +220,7 @@ pub(crate) mod tests {
             time: UNIX_EPOCH + Duration::from_micros(1_709_210_096_000_042),
             message: Text::message(raw),
             transaction: Some(0xab),
+            trace: Some([0xab; 16]),
             service: Some(Text::name(raw)),
             mode: Some(Mode::Respmod),
             verdict: Some(VerdictKind::Detect),
@@ -247,6 +251,7 @@ pub(crate) mod tests {
     pub(crate) fn usual() -> Event {
         Event {
             message: Text::message("An object was not found clean."),
+            trace: None,
             service: Some("respmod".into()),
             reason: None,
             cause: None,

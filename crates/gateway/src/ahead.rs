@@ -5,6 +5,7 @@ use crate::context;
 use crate::metrics::Phase;
 use crate::partial::{Out, Partial, Wake};
 use crate::store::Store;
+use crate::trace;
 use crate::transaction::Transaction;
 use bytes::Bytes;
 use icapstan_icap_server::{Exchange, ExchangeError, Io, Share};
@@ -56,12 +57,17 @@ impl Transaction<'_> {
             return Ok(None);
         }
         let object = Object { len, content: Content::Memory(Bytes::from(store.front(len).await?)) };
-        let context =
-            ScanContext { partial: true, ..context::scan_context(self.head, self.service.policy.profile()) };
-        let Ok(report) = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await
-        else {
-            return Ok(None);
+        let mut span = self.span.child("scan what has come");
+        span.number("icapstan.body_bytes", len);
+        let context = ScanContext {
+            partial: true,
+            trace: span.context().or(self.trace),
+            ..context::scan_context(self.head, self.service.policy.profile())
         };
+        let scanned = self.gateway.port.scan(object, context, epoch, Instant::now() + PATIENCE).await;
+        trace::scanned(&mut span, &scanned);
+        span.end();
+        let Ok(report) = scanned else { return Ok(None) };
         let is_threat = matches!(report.findings.strongest(), Verdict::Infected(_));
         Ok((is_threat && self.blocks(peer, &report.findings)).then_some(report))
     }
@@ -111,7 +117,10 @@ impl Transaction<'_> {
                 return failed(FailedReason::TempSpace);
             }
         };
-        let context = context::scan_context(self.head, profile);
+        let mut span = self.span.child("scan");
+        span.number("icapstan.body_bytes", object.len);
+        let trace = span.context().or(self.trace);
+        let context = ScanContext { trace, ..context::scan_context(self.head, profile) };
         let mut scan = pin!(self.gateway.port.scan(object, context, epoch, deadline));
         let report = loop {
             let due = partial.chunk_due(store);
@@ -137,6 +146,8 @@ impl Transaction<'_> {
                 break report;
             }
         };
+        trace::scanned(&mut span, &report);
+        span.end();
         // What was found before took no time now, and would hide how long scans take.
         if let Ok(report) = report.as_ref()
             && report.origin == Origin::Scan

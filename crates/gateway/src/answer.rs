@@ -175,6 +175,7 @@ pub(crate) async fn block<I: Io>(
         client: &record::client(transaction, exchange.peer()),
         user: &transaction.service.shared.identity.user(head).unwrap_or_default(),
         transaction: &record::id(transaction),
+        trace: &record::trace(transaction),
         time: &httpdate::fmt_http_date(std::time::SystemTime::now()),
         service: &service.id,
     };

@@ -56,5 +56,6 @@ pub(crate) fn scan_context(head: &RequestHead, profile: &Arc<ScanProfile>) -> Sc
         content_types: content_types(head),
         partial: is_partial(head),
         profile: Arc::clone(profile),
+        trace: None,
     }
 }

@@ -93,6 +93,7 @@ fn event(transaction: &Transaction<'_>, kind: EventKind, decided: &Decided<'_>) 
     let categories = looked.map(|looked| looked.categories().join(", ")).unwrap_or_default();
     Event {
         transaction: Some(transaction.id()),
+        trace: transaction.trace.map(|trace| trace.trace_id),
         service: Some(Text::name(&*transaction.service.id)),
         mode: Some(transaction.mode),
         verdict: Some(report.findings.kind()),

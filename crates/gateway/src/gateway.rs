@@ -6,6 +6,7 @@ use crate::metrics::GatewayMetrics;
 use crate::record;
 use crate::services::{Service as IcapService, Services, Shared};
 use crate::store::StoreConfig;
+use crate::trace;
 use crate::transaction::Transaction;
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
@@ -19,7 +20,7 @@ use icapstan_model::{GenerationId, IsTag, ScanPort};
 use icapstan_policy::{Policy, Templates};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::Reputation;
-use icapstan_telemetry::AccessLog;
+use icapstan_telemetry::{AccessLog, Begun, Tracer};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -55,6 +56,8 @@ pub struct GatewayConfig {
     pub hooks: Hooks,
     /// Where infected objects are kept.
     pub quarantine: Quarantine,
+    /// What tells where transactions take their time.
+    pub tracer: Tracer,
 }
 
 /// What may be changed while requests go on.
@@ -102,6 +105,7 @@ pub struct Gateway {
     pub(crate) events: Events,
     pub(crate) hooks: Hooks,
     pub(crate) quarantine: Quarantine,
+    tracer: Tracer,
     access_log: Option<AccessLog>,
     max_connections: Option<u32>,
     /// Differs from process to process, so that transaction ids do.
@@ -141,6 +145,7 @@ impl Gateway {
             events: config.events.clone(),
             hooks: config.hooks.clone(),
             quarantine: config.quarantine.clone(),
+            tracer: config.tracer.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
             id_base: RandomState::new().hash_one(std::process::id()),
@@ -228,10 +233,14 @@ impl Service for Gateway {
     ) -> Result<(), ExchangeError> {
         let mut transaction = Transaction::new(self, &route.0, head);
         transaction.client = Client::of(exchange.caller());
-        let Some(log) = &self.access_log else { return transaction.run(exchange).await };
-        let started = Instant::now();
+        Begun { span: transaction.span, trace: transaction.trace } =
+            trace::begin(&self.tracer, head, transaction.mode);
+        let started = self.access_log.as_ref().map(|_| Instant::now());
         let served = transaction.run(exchange).await;
-        record::access(&transaction, log, exchange, served, started);
+        if let (Some(log), Some(started)) = (&self.access_log, started) {
+            record::access(&transaction, log, exchange, served, started);
+        }
+        trace::end(&mut transaction, exchange, served);
         served
     }
 }

@@ -48,6 +48,7 @@ mod skip;
 mod spool;
 mod stall;
 mod store;
+mod trace;
 mod transaction;
 mod url;
 mod url_lists;

@@ -18,6 +18,11 @@ pub(crate) fn id(transaction: &Transaction<'_>) -> String {
     format!("{:016x}", transaction.id())
 }
 
+/// The trace that it belongs to, for those who look for it there; empty without one.
+pub(crate) fn trace(transaction: &Transaction<'_>) -> String {
+    transaction.trace.map(|trace| trace.trace_text()).unwrap_or_default()
+}
+
 /// The URL that the message is about, if it says; for people.
 pub(crate) fn url(transaction: &Transaction<'_>) -> Option<String> {
     transaction.head.http_request().map(url::shown)
@@ -35,6 +40,7 @@ pub(crate) fn decision(transaction: &Transaction<'_>, decided: &Decided<'_>, siz
         report.findings.iter().filter_map(|finding| finding.threat()).map(ThreatName::as_str).collect();
     info!(
         transaction = id(transaction),
+        trace = transaction.trace.map(|trace| trace.trace_text()),
         mode = transaction.mode.as_str(),
         service = &*transaction.service.id,
         verdict = report.findings.kind().as_str(),
@@ -94,6 +100,7 @@ pub(crate) fn access<I: Io>(
     log.write(AccessRecord {
         time: now.checked_sub(duration).unwrap_or(now),
         transaction: transaction.id(),
+        trace: transaction.trace.map(|trace| trace.trace_id),
         peer: exchange.peer(),
         peer_certificate: transaction.client.certificate().into(),
         peer_user: transaction.client.user().into(),

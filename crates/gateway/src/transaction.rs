@@ -16,15 +16,17 @@ use crate::sample::Sample;
 use crate::services::Service;
 use crate::skip::{Here, Skip};
 use crate::store::{Store, StoreError};
+use crate::trace;
 use crate::url_lists::Looked;
 use icapstan_api::BodySize;
 use icapstan_icap_server::proto::{Parts, RequestHead};
 use icapstan_icap_server::{Body, Exchange, ExchangeError, Io, Reply, Share};
 use icapstan_model::{
     Epoch, FailedReason, Findings, GenerationId, IsTag, Mode, NonScannedReason, Reason, Refusal, ScanReport,
-    Verdict,
+    TraceContext, Verdict,
 };
 use icapstan_policy::Action;
+use icapstan_telemetry::Span;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -53,6 +55,10 @@ pub(crate) struct Transaction<'a> {
     pub(crate) looked: Option<Looked>,
     /// Why its body is not scanned, if a rule says so.
     pub(crate) skip: Option<Skip>,
+    /// What is told of it, if anything is.
+    pub(crate) span: Span,
+    /// The trace that it belongs to, if it does to one.
+    pub(crate) trace: Option<TraceContext>,
     /// What rules add to the answer.
     pub(crate) added: Added,
     /// Why it is not known what a service says of the URL, where one was asked.
@@ -122,6 +128,8 @@ impl<'a> Transaction<'a> {
             conclusion: Conclusion::default(),
             looked: None,
             skip: None,
+            span: Span::none(),
+            trace: None,
             added: Added::default(),
             unanswered: None,
             of_url: None,
@@ -134,9 +142,12 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) async fn run<I: Io>(&mut self, exchange: &mut Exchange<'_, I>) -> Result<(), ExchangeError> {
+        let is_looked_up = self.service.url_lists.is_some();
+        let mut checking = if is_looked_up { self.span.child("check URL") } else { Span::none() };
         self.looked = self.look();
         if !self.service.scope.content() && self.looked.is_none() {
             // The administrator has decided; no rule is asked.
+            checking.end();
             self.epoch = None;
             let skipped = Findings::from(Verdict::NonScanned(NonScannedReason::Skipped));
             self.decided(&skipped, false);
@@ -148,9 +159,11 @@ impl<'a> Transaction<'a> {
         if let Some(verdict) =
             self.known_verdict().filter(|verdict| self.blocks(exchange.peer(), &verdict.clone().into()))
         {
+            checking.end();
             return self.conclude(exchange, &ScanReport::unscanned(verdict.into()), None, &[]).await;
         }
         if let Some(piece) = self.blocked_piece(exchange.peer()) {
+            checking.end();
             return self.conclude(exchange, &ScanReport::unscanned(piece), None, &[]).await;
         }
         let mut of_url = self.looked.as_ref().map_or_else(Findings::clean, Looked::findings);
@@ -158,6 +171,8 @@ impl<'a> Transaction<'a> {
         if self.looked.is_some() {
             self.gateway.metrics.looked_up(&of_url);
         }
+        trace::found(&mut checking, &of_url);
+        checking.end();
         let is_decided = !self.service.scope.content() || !self.head.has_body();
         if is_decided || self.blocks(exchange.peer(), &of_url) {
             return self.conclude(exchange, &ScanReport::unscanned(of_url), None, &[]).await;
@@ -170,11 +185,14 @@ impl<'a> Transaction<'a> {
         let Ok(mut store) = Store::new(&self.gateway.store, limit, claimed) else {
             return self.refuse(exchange, Shortage::Memory).await;
         };
+        let mut receiving = self.span.child("receive body");
         let mut partial = Partial::new(self.mode, self.head, self.service);
         let received = self.receive(exchange, &mut store, &mut partial, claimed).await?;
         let ended = exchange.body_ended();
         let received = self.leave_out(exchange.peer(), &store, ended, claimed, received).await?;
         self.gateway.metrics.took(Phase::Receive, started.elapsed());
+        receiving.number("icapstan.body_bytes", store.len());
+        receiving.end();
         let out = partial.out;
         match received {
             Received::Threat(report) => self.conclude(exchange, &report, Some((store, out)), &[]).await,
@@ -340,6 +358,7 @@ impl<'a> Transaction<'a> {
         rest: &[u8],
     ) -> Result<(), ExchangeError> {
         let started = Instant::now();
+        let answering = self.span.child("decide and answer");
         let mut body = body;
         let is_whole = exchange.body_ended() && rest.is_empty();
         let kept =
@@ -398,6 +417,7 @@ impl<'a> Transaction<'a> {
             }
         };
         self.gateway.metrics.took(Phase::Answer, started.elapsed());
+        answering.end();
         answered
     }
 

@@ -145,7 +145,8 @@ impl Certificates {
             only_tls13: true,
             protocols: HTTP2,
         };
-        Self::accepting(files, Audience::Gateways, metrics, events).context("gateways cannot be served over TLS")
+        Self::accepting(files, Audience::Gateways, metrics, events)
+            .context("gateways cannot be served over TLS")
     }
 
     /// That for scanners.
@@ -251,7 +252,11 @@ impl Keeper {
                 self.metrics.succeeded(validity.not_after);
                 *self.validity.lock() = validity;
                 let whom = self.audience.as_str();
-                tell(&names, validity, &format!("The certificate was read again: {whom} are shown this one."));
+                tell(
+                    &names,
+                    validity,
+                    &format!("The certificate was read again: {whom} are shown this one."),
+                );
                 *self.problem.lock() = None;
             }
             Err(fault) => {

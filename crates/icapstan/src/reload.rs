@@ -121,11 +121,7 @@ type States = Vec<Option<State>>;
 
 impl Reloader {
     /// `settings` are those in use, which `args` led to.
-    pub(crate) fn start(
-        args: &Flags,
-        settings: &Settings,
-        followers: Followers,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(args: &Flags, settings: &Settings, followers: Followers) -> std::io::Result<Self> {
         let problem = Arc::new(Mutex::new(None));
         let lists = followers.serving.as_ref().map(|serving| serving.metrics.clone());
         let hashes = followers.hashes.as_ref().map(|hashes| hashes.metrics.clone());
@@ -281,6 +277,10 @@ impl Keeper {
         if let (Some(own), Some(hashes)) = (&mut self.followers.hashes, hashes) {
             own.watcher = HashListWatcher::none();
             own.watcher = hashes.put();
+        }
+        if changed.config.log.level != self.settings.config.log.level {
+            // It was checked, so it is one.
+            let _ = icapstan_telemetry::set_log_filter(&changed.config.log.level.to_string());
         }
         Ok(changed)
     }

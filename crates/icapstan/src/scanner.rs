@@ -46,7 +46,7 @@ struct Parts<'p> {
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Flags) -> Exit {
-    let settings = match Settings::load(args) {
+    let mut settings = match Settings::load(args) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("icapstan: {}", chain(&error));
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Flags) -> Exit {
         }
     };
     // Writes what is still queued when it is dropped.
-    let log = icapstan_telemetry::init_logging(settings.config.log.level.as_str(), settings.log_format());
+    let log = icapstan_telemetry::init_logging(&settings.config.log.level.to_string(), settings.log_format());
     let _log = match log {
         Ok(log) => log,
         Err(error) => {
@@ -62,6 +62,15 @@ pub(crate) fn run(args: &Flags) -> Exit {
             return Exit::Failure;
         }
     };
+    // The same for traces.
+    let (tracer, _traces) = match icapstan_otlp::start(&settings.config.tracing, env!("CARGO_PKG_VERSION")) {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = chain(&error), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    settings.tracer = tracer;
     let registry = Arc::new(Registry::new());
     let (events, guard) = match siem::start(&settings.config.events, &registry) {
         Ok(started) => started,
@@ -111,11 +120,11 @@ async fn serve(
 ) -> anyhow::Result<()> {
     icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(registry)?;
+    icapstan_telemetry::register_trace_metrics(registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
     let address = settings.config.scan_server.listen;
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on"))?;
+    let listener = TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on"))?;
     let metrics = CertificateMetrics::register_tier(registry)?;
     let tls = settings.config.scan_server.tls.as_ref();
     let tls = tls.map(|tls| Certificates::for_gateways(tls, metrics, events)).transpose()?;
@@ -156,8 +165,18 @@ async fn serve(
 }
 
 async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<()> {
-    let Parts { settings, registry, scanning, fleet, events, reloader, certificates, acceptor, listener, metrics } =
-        parts;
+    let Parts {
+        settings,
+        registry,
+        scanning,
+        fleet,
+        events,
+        reloader,
+        certificates,
+        acceptor,
+        listener,
+        metrics,
+    } = parts;
     let reload = || {
         scanning.reload();
         reloader.reload();
@@ -170,7 +189,14 @@ async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<(
         .context("gateways cannot be served")?;
     let unserved = Arc::new(Mutex::new(None));
     let own = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
-    let admin = start_admin(settings, registry, scanning, (reloader.notes(), own, fleet), server.local_addr(), &unserved)?;
+    let admin = start_admin(
+        settings,
+        registry,
+        scanning,
+        (reloader.notes(), own, fleet),
+        server.local_addr(),
+        &unserved,
+    )?;
     info!(
         scan = %server.local_addr(),
         admin = %admin.local_addr(),

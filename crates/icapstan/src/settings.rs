@@ -3,7 +3,8 @@
 use crate::cli::Flags;
 use arc_swap::ArcSwap;
 use icapstan_api::{
-    AdvertisedSessions, ClamdSettings, Config, ConfigError, Machine, Problem, ScannersSettings, Sizing,
+    AdvertisedSessions, ClamdSettings, Config, ConfigError, LogLevel, LogSettings, Machine, Problem,
+    ScannersSettings, Sizing,
 };
 use icapstan_cache::{
     CacheMetrics, CachedPort, CachedPortError, FleetPoison, FleetVerdicts, Replica, Share, ShareError,
@@ -20,12 +21,12 @@ use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
+use icapstan_scan_rpc::{ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
     ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
 };
-use icapstan_scan_rpc::{ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig};
-use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat};
+use icapstan_telemetry::{AccessLog, AccessTarget, LogFormat, Tracer};
 use icapstan_tls::Acceptor;
 use rustls::ClientConfig;
 use serde_json::Value;
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     sizing: Sizing,
     templates: Arc<Templates>,
+    /// What tells where transactions take their time; off until it is started.
+    pub(crate) tracer: Tracer,
 }
 
 /// What URLs are looked up in.
@@ -115,7 +118,7 @@ impl Settings {
         }
         args.redis.lay_over(&mut config.redis);
         if let Some(level) = common.log_level {
-            config.log.level = level.into();
+            config.log.level = LogLevel::from(level).into();
         }
         if let Some(format) = common.log_format {
             config.log.format = format.into();
@@ -130,7 +133,7 @@ impl Settings {
         let sizing = config.sizing(&Machine::detect()).map_err(together)?;
         check_policies(&config.policies).map_err(together)?;
         let templates = Arc::new(Templates::load(&config.templates, &config.policies)?);
-        Ok(Self { config, sizing, templates })
+        Ok(Self { config, sizing, templates, tracer: Tracer::off() })
     }
 
     /// What works but may surprise.
@@ -261,7 +264,9 @@ impl Settings {
     /// Those of the differences that only a restart brings into use.
     pub(crate) fn fixed_until_restart(&self, changed: &Self) -> Vec<String> {
         let mut names = self.differences(changed);
-        names.retain(|name| !FOLLOWED.contains(&name.as_str()));
+        let LogSettings { level: _, format, access } = &self.config.log;
+        let log_is_fixed = (format, access) != (&changed.config.log.format, &changed.config.log.access);
+        names.retain(|name| !FOLLOWED.contains(&name.as_str()) && (name != "log" || log_is_fixed));
         names
     }
 
@@ -277,6 +282,7 @@ impl Settings {
     /// Takes over from `changed` what may change while requests go on.
     pub(crate) fn follow(&mut self, changed: Self) {
         let Self { config, templates, .. } = changed;
+        self.config.log.level = config.log.level;
         self.config.clients = config.clients;
         self.config.preset = config.preset;
         self.config.services = config.services;
@@ -333,7 +339,8 @@ impl Settings {
 
     /// The scanners that are asked.
     pub(crate) fn scanners(&self, tls: Option<Arc<ArcSwap<ClientConfig>>>) -> ClientConfiguration {
-        let ScannersSettings { addresses, tls: settings, silence, lookup_interval, .. } = &self.config.scanners;
+        let ScannersSettings { addresses, tls: settings, silence, lookup_interval, .. } =
+            &self.config.scanners;
         let server_name = settings.as_ref().and_then(|tls| tls.server_name.clone());
         ClientConfiguration {
             addresses: addresses.clone(),
@@ -383,6 +390,7 @@ impl Settings {
             events: events.clone(),
             hooks: hooks.clone(),
             quarantine: quarantine.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -413,6 +421,7 @@ impl Settings {
                 .then(|| UnpackWorkers::of_this_program(scanner.unpack_workers as usize)),
             rules: yara_rules(&self.config),
             hash_lists,
+            tracer: self.tracer.clone(),
             ..ScannerConfig::new(worker, SignatureSource::discover(self.config.signatures.clone()))
         }
     }

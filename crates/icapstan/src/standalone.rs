@@ -54,7 +54,7 @@ pub(crate) enum Tier {
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Flags, tier: Tier) -> Exit {
-    let settings = match Settings::load(args) {
+    let mut settings = match Settings::load(args) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("icapstan: {}", chain(&error));
@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Flags, tier: Tier) -> Exit {
     };
     // Writes what is still queued when it is dropped.
     let _log =
-        match icapstan_telemetry::init_logging(settings.config.log.level.as_str(), settings.log_format()) {
+        match icapstan_telemetry::init_logging(&settings.config.log.level.to_string(), settings.log_format())
+        {
             Ok(log) => log,
             Err(error) => {
                 eprintln!("icapstan: {}", chain(&error));
@@ -78,6 +79,15 @@ pub(crate) fn run(args: &Flags, tier: Tier) -> Exit {
             return Exit::Failure;
         }
     };
+    // The same for traces.
+    let (tracer, _traces) = match icapstan_otlp::start(&settings.config.tracing, env!("CARGO_PKG_VERSION")) {
+        Ok(started) => started,
+        Err(error) => {
+            error!(error = chain(&error), "icapstan ends.");
+            return Exit::Failure;
+        }
+    };
+    settings.tracer = tracer;
     let registry = Arc::new(Registry::new());
     let (events, guard) = match siem::start(&settings.config.events, &registry) {
         Ok(started) => started,
@@ -182,6 +192,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     icapstan_telemetry::register_build_info(registry, env!("CARGO_PKG_VERSION"))?;
     icapstan_telemetry::register_log_metrics(registry)?;
+    icapstan_telemetry::register_trace_metrics(registry)?;
     let mut signals = Signals::listen().context("signals cannot be received")?;
     // Bound first: a port that is taken should be known before a database is loaded.
     let metrics = GatewayMetrics::register(registry)?;
@@ -189,9 +200,8 @@ async fn serve(
     let access = AccessControl::new(listeners::access(&settings.config.clients)?);
     let certificate_metrics = CertificateMetrics::register(registry)?;
     let certificates = settings.config.tls.as_ref();
-    let certificates = certificates
-        .map(|tls| Certificates::for_clients(tls, certificate_metrics, events))
-        .transpose()?;
+    let certificates =
+        certificates.map(|tls| Certificates::for_clients(tls, certificate_metrics, events)).transpose()?;
     let (certificates, acceptor) = certificates.unzip();
     let mut server =
         Server::new(settings.server(&memory, access.clone()), ServerMetrics::register(registry)?);
@@ -222,7 +232,9 @@ async fn serve(
     let fleet_notes = fleet.notes();
     let standing = share.as_ref().map(Share::standing);
     let (scanning, own) = match &hashes {
-        Some(hashes) => (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None),
+        Some(hashes) => {
+            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None)
+        }
         None => ask_scanners(settings, registry, events)?,
     };
     let tally = Tally::new(registry, events, &scanning);
@@ -234,7 +246,8 @@ async fn serve(
         metrics,
     )?);
     let metrics = ReloadMetrics::register(registry)?;
-    let serving = Serving { gateway: Arc::clone(&gateway), access, url_lists, metrics: list_metrics, watcher };
+    let serving =
+        Serving { gateway: Arc::clone(&gateway), access, url_lists, metrics: list_metrics, watcher };
     let followers = Followers { serving: Some(serving), hashes, events: events.clone(), metrics };
     let reloader =
         Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
@@ -314,7 +327,8 @@ fn ask_scanners(
         bail!("no scanner is named: give --scanner HOST:PORT, or set scanners.addresses");
     }
     let metrics = CertificateMetrics::register_tier(registry)?;
-    let tls = scanners.tls.as_ref().map(|tls| Certificates::for_scanners(tls, metrics, events)).transpose()?;
+    let tls =
+        scanners.tls.as_ref().map(|tls| Certificates::for_scanners(tls, metrics, events)).transpose()?;
     let (own, config) = tls.unzip();
     let remote = RemoteScanners::start(settings.scanners(config), ClientMetrics::register(registry)?);
     Ok((Scanning::Elsewhere(Arc::new(remote)), own))
@@ -368,7 +382,8 @@ fn start_admin(
     parts: &Parts<'_>,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
-    let Parts { settings, registry, scanning, reloader, standing, fleet, certificates, own, bound, .. } = *parts;
+    let Parts { settings, registry, scanning, reloader, standing, fleet, certificates, own, bound, .. } =
+        *parts;
     let (notes, standing, fleet) = (reloader.notes(), standing.cloned(), fleet.clone());
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let own = own.map_or_else(CertificateNotes::none, Certificates::notes);
@@ -406,8 +421,10 @@ fn start_admin(
         bound.put(&mut document);
         document
     };
-    let documents: Vec<Document> =
-        vec![("/version", Arc::new(version)), ("/statistics", statistics::document(registry, scanning.epochs()))];
+    let documents: Vec<Document> = vec![
+        ("/version", Arc::new(version)),
+        ("/statistics", statistics::document(registry, scanning.epochs())),
+    ];
     let server =
         AdminServer::start_with(settings.config.admin, Arc::clone(registry), Arc::new(ready), documents)
             .with_context(|| format!("{} cannot be listened on", settings.config.admin))?;

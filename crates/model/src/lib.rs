@@ -24,6 +24,7 @@ mod port;
 mod reason;
 mod text;
 mod threat;
+mod trace;
 mod verdict;
 
 pub use digest::Sha256;
@@ -36,4 +37,5 @@ pub use port::{Load, Origin, Readiness, Refusal, ScanFuture, ScanPort, ScanRepor
 pub use reason::{FailedReason, NonScannedReason, Reason};
 pub use text::is_deceptive;
 pub use threat::ThreatName;
+pub use trace::{TraceContext, TraceParentError};
 pub use verdict::{Verdict, VerdictKind};

@@ -1,5 +1,6 @@
 //! What is to be scanned, and under which profile.
 
+use crate::TraceContext;
 use bytes::Bytes;
 use std::fs::File;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct ScanContext {
     pub partial: bool,
     /// Limits and depth of the scan.
     pub profile: Arc<ScanProfile>,
+    /// Where what the scan takes is told, if anywhere. Decides nothing.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a scan opens and how much it may cost. Compiled from a ScanPolicy.

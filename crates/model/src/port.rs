@@ -119,7 +119,14 @@ pub enum Readiness {
 impl ScanReport {
     /// Of what no engine saw.
     pub fn unscanned(findings: Findings) -> Self {
-        Self { findings, sha256: None, waited: Duration::ZERO, engine: Duration::ZERO, origin: Origin::Scan, decided_by: None }
+        Self {
+            findings,
+            sha256: None,
+            waited: Duration::ZERO,
+            engine: Duration::ZERO,
+            origin: Origin::Scan,
+            decided_by: None,
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub struct PageContext<'a> {
     pub user: &'a str,
     /// What the log calls the transaction.
     pub transaction: &'a str,
+    /// The trace that it belongs to.
+    pub trace: &'a str,
     /// When it was.
     pub time: &'a str,
     /// The ICAP service.

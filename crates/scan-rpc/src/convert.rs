@@ -32,7 +32,8 @@ pub(crate) struct Asked {
 
 /// The header of a request.
 pub(crate) fn header(len: u64, context: &ScanContext, generation: GenerationId) -> scan::ScanHeader {
-    let ScanContext { mode, content_encoding, content_types, partial, profile } = context;
+    // The trace goes into the head of the call, as everywhere.
+    let ScanContext { mode, content_encoding, content_types, partial, profile, trace: _ } = context;
     scan::ScanHeader {
         length: len,
         generation: generation.0.to_vec(),
@@ -110,6 +111,7 @@ pub(crate) fn asked(header: scan::ScanHeader) -> Result<Asked, Invalid> {
             content_types: header.content_types,
             partial: header.partial,
             profile: Arc::new(profile_of(&profile)?),
+            trace: None,
         },
     })
 }
@@ -152,7 +154,11 @@ fn profile_of(message: &scan::ScanProfile) -> Result<ScanProfile, Invalid> {
 }
 
 /// The answer to a request.
-pub(crate) fn response(report: &ScanReport, generation: GenerationId, load: scan::Load) -> scan::ScanResponse {
+pub(crate) fn response(
+    report: &ScanReport,
+    generation: GenerationId,
+    load: scan::Load,
+) -> scan::ScanResponse {
     scan::ScanResponse {
         verdicts: report.findings.iter().map(verdict_message).collect(),
         sha256: report.sha256.as_ref().map(|digest| digest.0.to_vec()).unwrap_or_default(),

@@ -117,12 +117,12 @@ impl ServerMetrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Families::of(registry);
         Ok(Self {
-            requests: make
-                .counters("icapstan_scan_server_requests_total", "Requests of gateways for scans, by outcome.")?,
-            jobs: make.gauge(
-                "icapstan_scan_server_jobs",
-                "Scans for gateways that wait or are under way.",
+            requests: make.counters(
+                "icapstan_scan_server_requests_total",
+                "Requests of gateways for scans, by outcome.",
             )?,
+            jobs: make
+                .gauge("icapstan_scan_server_jobs", "Scans for gateways that wait or are under way.")?,
             bytes: make.gauge("icapstan_scan_server_job_bytes", "Bytes of the objects of these scans.")?,
             connections: make.gauge("icapstan_scan_server_connections", "Connections of gateways.")?,
             turned_away: make.counters(

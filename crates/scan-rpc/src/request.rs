@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use icapstan_proto::scan::ScanHeader;
 use prost::Message;
-use prost::encoding::{encode_key, encode_varint, encoded_len_varint, key_len, WireType};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use crate::framing::{self, Malformed, PREFIX};
 

@@ -10,6 +10,9 @@ pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 /// Which refusal a status is.
 pub(crate) const REFUSAL: &str = "icapstan-refusal";
 
+/// The trace that a call is part of (W3C Trace Context).
+pub(crate) const TRACE: &str = "traceparent";
+
 /// No call has longer.
 const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 

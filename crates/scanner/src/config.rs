@@ -2,6 +2,7 @@
 
 use icapstan_api::{CrashReports, Poison};
 use icapstan_model::PoisonShare;
+use icapstan_telemetry::Tracer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct ScannerConfig {
     pub poison_share: Option<Arc<dyn PoisonShare>>,
     /// What is written down of workers that died.
     pub crash_reports: CrashReports,
+    /// What tells where scans take their time.
+    pub tracer: Tracer,
 }
 
 /// YARA rules, which are a part of each generation.
@@ -160,6 +163,7 @@ impl ScannerConfig {
             poison: Poison::default(),
             poison_share: None,
             crash_reports: CrashReports::default(),
+            tracer: Tracer::off(),
         }
     }
 

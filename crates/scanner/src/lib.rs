@@ -52,6 +52,7 @@
 //!     content_types: vec!["text/plain".to_owned()],
 //!     partial: false,
 //!     profile,
+//!     trace: None,
 //! };
 //! let object = Object { content: Content::Memory("some text".into()), len: 9 };
 //! let report = scanner.scan(object, context, &epoch, deadline).await?;

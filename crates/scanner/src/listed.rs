@@ -191,6 +191,7 @@ mod tests {
             content_types: Vec::new(),
             partial,
             profile: Arc::new(ScanProfile::default()),
+            trace: None,
         }
     }
 

@@ -306,7 +306,9 @@ impl Secrets {
 
     fn key(&self, content: &Hash, subject: Subject<'_>) -> Key {
         // Taken apart by name, so that a new field cannot be forgotten.
-        let ScanContext { mode, content_encoding, content_types, partial, profile } = subject.context;
+        // Equal objects of two traces are equal.
+        let ScanContext { mode, content_encoding, content_types, partial, profile, trace: _ } =
+            subject.context;
         let ScanProfile {
             max_object_size,
             max_total_size,

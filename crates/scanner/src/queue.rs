@@ -140,7 +140,8 @@ impl Queue {
         let lanes = [&self.cheap, &self.dear];
         let inside = lanes.map(|load| load.inside.load(Ordering::Relaxed));
         let averages = lanes.map(|load| load.average_us.load(Ordering::Relaxed));
-        let micros = inside.iter().zip(averages).map(|(inside, average)| average.saturating_mul(*inside as u64)).sum();
+        let micros =
+            inside.iter().zip(averages).map(|(inside, average)| average.saturating_mul(*inside as u64)).sum();
         (self.expected_wait(Lane::Cheap), Duration::from_micros(micros), inside.iter().sum())
     }
 

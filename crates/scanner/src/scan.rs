@@ -10,6 +10,7 @@ use icapstan_model::{
     Content, FailedReason, Findings, GenerationId, HeuristicLevel, NonScannedReason, Object, Origin, Refusal,
     ScanContext, ScanProfile, ScanReport, Sha256, ThreatName, Verdict,
 };
+use icapstan_telemetry::Span;
 use icapstan_unpack::Container;
 use memchr::memmem;
 use std::io;
@@ -46,6 +47,9 @@ const MAX_DEATHS: u32 = 3;
 /// Who was busy with an object for this much of all its time would be so again.
 const MOST_OF_TIME: f64 = 0.8;
 
+/// So many leases and calls of one object are told in traces.
+const MAX_CALL_SPANS: u32 = 32;
+
 /// What is to be scanned.
 pub(crate) struct Task {
     pub(crate) object: Object,
@@ -53,12 +57,17 @@ pub(crate) struct Task {
     pub(crate) deadline: Instant,
     /// A worker has died while it had an equal object.
     pub(crate) is_suspect: bool,
+    /// What is told of it, if anything is.
+    pub(crate) span: Span,
 }
 
 /// One object under way.
 struct Session<'a> {
     shared: &'a Arc<Shared>,
     engine: &'a Arc<dyn Engine>,
+    span: &'a Span,
+    /// So many more of its parts may be told.
+    spans_left: u32,
     ticket: Arc<Ticket>,
     /// Of the view under scan: what it may still cost.
     profile: ScanProfile,
@@ -138,7 +147,7 @@ async fn attempt(
     lane: Lane,
     handed_over: Instant,
 ) -> Result<(ScanReport, Option<Mark>), Halt> {
-    let Task { object, context, deadline, is_suspect } = task;
+    let Task { object, context, deadline, is_suspect, span } = task;
     let (deadline, is_suspect) = (*deadline, *is_suspect);
     let mut findings = Findings::clean();
     if context.partial {
@@ -154,8 +163,11 @@ async fn attempt(
     }
 
     // Before all else: who waits for that has nothing that others could use.
+    let waiting = span.child("wait in queue");
     let turn = shared.breaker.admit(object, deadline).await?;
     let ticket = engine.queue().enter(lane, deadline).await?;
+    waiting.end();
+    let mut decoding = if plain { Span::none() } else { span.child("decode") };
     let source = Source::new(&object.content, object.len);
     let views = if plain {
         Ok(Views { sources: vec![source], findings: Findings::clean() })
@@ -165,9 +177,13 @@ async fn attempt(
         let context = context.clone();
         in_thread(&ticket, move |cancelled| Views::of(source, &context, deadline, cancelled)).await
     };
+    decoding.number("icapstan.scan.views", views.as_ref().map_or(0, |views| views.sources.len() as u64));
+    decoding.end();
     let mut session = Session {
         shared,
         engine,
+        span,
+        spans_left: MAX_CALL_SPANS,
         ticket: ticket.clone(),
         profile: (*context.profile).clone(),
         object,
@@ -189,7 +205,9 @@ async fn attempt(
             // Time that finding the views took is time that the scan took.
             let is_over = views.findings.iter().any(is_late);
             let question = Question::new(lists, object, context, &views, deadline).filter(|_| !is_over);
+            let looking = question.as_ref().map_or_else(Span::none, |_| span.child("look up digest"));
             let listed = listed(shared, question, &ticket).await;
+            looking.end();
             findings.merge(views.findings);
             let views = match listed {
                 Some(known) => {
@@ -339,6 +357,17 @@ impl Session<'_> {
         }
     }
 
+    /// A part of what is told, unless there are so many already that nobody would look at them.
+    fn part(&mut self, name: &'static str) -> Span {
+        match self.spans_left.checked_sub(1) {
+            Some(left) => {
+                self.spans_left = left;
+                self.span.child(name)
+            }
+            None => Span::none(),
+        }
+    }
+
     /// Takes note of a death, and tells of it.
     fn has_died(&mut self, obituary: Option<Obituary>, given: u64, wanted: Wanted) {
         self.deaths += 1;
@@ -361,7 +390,10 @@ impl Session<'_> {
         if self.lease.as_ref().is_none_or(|lease| wanted == Wanted::Isolated && !lease.is_isolated()) {
             // What it has now is given back first: others may want it, or there is no other one.
             self.lease = None;
-            match Arc::clone(self.engine).lease(self.lane, wanted, self.deadline).await {
+            let waiting = self.part("wait for worker");
+            let leased = Arc::clone(self.engine).lease(self.lane, wanted, self.deadline).await;
+            waiting.end();
+            match leased {
                 Ok(mut lease) => {
                     lease.keep(self.turn.clone());
                     self.lease = Some(lease);
@@ -371,7 +403,6 @@ impl Session<'_> {
                 Err(NoWorker::None) => return failed(FailedReason::NoScanner),
             }
         }
-        let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
         let begin = Instant::now();
         if self.deadline <= begin {
             return if self.begun.is_none() {
@@ -386,10 +417,17 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
+        let mut calling = self.part("engine call");
+        let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
+        calling.number("icapstan.scan.bytes", len);
         let called = lease.call(file.as_fd(), request(&self.profile, self.lists, len, left), deadline).await;
         let took = begin.elapsed();
         self.spent += took;
         self.shared.metrics.engine_call(took);
+        if !matches!(called, Called::Replied(..)) {
+            calling.fail("no-reply");
+        }
+        calling.end();
         let mut doubtful = false;
         let outcome = match called {
             Called::Replied(reply, files) => {

@@ -2,9 +2,10 @@
 
 use icapstan_hashes::Lists;
 use icapstan_model::{
-    Epoch, FailedReason, Findings, GenerationId, Load, Object, Readiness, Refusal, ScanContext, ScanFuture,
-    ScanPort, ScanReport, Verdict,
+    Epoch, FailedReason, Findings, GenerationId, Load, Object, Readiness, Reason, Refusal, ScanContext,
+    ScanFuture, ScanPort, ScanReport, Verdict,
 };
+use icapstan_telemetry::Span;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -162,7 +163,9 @@ impl ScanPort for Scanner {
             };
             let _under_way = UnderWay::begin(&*engine);
             let generation = epoch.signatures.id;
-            let mut task = Task { object, context, deadline, is_suspect: false };
+            let mut span = self.shared.tracer.child(context.trace, "scan object");
+            span.number("icapstan.scan.bytes", object.len);
+            let mut task = Task { object, context, deadline, is_suspect: false, span };
             let result = match engine.poison().recall(task.subject(generation), deadline).await {
                 Some(Known::Poison(report)) => {
                     metrics.remembered(poison::reason(&report.findings));
@@ -174,8 +177,14 @@ impl ScanPort for Scanner {
                 }
             };
             match &result {
-                Ok(report) => metrics.scanned(&report.findings),
-                Err(refusal) => metrics.refused(*refusal),
+                Ok(report) => {
+                    metrics.scanned(&report.findings);
+                    tell(&mut task.span, report);
+                }
+                Err(refusal) => {
+                    metrics.refused(*refusal);
+                    task.span.fail("refused");
+                }
             }
             result
         })
@@ -207,6 +216,18 @@ impl ScanPort for Scanner {
         let workers = served.held.0.in_service();
         let (wait, backlog, inside) = served.held.0.queue().backlog();
         Load { wait, backlog, workers, busy: inside.min(workers) }
+    }
+}
+
+/// Says in a trace what was found.
+fn tell(span: &mut Span, report: &ScanReport) {
+    if span.is_told() {
+        span.word("icapstan.verdict", report.findings.kind().as_str());
+        let reason = report.findings.iter().find_map(Verdict::reason).map_or("", Reason::as_str);
+        span.word("icapstan.reason", reason);
+        span.word("icapstan.cache", report.origin.as_str());
+        span.micros("icapstan.scan.wait_us", report.waited);
+        span.micros("icapstan.scan.engine_us", report.engine);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use icapstan_api::CrashReports;
 use icapstan_model::PoisonShare;
+use icapstan_telemetry::Tracer;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) crash_reports: CrashReports,
     /// What opens what engines do not.
     pub(crate) unpacker: Option<Arc<Unpacker>>,
+    /// What tells where scans take their time.
+    pub(crate) tracer: Tracer,
     telling: Arc<Semaphore>,
 }
 
@@ -50,6 +53,7 @@ impl Shared {
             poison_share: config.poison_share.clone(),
             unpacker: unpacker.transpose().map_err(StartError::Thread)?,
             crash_reports: config.crash_reports.clone(),
+            tracer: config.tracer.clone(),
             telling: Arc::new(Semaphore::new(MOST_TOLD)),
         }))
     }

@@ -66,6 +66,8 @@ pub struct AccessRecord {
     pub time: SystemTime,
     /// Its number, shown as 16 hexadecimal digits as in the log.
     pub transaction: u64,
+    /// The trace that it belongs to, if it does to one, shown as 32 hexadecimal digits.
+    pub trace: Option<[u8; 16]>,
     /// The ICAP client.
     pub peer: SocketAddr,
     /// What its certificate calls it.

@@ -20,7 +20,8 @@ impl CertificateMetrics {
 
     /// Makes those of the certificate that gateways and scanners show each other, and adds them to `registry`.
     pub fn register_tier(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let what = "the certificate that gateways and scanners show each other, its key and the authorities for it";
+        let what =
+            "the certificate that gateways and scanners show each other, its key and the authorities for it";
         Self::make(registry, "icapstan_scan_tls", what)
     }
 

@@ -7,7 +7,7 @@ use crate::access;
 use crate::queue::Queue;
 use lines::Lines;
 use prometheus::{IntCounter, Registry};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 use std::{fmt, io};
 use thiserror::Error;
@@ -25,6 +25,11 @@ static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
     )
     .expect("the name is a valid one")
 });
+
+/// Puts another filter in the place of that in use.
+static FILTER: OnceLock<Box<PutFilter>> = OnceLock::new();
+
+type PutFilter = dyn Fn(EnvFilter) -> bool + Send + Sync;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +81,7 @@ pub struct LogGuard {
 /// A process that crashes or is killed loses what its writer had no time to write. The message of a
 /// panic is not part of this log: the panic hook writes it by itself.
 pub fn init_logging(filter: &str, format: LogFormat) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::builder()
-        .parse(filter)
-        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })?;
+    let filter = parse(filter)?;
     let queue = Arc::new(Queue::<Lines>::new(Duration::ZERO, DROPPED.clone()));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -87,12 +90,41 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<LogGuard, LogErro
         // Reports of a failed write would go to standard error, by a macro that blocks and panics.
         .log_internal_errors(false);
     match format {
-        LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).finish().try_init(),
-        LogFormat::Text => subscriber.finish().try_init(),
+        LogFormat::Json => {
+            let subscriber =
+                subscriber.json().flatten_event(true).with_span_list(false).with_filter_reloading();
+            let filter = subscriber.reload_handle();
+            subscriber.finish().try_init().map(|()| follow(move |next| filter.reload(next).is_ok()))
+        }
+        LogFormat::Text => {
+            let subscriber = subscriber.with_filter_reloading();
+            let filter = subscriber.reload_handle();
+            subscriber.finish().try_init().map(|()| follow(move |next| filter.reload(next).is_ok()))
+        }
     }
     .map_err(LogError::Twice)?;
     writer::start(Arc::clone(&queue), format).map_err(LogError::Thread)?;
     Ok(LogGuard { queue })
+}
+
+/// From now on `filter` says which events are written. Nothing changes if it is none. Without a log there is
+/// nothing to change.
+pub fn set_log_filter(filter: &str) -> Result<(), LogError> {
+    let next = parse(filter)?;
+    // It fails only when the log is gone.
+    let _ = FILTER.get().is_some_and(|put| put(next));
+    Ok(())
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
+}
+
+fn follow(put: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) {
+    // There was no other log before, so there is nothing here.
+    let _ = FILTER.set(Box::new(put));
 }
 
 /// Registers `icapstan_log_lines_dropped_total` and `icapstan_access_log_lines_dropped_total`, which

@@ -103,12 +103,12 @@ impl Member {
     #[track_caller]
     pub fn start(name: &str, command: Command, key: &str) -> Self {
         let process = Process::start(name, command);
-        let (address, admin) = process.wait_for("that it listens", |line| {
-            Some((address(line, &[key])?, address(line, &["admin"])?))
-        });
+        let (address, admin) = process
+            .wait_for("that it listens", |line| Some((address(line, &[key])?, address(line, &["admin"])?)));
         Self { process, address, admin }
     }
 
+    /// Waits until it is ready; panics if it ends.
     #[track_caller]
     pub fn until_ready(&self) {
         eventually("it is ready", || {

@@ -1,7 +1,7 @@
 //! The side that connects.
 
-use crate::{Names, TlsError, Validity};
 use crate::files::{authorities, certificates, key};
+use crate::{Names, TlsError, Validity};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -110,6 +110,7 @@ fn registry() -> Result<Registry> {
     let registry = Registry::new();
     icapstan_telemetry::register_build_info(&registry, "")?;
     icapstan_telemetry::register_log_metrics(&registry)?;
+    icapstan_telemetry::register_trace_metrics(&registry)?;
     icapstan_telemetry::register_process_metrics(&registry)?;
     icapstan_telemetry::ReloadMetrics::register(&registry)?;
     icapstan_telemetry::CertificateMetrics::register(&registry)?;

@@ -30,15 +30,15 @@ impl Load<'_> {
             }
             let asked = Instant::now();
             if number % 4 == 3 {
-                client.send(respmod().body(&eicar()).bytes());
+                client.send(respmod().body(eicar()).bytes());
                 assert_block(&client.read_respmod(), EICAR_NAME);
             } else {
                 let body = clean_bytes(1000 + (seed * 7919 + number * 104_729) % 60_000, 1);
                 client.send(respmod().body(&body).bytes());
                 assert_clean(&client.read_respmod(), &body);
             }
-            let took = usize::try_from(asked.elapsed().as_millis()).unwrap();
-            self.slowest_ms.fetch_max(took, Ordering::Relaxed);
+            let took = usize::try_from(asked.elapsed().as_millis());
+            self.slowest_ms.fetch_max(took.expect("it is less than an age"), Ordering::Relaxed);
             self.right.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -47,8 +47,7 @@ impl Load<'_> {
 /// Does something while clients ask `gateways`, each answer of which has to be right. Tells how many there were, and how
 /// long the slowest took.
 fn under_load(gateways: &[&Member], act: impl FnOnce(&dyn Fn(usize))) -> (usize, Duration) {
-    let (is_over, right, slowest_ms) =
-        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (is_over, right, slowest_ms) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
             .map(|seed| {
@@ -96,7 +95,7 @@ fn all_gateways_answer_alike_and_all_scanners_have_their_part() {
             assert_clean(&response, &body);
             tags.push(response.istag().to_owned());
         }
-        client.send(respmod().body(&eicar()).bytes());
+        client.send(respmod().body(eicar()).bytes());
         assert_block(&client.read_respmod(), EICAR_NAME);
     }
     assert!(tags.windows(2).all(|pair| pair[0] == pair[1]), "{tags:?}");
@@ -115,19 +114,19 @@ fn scanners_that_are_killed_cost_no_answer() {
     let mut scanners: Vec<_> = (0..3).map(|_| tiers.scanner()).collect();
     let gateway = tiers.gateway(&addresses(&scanners));
     let (answers, slowest) = under_load(&[&gateway], |more| {
-        for victim in 0..3 {
-            let address = scanners[victim].address().to_string();
-            scanners[victim].process().signal(Signal::KILL);
-            scanners[victim].wait_exit();
+        for scanner in &mut scanners {
+            let address = scanner.address().to_string();
+            scanner.process().signal(Signal::KILL);
+            scanner.wait_exit();
             more(40);
-            scanners[victim] = tiers.scanner_at(&address);
+            *scanner = tiers.scanner_at(&address);
             eventually("it is asked again", || {
-                (scanners[victim].metric("icapstan_scan_server_requests_total", "answered") > 5.0).then_some(())
+                (scanner.metric("icapstan_scan_server_requests_total", "answered") > 5.0).then_some(())
             });
         }
     });
     println!("{answers} answers, the slowest after {slowest:?}");
-    assert_eq!(gateway.metric("icapstan_gateway_verdicts_total", "no-scanner"), 0.0);
+    assert!(gateway.metric("icapstan_gateway_verdicts_total", "failed") < 1.0);
 }
 
 #[test]
@@ -149,7 +148,7 @@ fn scanners_restarted_in_order_cost_no_answer() {
     });
     println!("{answers} answers, the slowest after {slowest:?}");
     for outcome in ["lost", "late", "malformed"] {
-        assert_eq!(gateway.metric("icapstan_scan_client_calls_total", outcome), 0.0, "{outcome}");
+        assert!(gateway.metric("icapstan_scan_client_calls_total", outcome) < 1.0, "{outcome}");
     }
 }
 
@@ -184,14 +183,14 @@ fn without_a_scanner_objects_are_failed_at_once_and_the_gateway_is_not_ready() {
     eventually("it is not ready", || gateway.readyz().contains("no scanner can be asked").then_some(()));
     let mut client = IcapClient::connect(gateway.address());
     let asked = Instant::now();
-    client.send(respmod().body(&clean_bytes(1000, 1)).bytes());
+    client.send(respmod().body(clean_bytes(1000, 1)).bytes());
     let response = client.read_respmod();
     assert_refused(&response);
     assert!(response.shown().contains("no-scanner"), "{}", response.shown());
     assert!(asked.elapsed() < Duration::from_secs(5));
     let _scanner = tiers.scanner_at(&address);
     gateway.until_ready();
-    client.send(respmod().body(&clean_bytes(1000, 1)).bytes());
+    client.send(respmod().body(clean_bytes(1000, 1)).bytes());
     assert_clean(&client.read_respmod(), &clean_bytes(1000, 1));
 }
 
@@ -240,7 +239,7 @@ fn tiers_believe_each_other_by_certificates_only() {
     let tiers = Tiers::new(&format!("{UNCACHED}{}", scanners(&ca, &gateway_cert, &gateway_key, "localhost")));
     let gateway = tiers.gateway(&[scanner.address()]);
     let mut client = IcapClient::connect(gateway.address());
-    client.send(respmod().body(&eicar()).bytes());
+    client.send(respmod().body(eicar()).bytes());
     assert_block(&client.read_respmod(), EICAR_NAME);
 
     // Other certificates of the same authority are taken up without a restart, and cost no answer.
@@ -257,7 +256,10 @@ fn tiers_believe_each_other_by_certificates_only() {
         ("its authority is another", scanners(&ca, &foreign_cert, &foreign_key, "localhost")),
         ("its name is another", scanners(&ca, &wrong_cert, &wrong_key, "localhost")),
         ("it asks for another name", scanners(&ca, &gateway_cert, &gateway_key, "elsewhere.test")),
-        ("it believes another authority", scanners(&other.ca_file(), &gateway_cert, &gateway_key, "localhost")),
+        (
+            "it believes another authority",
+            scanners(&other.ca_file(), &gateway_cert, &gateway_key, "localhost"),
+        ),
     ];
     for (why, settings) in refused {
         let tiers = Tiers::new(&format!("{UNCACHED}{settings}"));

@@ -117,7 +117,9 @@ fn is_address(text: &str) -> bool {
         return true;
     }
     text.rsplit_once(':').is_some_and(|(host, port)| {
-        is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0) && port.bytes().all(|byte| byte.is_ascii_digit())
+        is_host(host)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+            && port.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 

@@ -74,7 +74,7 @@ fn written(value: &Value) -> String {
 fn every_example_can_be_used() {
     let page = page();
     let examples = examples(&page);
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
     for example in examples {
         Config::parse(example, "docs/configuration.md").unwrap();
     }
@@ -103,10 +103,8 @@ fn bucket() -> QuarantineS3 {
     QuarantineS3 { prefix: "x".into(), ca_file: Some("/x".into()), ..s3 }
 }
 
-#[test]
-fn the_page_has_each_setting_and_no_other() {
-    let page = page();
-    let whole = "
+/// A file in which everything that may be left out is there.
+const WHOLE: &str = "
         signatures: /x
         tls: {certFile: /x, keyFile: /x, clientCertificates: required, clientCaFile: /x, proxyProtocol: true}
         proxyProtocol: {trustedPeers: [10.0.0.0/8]}
@@ -175,6 +173,7 @@ fn the_page_has_each_setting_and_no_other() {
           macKeyFile: /x
         detectionHeaders: {databaseTime: X-Y}
         reputation: {url: 'https://x/', caFile: /x}
+        tracing: {endpoint: 'https://x:4317', caFile: /x, headersFile: /x}
         limits: {queueLength: 1, memory: 1Gi, advertisedSessions: none, perClient: {requestsPerSecond: 1, burst: 1}}
         scanner: {workers: 1, inFlight: 2, tempDir: /x, clamd: {address: /x, stream: true}, crashReports: {folder: /x}}
         events:
@@ -188,7 +187,11 @@ fn the_page_has_each_setting_and_no_other() {
               host: x
               maxSize: 4Ki
               tls: {serverName: x, caFile: /x, certFile: /x, keyFile: /x}";
-    let mut config = Config::parse(whole, "whole").unwrap();
+
+#[test]
+fn the_page_has_each_setting_and_no_other() {
+    let page = page();
+    let mut config = Config::parse(WHOLE, "whole").unwrap();
     config.quarantine.s3 = Some(bucket());
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.

@@ -301,7 +301,7 @@ proptest! {
         config.limits.queue_length = queue;
         config.limits.memory = memory.map(ByteSize::new);
         config.services = vec![IcapService { preview: Preview::new(preview), ..IcapService::new("/x", &[ServiceMode::Reqmod]) }];
-        config.log.level = LogLevel::Trace;
+        config.log.level = LogLevel::Trace.into();
         config.log.format = if json { LogFormat::Json } else { LogFormat::Text };
         let sink = |place| EventSettings::new(SinkSettings::file(format!("/{place}")));
         config.events = (0..sinks).map(sink).collect();

@@ -36,7 +36,8 @@ impl Keys {
     /// The key of an object with this content.
     pub(super) fn key(&self, content: &Hash, len: u64, context: &ScanContext, epoch: &Epoch) -> Key {
         // Taken apart by name, so that a new field cannot be forgotten.
-        let ScanContext { mode, content_encoding, content_types, partial, profile } = context;
+        // Equal objects of two traces are equal.
+        let ScanContext { mode, content_encoding, content_types, partial, profile, trace: _ } = context;
         let ScanProfile {
             max_object_size,
             max_total_size,

@@ -133,6 +133,7 @@ fn context() -> ScanContext {
         content_types: Vec::new(),
         partial: false,
         profile: Arc::new(ScanProfile::default()),
+        trace: None,
     }
 }
 

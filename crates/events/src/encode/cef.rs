@@ -5,7 +5,7 @@
 //! rules written for it find the same things in the same places; `src` is the user's machine, if it is
 //! known. What the dictionary has no key for has one that begins with the name of this product.
 
-use super::fields::{entries, shortened, transaction};
+use super::fields::{entries, shortened, trace, transaction};
 use super::line::SEPARATOR;
 use super::{Room, Source, put, put_char};
 use crate::event::{Event, EventAction};
@@ -140,6 +140,7 @@ impl Extension<'_> {
         let groups = entries(&event.groups, Text::as_str, self.room).join(SEPARATOR);
         self.pair("icapstanGroups", Some(groups).filter(|groups| !groups.is_empty()));
         self.pair("icapstanIsTag", event.istag);
+        self.pair("icapstanTrace", event.trace.map(trace));
     }
 
     fn text(&mut self, key: &str, text: Option<&Text>) {

@@ -37,6 +37,7 @@ pub(super) fn front<'a>(source: &'a Source, event: &'a Event, room: Room) -> Vec
 pub(super) fn details(event: &Event, room: Room) -> Vec<(&'static str, Value<'_>)> {
     let mut fields = Fields { room, all: Vec::with_capacity(32) };
     fields.shown("transaction", event.transaction.map(transaction));
+    fields.shown("trace", event.trace.map(trace));
     fields.text("service", event.service.as_ref());
     fields.word("mode", event.mode.map(icapstan_model::Mode::as_str));
     fields.word("verdict", event.verdict.map(icapstan_model::VerdictKind::as_str));
@@ -66,6 +67,11 @@ pub(super) fn details(event: &Event, room: Room) -> Vec<(&'static str, Value<'_>
 /// As logs and block pages show it.
 pub(super) fn transaction(number: u64) -> String {
     format!("{number:016x}")
+}
+
+/// As `traceparent` writes it.
+pub(super) fn trace(id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 /// At most `most` bytes, with a mark if that is not all.

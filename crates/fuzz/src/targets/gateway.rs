@@ -20,6 +20,7 @@ use icapstan_model::{
 };
 use icapstan_policy::Policy;
 use icapstan_quarantine::Quarantine;
+use icapstan_telemetry::Tracer;
 use prometheus::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,6 +159,7 @@ impl Gate {
                 events: Events::default(),
                 hooks: Hooks::default(),
                 quarantine: Quarantine::default(),
+                tracer: Tracer::off(),
             };
             Gateway::new(&config, asked, metrics).expect("policies and services fit")
         });

@@ -33,7 +33,10 @@ pub fn page(data: &[u8]) {
     };
     let render = |verdict: &Verdict, url: &str, texts: [&str; 5]| {
         let [client, user, transaction, time, service] = texts;
-        BlockPage::render(template, &PageContext { verdict, url, client, user, transaction, time, service })
+        BlockPage::render(
+            template,
+            &PageContext { verdict, url, client, user, transaction, trace: transaction, time, service },
+        )
     };
     let page = render(&verdict(threat), &url, std::array::from_fn(|index| texts[index].as_str()));
     let harmless = |text: &str| if text.is_empty() { "" } else { "x" };

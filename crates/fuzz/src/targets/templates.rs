@@ -98,7 +98,8 @@ fn show(
 ) -> String {
     let [url, client, user, transaction, time, service, rule] = texts;
     let verdict = Verdict::Infected(ThreatName::from(threat));
-    let context = PageContext { verdict: &verdict, url, client, user, transaction, time, service };
+    let context =
+        PageContext { verdict: &verdict, url, client, user, transaction, trace: transaction, time, service };
     let wishes = Wishes::new([format.media_type().as_bytes()], []);
     let page = templates.page(template, &wishes, &context, rule);
     assert!(page.body.len() <= BlockPage::MAX_CUSTOM_BODY);

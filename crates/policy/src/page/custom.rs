@@ -35,6 +35,7 @@ pub(super) enum PageVariable {
     Client,
     User,
     Transaction,
+    Trace,
     Time,
     Service,
     Rule,
@@ -144,7 +145,7 @@ impl CustomPage {
 // === impl PageVariable ===
 
 impl PageVariable {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Url,
         Self::Threat,
         Self::Verdict,
@@ -152,6 +153,7 @@ impl PageVariable {
         Self::Client,
         Self::User,
         Self::Transaction,
+        Self::Trace,
         Self::Time,
         Self::Service,
         Self::Rule,
@@ -166,6 +168,7 @@ impl PageVariable {
             Self::Client => "client",
             Self::User => "user",
             Self::Transaction => "transaction",
+            Self::Trace => "trace",
             Self::Time => "time",
             Self::Service => "service",
             Self::Rule => "rule",
@@ -189,6 +192,7 @@ impl PageVariable {
             Self::Client => context.client,
             Self::User => context.user,
             Self::Transaction => context.transaction,
+            Self::Trace => context.trace,
             Self::Time => context.time,
             Self::Service => context.service,
             Self::Rule => rule,

@@ -6,7 +6,16 @@ use icapstan_model::{FailedReason, NonScannedReason, Reason};
 use proptest::prelude::*;
 
 pub(super) fn context<'a>(verdict: &'a Verdict, text: &'a str) -> PageContext<'a> {
-    PageContext { verdict, url: text, client: text, user: text, transaction: text, time: text, service: text }
+    PageContext {
+        verdict,
+        url: text,
+        client: text,
+        user: text,
+        transaction: text,
+        trace: text,
+        time: text,
+        service: text,
+    }
 }
 
 fn html(template: TemplateId, verdict: &Verdict, text: &str) -> String {
@@ -85,6 +94,7 @@ fn the_page_names_address_threat_reference_and_the_rest() {
             client: "192.0.2.7",
             user: "jane",
             transaction: "01J-abc",
+            trace: "",
             time: "2026-11-23 01:02:03 UTC",
             service: "/respmod",
         },

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use icapstan_model::{Content, Object, Refusal};
+use icapstan_model::{Content, Object, Refusal, TraceContext};
 use icapstan_proto::fleet::{State, WatchRequest};
 use icapstan_proto::scan::{ScanHeader, ScanResponse};
 use std::fs::File;
@@ -71,8 +71,9 @@ pub(super) async fn scan(
     header: &ScanHeader,
     object: &Object,
     left: Duration,
+    trace: Option<TraceContext>,
 ) -> Result<ScanResponse, CallError> {
-    let (response, mut stream) = open(link, wire::SCAN, Some(left)).await?;
+    let (response, mut stream) = open(link, wire::SCAN, Some(left), trace).await?;
     let mut response = std::pin::pin!(response);
     let early = {
         let upload = std::pin::pin!(upload(&mut stream, header, object));
@@ -96,11 +97,9 @@ pub(super) async fn scan(
 
 /// Has oneself told how the process there is.
 pub(super) async fn watch(link: &Link, interval: Duration) -> Result<States, CallError> {
-    let (response, mut stream) = open(link, wire::WATCH, None).await?;
+    let (response, mut stream) = open(link, wire::WATCH, None, None).await?;
     let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
-    stream
-        .send_data(framing::framed(&WatchRequest { interval_ms }), true)
-        .map_err(|error| lost(&error))?;
+    stream.send_data(framing::framed(&WatchRequest { interval_ms }), true).map_err(|error| lost(&error))?;
     let response = response.await.map_err(|error| lost(&error))?;
     check(response.headers(), response.status())?;
     Ok(States { body: response.into_body(), messages: Messages::new(MAX_ANSWER), _request: stream })
@@ -110,6 +109,7 @@ async fn open(
     link: &Link,
     path: &'static str,
     left: Option<Duration>,
+    trace: Option<TraceContext>,
 ) -> Result<(ResponseFuture, SendStream<Bytes>), CallError> {
     let uri = Uri::builder()
         .scheme(link.scheme)
@@ -128,6 +128,11 @@ async fn open(
         && let Ok(value) = HeaderValue::try_from(wire::timeout_value(left))
     {
         headers.insert("grpc-timeout", value);
+    }
+    if let Some(trace) = trace
+        && let Ok(value) = HeaderValue::try_from(trace.to_string())
+    {
+        headers.insert(wire::TRACE, value);
     }
     // Nothing of it was sent: another one can be asked at once.
     let not_begun = |error: h2::Error| CallError::Unavailable(error.to_string());

@@ -17,9 +17,9 @@ pub(super) fn choose<'s>(
     for set in in_use {
         sets.entry(set.id).or_insert((0, set)).0 += 1;
     }
-    let best = sets.into_values().max_by_key(|(count, set)| {
-        (*count, !set.test_only, set.released, set.count, Reverse(set.id.0))
-    });
+    let best = sets
+        .into_values()
+        .max_by_key(|(count, set)| (*count, !set.test_only, set.released, set.count, Reverse(set.id.0)));
     match (best, current) {
         (None, current) => current.cloned(),
         (Some((_, best)), Some(current)) if current.signatures.id == best.id => Some(Arc::clone(current)),

@@ -67,7 +67,10 @@ impl Name {
             outcome => {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     let error = outcome.err().map(|error| error.to_string()).unwrap_or_default();
-                    warn!(address = self.address, error, "Scanners cannot be looked up; those that are known stay.");
+                    warn!(
+                        address = self.address,
+                        error, "Scanners cannot be looked up; those that are known stay."
+                    );
                 }
             }
         }

@@ -69,7 +69,10 @@ impl Keeper {
                     } else {
                         // What is under way there goes on; the connection ends with it.
                         info!(scanner = %id, "A scanner is about to end.");
-                        self.know(Known { trouble: Some("it is about to end".to_owned()), ..Known::default() });
+                        self.know(Known {
+                            trouble: Some("it is about to end".to_owned()),
+                            ..Known::default()
+                        });
                         if tokio::time::timeout(LAST, link.closed.cancelled()).await.is_err() {
                             link.closed.cancel();
                         }
@@ -155,7 +158,8 @@ impl Keeper {
         let load = scanner.load.unwrap_or_default();
         let reported = reported(&load, scanner.backlog_us);
         if !current.is_present || current.link.holds.generations != generations {
-            current.link = current.link.renewed(Arc::new(Holds { generations: generations.clone(), is_other }));
+            current.link =
+                current.link.renewed(Arc::new(Holds { generations: generations.clone(), is_other }));
             inner.links.put(id, current.link.clone());
             if !current.is_present {
                 inner.place(id, &convert::inert(&scanner.zone));

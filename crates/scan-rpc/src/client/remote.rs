@@ -2,10 +2,12 @@
 
 use arc_swap::ArcSwap;
 use icapstan_balance::{
-    Balancer, Endpoint, EndpointId, Job, Outcome, Pick, ReportedLoad, Retry, RetryBudget, RetrySettings, Settings,
+    Balancer, Endpoint, EndpointId, Job, Outcome, Pick, ReportedLoad, Retry, RetryBudget, RetrySettings,
+    Settings,
 };
 use icapstan_model::{
-    Epoch, FailedReason, Object, Readiness, Refusal, ScanContext, ScanFuture, ScanPort, ScanReport, Verdict,
+    Epoch, FailedReason, Object, Readiness, Refusal, ScanContext, ScanFuture, ScanPort, ScanReport,
+    TraceContext, Verdict,
 };
 use icapstan_proto::scan::ScanHeader;
 use parking_lot::Mutex;
@@ -64,6 +66,7 @@ struct Errand<'a> {
     inner: &'a Inner,
     object: &'a Object,
     header: ScanHeader,
+    trace: Option<TraceContext>,
     epoch: &'a Arc<Epoch>,
     deadline: Instant,
     tried: Vec<EndpointId>,
@@ -114,9 +117,12 @@ impl RemoteScanners {
     /// What is out of the ordinary though there are scanners, for `/readyz`.
     pub fn note(&self) -> Option<String> {
         let known = self.inner.known.lock();
-        let troubled: Vec<_> =
-            known.iter().filter_map(|(id, known)| Some(format!("{id}: {}", known.trouble.as_ref()?))).collect();
-        (!troubled.is_empty()).then(|| format!("{} of {} scanners: {}", troubled.len(), known.len(), some(&troubled)))
+        let troubled: Vec<_> = known
+            .iter()
+            .filter_map(|(id, known)| Some(format!("{id}: {}", known.trouble.as_ref()?)))
+            .collect();
+        (!troubled.is_empty())
+            .then(|| format!("{} of {} scanners: {}", troubled.len(), known.len(), some(&troubled)))
     }
 }
 
@@ -153,6 +159,7 @@ impl ScanPort for RemoteScanners {
                 inner: &self.inner,
                 object: &object,
                 header,
+                trace: context.trace,
                 epoch,
                 deadline,
                 tried: Vec::new(),
@@ -229,7 +236,8 @@ impl Inner {
             }
             for id in changes.added {
                 let Some(host) = found.get(&id).cloned() else { continue };
-                let connecting = Known { trouble: Some("it is being connected to".to_owned()), ..Known::default() };
+                let connecting =
+                    Known { trouble: Some("it is being connected to".to_owned()), ..Known::default() };
                 self.know(id, connecting);
                 let keeper = Keeper { inner: Arc::clone(&self), id, host };
                 aborts.insert(id, keepers.spawn(keeper.run()));
@@ -370,10 +378,10 @@ impl Errand<'_> {
         let mut handed = Handed { pick: Some(pick), metrics };
         let left = self.deadline.saturating_duration_since(begun);
         // The scanner is to be the first who sees that the time is over: it knows why, and remembers.
-        let left = left - (left / 20).min(MARGIN);
+        let left = left.saturating_sub((left / 20).min(MARGIN));
         let outcome = tokio::select! {
             biased;
-            outcome = call::scan(link, &self.header, self.object, left) => outcome,
+            outcome = call::scan(link, &self.header, self.object, left, self.trace) => outcome,
             () = link.lost.cancelled() => Err(CallError::Lost("nothing was heard from it".to_owned())),
         };
         let (now, took) = (Instant::now(), begun.elapsed());

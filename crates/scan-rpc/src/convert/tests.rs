@@ -2,24 +2,30 @@ use super::*;
 use proptest::prelude::*;
 
 fn any_profile() -> impl Strategy<Value = ScanProfile> {
-    (any::<(u64, u64, u32, u32, u32)>(), any::<[bool; 7]>(), 0..4_usize).prop_map(|(numbers, flags, level)| {
-        let (max_object_size, max_total_size, timeout, max_depth, max_files) = numbers;
-        let [packed, archives, mail, mail_databases, phishing, macros, cache] = flags;
-        let levels =
-            [HeuristicLevel::Off, HeuristicLevel::Shallow, HeuristicLevel::Medium, HeuristicLevel::Detail];
-        ScanProfile {
-            max_object_size,
-            max_total_size,
-            timeout: Duration::from_micros(timeout.into()),
-            max_depth,
-            max_files,
-            unpack: Unpack { packed, archives, mail, mail_databases },
-            heuristics: levels[level],
-            phishing,
-            macros,
-            cache,
-        }
-    })
+    (any::<(u64, u64, u32, u32, u32)>(), any::<[bool; 7]>(), 0..4_usize).prop_map(
+        |(numbers, flags, level)| {
+            let (max_object_size, max_total_size, timeout, max_depth, max_files) = numbers;
+            let [packed, archives, mail, mail_databases, phishing, macros, cache] = flags;
+            let levels = [
+                HeuristicLevel::Off,
+                HeuristicLevel::Shallow,
+                HeuristicLevel::Medium,
+                HeuristicLevel::Detail,
+            ];
+            ScanProfile {
+                max_object_size,
+                max_total_size,
+                timeout: Duration::from_micros(timeout.into()),
+                max_depth,
+                max_files,
+                unpack: Unpack { packed, archives, mail, mail_databases },
+                heuristics: levels[level],
+                phishing,
+                macros,
+                cache,
+            }
+        },
+    )
 }
 
 fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -45,7 +51,7 @@ proptest! {
     ) {
         let (partial, is_request) = flags;
         let mode = if is_request { Mode::Reqmod } else { Mode::Respmod };
-        let context = ScanContext { mode, content_encoding, content_types, partial, profile: Arc::new(profile) };
+        let context = ScanContext { mode, content_encoding, content_types, partial, profile: Arc::new(profile), trace: None };
         let asked = asked(header(len, &context, GenerationId(id))).unwrap();
         prop_assert_eq!((asked.len, asked.generation, asked.any), (len, GenerationId(id), false));
         prop_assert_eq!(format!("{:?}", asked.context), format!("{context:?}"));
@@ -77,7 +83,11 @@ proptest! {
 
 #[test]
 fn signatures_are_told_to_the_second() {
-    for released in [None, Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)), Some(UNIX_EPOCH - Duration::from_secs(5))] {
+    for released in [
+        None,
+        Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+        Some(UNIX_EPOCH - Duration::from_secs(5)),
+    ] {
         let set = SignatureSet {
             id: GenerationId([3; 32]),
             count: 7,
@@ -93,7 +103,8 @@ fn signatures_are_told_to_the_second() {
 
 #[test]
 fn what_is_left_out_is_never_taken_for_a_clean_scan() {
-    let whole = response(&ScanReport::unscanned(Findings::clean()), GenerationId([1; 32]), scan::Load::default());
+    let whole =
+        response(&ScanReport::unscanned(Findings::clean()), GenerationId([1; 32]), scan::Load::default());
     let id = GenerationId([1; 32]);
     assert!(report(&whole, id).unwrap().findings.is_clean());
     let without = |change: fn(&mut scan::ScanResponse)| {
@@ -112,7 +123,11 @@ fn what_is_left_out_is_never_taken_for_a_clean_scan() {
     }
     for kind in [scan::VerdictKind::NonScanned, scan::VerdictKind::Failed] {
         let mut message = whole.clone();
-        message.verdicts.push(scan::Verdict { kind: kind.into(), reason: "of-tomorrow".to_owned(), ..Default::default() });
+        message.verdicts.push(scan::Verdict {
+            kind: kind.into(),
+            reason: "of-tomorrow".to_owned(),
+            ..Default::default()
+        });
         let findings = report(&message, id).unwrap().findings;
         assert_eq!(findings.strongest(), &Verdict::Failed(FailedReason::EngineError), "{kind:?}");
     }
@@ -128,6 +143,7 @@ fn a_request_that_leaves_something_out_is_none() {
         content_types: Vec::new(),
         partial: false,
         profile: Arc::default(),
+        trace: None,
     };
     let whole = header(1, &context, GenerationId([1; 32]));
     assert!(asked(whole.clone()).is_ok());
@@ -141,6 +157,7 @@ fn a_request_that_leaves_something_out_is_none() {
     assert_eq!(without(|message| message.profile = None), Invalid("profile"));
     assert_eq!(without(|message| message.generation = vec![0; 31]), Invalid("generation"));
     assert_eq!(without(|message| message.profile.as_mut().unwrap().heuristics = 0), Invalid("heuristics"));
-    let many = |message: &mut scan::ScanHeader| message.content_types = vec![String::new(); MAX_CONTENT_TYPES + 1];
+    let many =
+        |message: &mut scan::ScanHeader| message.content_types = vec![String::new(); MAX_CONTENT_TYPES + 1];
     assert_eq!(without(many), Invalid("content_types"));
 }

@@ -113,7 +113,8 @@ fn refused_name(secured: &Secured, stream: &TlsStream<TcpStream>) -> Option<Stri
     }
     let first = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let names = first.and_then(|certificate| Names::read(certificate).ok()).map(|(names, _)| names);
-    let is_known = |names: &Names| names.all().iter().any(|name| secured.names.iter().any(|known| **known == **name));
+    let is_known =
+        |names: &Names| names.all().iter().any(|name| secured.names.iter().any(|known| **known == **name));
     if names.as_ref().is_some_and(is_known) {
         return None;
     }

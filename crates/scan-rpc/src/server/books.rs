@@ -77,10 +77,12 @@ impl Books {
     /// then each gateway no more than an equal part.
     pub(super) fn enter(self: &Arc<Self>, gateway: &str, bytes: u64) -> Result<Entry, Refusal> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| Refusal::QueueFull)?;
-        let memory = Arc::clone(&self.memory).try_acquire_many_owned(units).map_err(|_| Refusal::QueueFull)?;
+        let memory =
+            Arc::clone(&self.memory).try_acquire_many_owned(units).map_err(|_| Refusal::QueueFull)?;
         let gateway = {
             let mut gateways = self.gateways.lock();
-            let name = if gateways.len() >= MAX_GATEWAYS && !gateways.contains_key(gateway) { "" } else { gateway };
+            let name =
+                if gateways.len() >= MAX_GATEWAYS && !gateways.contains_key(gateway) { "" } else { gateway };
             let own = gateways.get(name).copied().unwrap_or(0);
             let others = gateways.len() as u64 - u64::from(own > 0);
             let all = self.jobs.load(Ordering::Relaxed);

@@ -28,7 +28,12 @@ enum Place {
     /// All that came until now came at once.
     Whole(Bytes),
     Pieces(BytesMut),
-    File { file: File, waiting: Vec<Bytes>, size: usize, is_memory: bool },
+    File {
+        file: File,
+        waiting: Vec<Bytes>,
+        size: usize,
+        is_memory: bool,
+    },
 }
 
 /// Why an object cannot be taken.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use icapstan_model::{Object, Readiness, Refusal, ScanPort};
+use icapstan_model::{Object, Readiness, Refusal, ScanPort, TraceContext};
 use icapstan_proto::fleet::fleet_status_server::FleetStatusServer;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -162,8 +162,11 @@ impl Inner {
         let deadline = Instant::now() + time_left(&head.headers)?;
         let mut items = Items { body, reader: RequestReader::default(), bytes: Bytes::new() };
         let received = tokio::time::timeout_at(deadline.into(), self.receive(&mut items, deadline));
-        let (asked, object, _entry) = received.await.map_err(|_| End::Late)??;
-        let epoch = self.epochs.find(asked.generation).or_else(|| self.epochs.current().filter(|_| asked.any));
+        let (mut asked, object, _entry) = received.await.map_err(|_| End::Late)??;
+        asked.context.trace =
+            head.headers.get(wire::TRACE).and_then(|value| TraceContext::parse(value.as_bytes()).ok());
+        let epoch =
+            self.epochs.find(asked.generation).or_else(|| self.epochs.current().filter(|_| asked.any));
         let epoch = epoch.ok_or(End::OtherSignatures)?;
         let report = self.port.scan(object, asked.context, &epoch, deadline).await.map_err(End::Refused)?;
         let (load, _) = self.busy.message();
@@ -226,7 +229,8 @@ fn broken(error: &std::io::Error) -> End {
 }
 
 fn time_left(headers: &HeaderMap) -> Result<Duration, End> {
-    let value = headers.get("grpc-timeout").ok_or_else(|| End::Malformed("grpc-timeout is missing".to_owned()))?;
+    let value =
+        headers.get("grpc-timeout").ok_or_else(|| End::Malformed("grpc-timeout is missing".to_owned()))?;
     wire::timeout_of(value.as_bytes()).ok_or_else(|| End::Malformed("grpc-timeout is none".to_owned()))
 }
 

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::ServerConfig;
@@ -74,7 +74,11 @@ impl Scannerhood {
             draining: *draining.borrow(),
             plan_generation: 0,
             role: Some(fleet::state::Role::Scanner(fleet::Scanner {
-                held: epochs.held().iter().map(|epoch| convert::signatures_message(&epoch.signatures)).collect(),
+                held: epochs
+                    .held()
+                    .iter()
+                    .map(|epoch| convert::signatures_message(&epoch.signatures))
+                    .collect(),
                 load: Some(load),
                 trouble,
                 backlog_us: convert::micros(backlog),

@@ -65,7 +65,7 @@ async fn who_leaves_ends_the_scan() {
     let scanner = Scanner::start(Some(7));
     let (remote, registry) = connected(&[&scanner]).await;
     let epoch = remote.epoch().unwrap();
-    let waiting = remote.scan(object("wait"), context(), &epoch, Instant::now() + Duration::from_secs(60));
+    let waiting = remote.scan(object("wait"), context(), &epoch, Instant::now() + Duration::from_mins(1));
     let waiting = tokio::time::timeout(Duration::from_secs(20), async {
         tokio::select! {
             _ = waiting => panic!("nobody let it go on"),
@@ -116,7 +116,10 @@ async fn a_scanner_without_room_is_passed_over_and_refusals_come_through() {
     assert_eq!(small.begun(), before);
     assert!(metric(&registry, "icapstan_scan_client_calls_total", Some("answered")) >= 23);
     let (remote, _) = connected(&[&small]).await;
-    assert_eq!(strongest(scan(&remote, object(vec![1; 2 << 10])).await), Verdict::Failed(FailedReason::Memory));
+    assert_eq!(
+        strongest(scan(&remote, object(vec![1; 2 << 10])).await),
+        Verdict::Failed(FailedReason::Memory)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,10 +129,13 @@ async fn without_a_scanner_there_is_an_answer_at_once() {
     drop(closed);
     let (remote, registry) = remote(&[address]);
     assert!(remote.epoch().is_none());
-    until(|| matches!(remote.readiness(), Readiness::NotReady(why) if why.contains("cannot be connected to"))).await;
+    until(
+        || matches!(remote.readiness(), Readiness::NotReady(why) if why.contains("cannot be connected to")),
+    )
+    .await;
     let epoch = crate::rig::epoch(7);
     let begin = Instant::now();
-    let report = remote.scan(object("x"), context(), &epoch, begin + Duration::from_secs(60)).await;
+    let report = remote.scan(object("x"), context(), &epoch, begin + Duration::from_mins(1)).await;
     assert_eq!(strongest(report), Verdict::Failed(FailedReason::NoScanner));
     assert!(begin.elapsed() < Duration::from_secs(5));
     assert_eq!(metric(&registry, "icapstan_scan_client_no_scanner_total", None), 1);

@@ -95,7 +95,8 @@ impl ScanPort for Engine {
             if bytes.starts_with(b"bad") {
                 // What decided is told by the name.
                 let digest: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
-                let name = format!("{}.{}.{digest}", context.content_types.join("+"), epoch.signatures.id.0[0]);
+                let name =
+                    format!("{}.{}.{digest}", context.content_types.join("+"), epoch.signatures.id.0[0]);
                 findings.add(Verdict::Infected(ThreatName::from(name.as_str())));
             }
             Ok(ScanReport::unscanned(findings))
@@ -103,7 +104,11 @@ impl ScanPort for Engine {
     }
 
     fn readiness(&self) -> Readiness {
-        if self.epochs.borrow().is_some() { Readiness::Ready } else { Readiness::NotReady("none loaded".to_owned()) }
+        if self.epochs.borrow().is_some() {
+            Readiness::Ready
+        } else {
+            Readiness::NotReady("none loaded".to_owned())
+        }
     }
 
     fn load(&self) -> Load {
@@ -200,6 +205,7 @@ pub(crate) fn context() -> ScanContext {
         content_types: vec!["a/b".to_owned(), "c/d".to_owned()],
         partial: false,
         profile: Arc::default(),
+        trace: None,
     }
 }
 
@@ -225,7 +231,8 @@ pub(crate) fn metric(registry: &Registry, name: &str, label: Option<&str>) -> u6
     let series = family.get_metric().iter().filter(|metric| {
         label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label))
     });
-    let value = series.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum::<f64>();
+    let value =
+        series.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum::<f64>();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts")]
     {
         value as u64

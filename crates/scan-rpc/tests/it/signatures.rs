@@ -4,15 +4,15 @@ use crate::rig::{Scanner, connected, epoch, object, remote, scan, until};
 use icapstan_model::{GenerationId, Readiness, ScanPort, Verdict};
 use std::sync::Arc;
 
-fn id(epoch: &Option<Arc<icapstan_model::Epoch>>) -> Option<u8> {
-    epoch.as_ref().map(|epoch| epoch.signatures.id.0[0])
+fn id(epoch: Option<&Arc<icapstan_model::Epoch>>) -> Option<u8> {
+    epoch.map(|epoch| epoch.signatures.id.0[0])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_name_what_most_scanners_have_and_that_decides() {
     let scanners: Vec<_> = (0..3).map(|_| Scanner::start(Some(1))).collect();
     let (remote, _) = connected(&scanners.iter().collect::<Vec<_>>()).await;
-    assert_eq!(id(&remote.epoch()), Some(1));
+    assert_eq!(id(remote.epoch().as_ref()), Some(1));
     let decided = async |remote: &_| {
         let report = scan(remote, object("bad")).await.unwrap();
         assert_eq!(report.decided_by, None);
@@ -25,7 +25,7 @@ async fn answers_name_what_most_scanners_have_and_that_decides() {
     }
     scanners[1].engine.epochs.send_replace(Some(epoch(2)));
     let mut epochs = remote.epochs();
-    epochs.wait_for(|epoch| id(epoch) == Some(2)).await.unwrap();
+    epochs.wait_for(|epoch| id(epoch.as_ref()) == Some(2)).await.unwrap();
     for _ in 0..20 {
         assert_eq!(decided(&remote).await, 2);
     }

@@ -46,6 +46,7 @@ fn context() -> ScanContext {
         content_types: vec!["text/plain".to_owned()],
         partial: false,
         profile: Arc::new(ScanProfile::default()),
+        trace: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn context(content_encoding: &str, content_type: &str) -> ScanContext {
         content_types: vec![content_type.to_owned()],
         partial: false,
         profile: Arc::new(ScanProfile::default()),
+        trace: None,
     }
 }
 

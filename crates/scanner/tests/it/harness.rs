@@ -265,6 +265,7 @@ pub(crate) fn context() -> ScanContext {
         content_types: Vec::new(),
         partial: false,
         profile: Arc::new(ScanProfile::default()),
+        trace: None,
     }
 }
 

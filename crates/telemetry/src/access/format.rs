@@ -18,12 +18,14 @@ enum Value<'a> {
 pub(super) fn line(format: LogFormat, record: &AccessRecord, out: &mut Vec<u8>) {
     let time = timestamp(record.time);
     let transaction = format!("{:016x}", record.transaction);
+    let trace = record.trace.map(|id| format!("{:032x}", u128::from_be_bytes(id))).unwrap_or_default();
     let peer = record.peer.to_string();
     let client = record.client.map(|client| client.to_string()).unwrap_or_default();
     let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
     let fields = [
         ("time", Value::Text(&time)),
         ("transaction", Value::Text(&transaction)),
+        ("trace", Value::Text(&trace)),
         ("peer", Value::Text(&peer)),
         ("peer_certificate", Value::Text(&record.peer_certificate)),
         ("peer_user", Value::Text(&record.peer_user)),
@@ -103,6 +105,7 @@ pub(super) mod tests {
     pub(in crate::access) fn record() -> AccessRecord {
         AccessRecord {
             time: UNIX_EPOCH + Duration::from_micros(1_709_210_096_000_042),
+            trace: Some([0xab; 16]),
             transaction: 0xab,
             peer: "[::1]:50000".parse().unwrap(),
             peer_certificate: "dns:proxy1.example".into(),
@@ -134,6 +137,7 @@ pub(super) mod tests {
         assert_eq!(
             line,
             "{\"time\":\"2024-02-29T12:34:56.000042Z\",\"transaction\":\"00000000000000ab\",\
+             \"trace\":\"abababababababababababababababab\",\
              \"peer\":\"[::1]:50000\",\"peer_certificate\":\"dns:proxy1.example\",\
              \"peer_user\":\"squid\",\"client\":\"192.0.2.7\",\"method\":\"RESPMOD\",\"service\":\"respmod\",\
              \"status\":200,\"verdict\":\"detect\",\"action\":\"block\",\"cache\":\"hit\",\"received_bytes\":1234,\
@@ -145,7 +149,7 @@ pub(super) mod tests {
     #[test]
     fn a_text_line_is_words_and_values() {
         let mut record = record();
-        (record.client, record.url) = (None, None);
+        (record.client, record.url, record.trace) = (None, None, None);
         (record.peer_certificate, record.peer_user) = (Box::default(), Box::default());
         assert_eq!(
             shown(LogFormat::Text, &record),

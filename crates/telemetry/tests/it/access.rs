@@ -11,6 +11,7 @@ const EACH: u64 = 500;
 
 fn record(transaction: u64) -> AccessRecord {
     AccessRecord {
+        trace: None,
         time: SystemTime::now(),
         transaction,
         peer: "127.0.0.1:50000".parse().unwrap(),

@@ -48,6 +48,7 @@ fn key_of(subject: &Subject) -> [u8; 32] {
         content_types: types,
         partial,
         profile: Arc::new(profile),
+        trace: None,
     };
     let keys = Keys::new(&[5; 32]);
     let digest = keys.hasher().update(&content).finalize();

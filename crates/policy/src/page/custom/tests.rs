@@ -17,7 +17,7 @@ fn filled(format: Format, text: &str, value: &str) -> String {
 #[test]
 fn each_variable_is_filled_in() {
     let names = PageVariable::names();
-    assert_eq!(names, "url, threat, verdict, reason, client, user, transaction, time, service, rule");
+    assert_eq!(names, "url, threat, verdict, reason, client, user, transaction, trace, time, service, rule");
     let lines: Vec<_> = names.split(", ").map(|name| format!("{name}={{{{{name}}}}}\n")).collect();
     let text = lines.concat();
     let verdict = Verdict::Failed(icapstan_model::FailedReason::Time);
@@ -27,6 +27,7 @@ fn each_variable_is_filled_in() {
         client: "192.0.2.1",
         user: "jane",
         transaction: "42",
+        trace: "4bf9",
         time: "now",
         service: "respmod",
     };
@@ -34,7 +35,7 @@ fn each_variable_is_filled_in() {
     assert_eq!(
         page,
         "url=http://o.test/\nthreat=\nverdict=failed\nreason=time\nclient=192.0.2.1\nuser=jane\n\
-         transaction=42\ntime=now\nservice=respmod\nrule=uploads\n"
+         transaction=42\ntrace=4bf9\ntime=now\nservice=respmod\nrule=uploads\n"
     );
 }
 
