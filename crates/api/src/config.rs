@@ -75,6 +75,7 @@ pub struct Config {
     /// Where infected objects are kept.
     pub quarantine: QuarantineSettings,
     /// What this process is called among others.
+    #[serde(skip_serializing_if = "InstanceSettings::is_empty")]
     pub instance: InstanceSettings,
     /// The scanners that a gateway asks.
     pub scanners: ScannersSettings,

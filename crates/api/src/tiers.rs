@@ -83,6 +83,15 @@ pub struct ScanServerTls {
     pub client_names: Vec<String>,
 }
 
+// === impl InstanceSettings ===
+
+impl InstanceSettings {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 // === impl ScannersSettings ===
 
 impl ScannersSettings {

@@ -35,7 +35,8 @@ impl ScannersSettings {
                 checker.report(&format!("addresses[{at}]"), text);
             }
         }
-        match (&self.tls, self.remote()) {
+        let remote = self.remote().filter(|address| is_address(address));
+        match (&self.tls, remote) {
             (Some(_), _) if self.plaintext => checker.report("plaintext", "is true beside tls"),
             (None, Some(address)) if !self.plaintext => checker.report(
                 "tls",
