@@ -57,6 +57,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("recoded", recoded),
     ("records", records),
     ("response", response),
+    ("scan_request", scan_request),
     ("session", session),
     ("templates", templates),
     ("transaction", transaction),

@@ -11,7 +11,7 @@ pub(crate) const PREFIX: usize = 5;
 
 /// Why bytes are no messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Malformed {
+pub enum Malformed {
     /// Compressed, which nobody has offered.
     #[error("a message is compressed")]
     Compressed,

@@ -27,5 +27,7 @@ mod server;
 mod wire;
 
 pub use client::{ClientConfiguration, ClientTls, RemoteScanners};
+pub use framing::Malformed;
 pub use metrics::{ClientMetrics, ServerMetrics};
+pub use request::{Item, MAX_DATA, RequestReader};
 pub use server::{Busy, ScanServer, Secured, ServerConfig};

@@ -13,7 +13,7 @@ use crate::framing::{self, Malformed, PREFIX};
 /// No header is longer, in bytes: the values of the header lines that it has are bounded by gateways.
 pub(crate) const MAX_HEADER: usize = 1 << 20;
 /// Bytes of an object in one message.
-pub(crate) const MAX_DATA: usize = 1 << 20;
+pub const MAX_DATA: usize = 1 << 20;
 /// No message is longer, in bytes.
 const MAX_MESSAGE: usize = MAX_HEADER + MAX_DATA + 64;
 
@@ -21,8 +21,8 @@ const HEADER: u32 = 1;
 const DATA: u32 = 2;
 
 /// What a request turns out to hold, in the order in which it comes.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Item {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
     /// Once, first.
     Header(Box<ScanHeader>),
     /// The next bytes of the object.
@@ -31,7 +31,7 @@ pub(crate) enum Item {
 
 /// Reads a request.
 #[derive(Debug, Default)]
-pub(crate) struct RequestReader {
+pub struct RequestReader {
     state: State,
     /// Of the message that is being read: bytes that have not come yet.
     left: usize,
@@ -94,7 +94,7 @@ fn put_data(frame: &mut BytesMut, len: usize) {
 
 impl RequestReader {
     /// Takes the next item out of `bytes`; `None` when they are used up.
-    pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<Item>, Malformed> {
+    pub fn next(&mut self, bytes: &mut Bytes) -> Result<Option<Item>, Malformed> {
         loop {
             match &mut self.state {
                 State::Data { len } if *len > 0 => {
@@ -169,7 +169,7 @@ impl RequestReader {
     }
 
     /// Whether what has come is whole messages.
-    pub(crate) fn is_at_end(&self) -> bool {
+    pub fn is_at_end(&self) -> bool {
         self.has_header
             && self.left == 0
             && match &self.state {
