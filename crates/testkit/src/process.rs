@@ -51,15 +51,21 @@ struct Job {
 impl Process {
     /// Starts `command` in a process group of its own.
     #[track_caller]
-    pub fn start(name: &str, mut command: Command) -> Self {
+    pub fn start(name: &str, command: Command) -> Self {
+        Self::start_with(name, command, &Arc::default())
+    }
+
+    /// The same, its lines among those of others.
+    #[track_caller]
+    pub(crate) fn start_with(name: &str, mut command: Command, logs: &Arc<Logs>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let shown = format!("{command:?}");
         let mut child =
             spawn(command).unwrap_or_else(|error| panic!("{name} does not start ({shown}): {error}"));
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
             .expect("a child just started has a pidfd");
-        let logs = Arc::new(Logs::default());
-        logs.open_pipes.store(2, Ordering::Relaxed);
+        let logs = Arc::clone(logs);
+        logs.open_pipes.fetch_add(2, Ordering::Relaxed);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let for_stdout = Arc::clone(&logs);
         thread::spawn(move || for_stdout.take_from(stdout.expect("asked for as a pipe"), true));

@@ -1,13 +1,19 @@
-//! The built binary as one process, as a user starts it.
+//! The built binary as one process, as a user starts it; or, where `ICAPSTAN_TEST_TIERS` says so (`2x3`), as that many
+//! gateways and scanners, which are to behave as one.
 
 use crate::http::{Request, Response};
-use crate::process::{Process, Signal};
+use crate::process::{Logs, Process, Signal};
 use crate::samples;
+use crate::tiers::Member;
 use crate::wait::eventually;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 /// A running `icapstan standalone` with test signatures. Ended when dropped.
@@ -16,6 +22,10 @@ pub struct Standalone {
     process: Process,
     icap: SocketAddr,
     admin: SocketAddr,
+    /// With tiers, the other gateways, and all scanners.
+    others: Vec<Member>,
+    scanners: Vec<Member>,
+    asked: AtomicUsize,
     dir: TempDir,
 }
 
@@ -97,40 +107,89 @@ impl StandaloneBuilder {
 
     /// Starts it and waits until it is ready.
     #[track_caller]
-    pub fn start(self) -> Standalone {
-        let mut command = Command::new(self.program.unwrap_or_else(|| binary("icapstan")));
-        command.args(["standalone", "--admin", "127.0.0.1:0"]);
+    pub fn start(mut self) -> Standalone {
+        if let Signatures::Test = self.signatures {
+            let folder = self.dir.path().join("signatures");
+            std::fs::create_dir(&folder).expect("the folder is writable");
+            samples::signatures(&folder);
+            self.signatures = Signatures::Folder(folder);
+        }
+        if let Some(config) = &self.config {
+            std::fs::write(self.config_path(), config).expect("the folder is writable");
+        }
+        let logs = Arc::default();
+        match tiers() {
+            None => self.start_one("standalone", &[], &logs),
+            Some((gateways, scanners)) => {
+                let scanners: Vec<_> = (0..scanners).map(|_| self.start_scanner(&logs)).collect();
+                let addresses: Vec<_> =
+                    scanners.iter().map(|scanner| scanner.address().to_string()).collect();
+                let all = addresses.join(",");
+                let others: Vec<_> = (1..gateways).map(|_| self.start_gateway(&all, &logs)).collect();
+                let first = self.start_one("gateway", &["--scanner", &all], &logs);
+                Standalone { others, scanners, ..first }
+            }
+        }
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.dir.path().join("icapstan.yaml")
+    }
+
+    /// What all processes are started with.
+    fn command(&self, tier: &str) -> Command {
+        let program = self.program.clone().unwrap_or_else(|| binary("icapstan"));
+        let mut command = Command::new(program);
+        command.args([tier, "--admin", "127.0.0.1:0"]).env("ICAPSTAN_LOG_FORMAT", "json");
+        if self.config.is_some() {
+            command.arg("--config").arg(self.config_path());
+        }
+        if let (Signatures::Folder(folder), "standalone" | "scanner") = (&self.signatures, tier) {
+            command.arg("--signatures").arg(folder);
+        }
+        command.args(&self.args);
+        command
+    }
+
+    fn start_scanner(&self, logs: &Arc<Logs>) -> Member {
+        let mut command = self.command("scanner");
+        command.args(["--listen", "127.0.0.1:0"]);
+        let scanner = Member::start_with("scanner", command, "scan", logs);
+        scanner.until_ready();
+        scanner
+    }
+
+    /// A further gateway, with ports of its own.
+    fn start_gateway(&self, scanners: &str, logs: &Arc<Logs>) -> Member {
+        let mut command = self.command("gateway");
+        command.args(["--listen", "127.0.0.1:0", "--scanner", scanners]);
+        let gateway = Member::start_with("gateway", command, "icap", logs);
+        gateway.until_ready();
+        gateway
+    }
+
+    fn start_one(self, tier: &str, args: &[&str], logs: &Arc<Logs>) -> Standalone {
+        let mut command = self.command(tier);
+        command.args(args);
         let keys: &[_] = if self.listens {
             command.args(["--listen", "127.0.0.1:0"]);
             &["icap", "icap_addr"]
         } else {
             &["icaps"]
         };
-        command.env("ICAPSTAN_LOG_FORMAT", "json");
-        let folder = match self.signatures {
-            Signatures::Folder(folder) => Some(folder),
-            Signatures::BuiltIn => None,
-            Signatures::Test => {
-                let folder = self.dir.path().join("signatures");
-                std::fs::create_dir(&folder).expect("the folder is writable");
-                samples::signatures(&folder);
-                Some(folder)
-            }
-        };
-        if let Some(folder) = folder {
-            command.arg("--signatures").arg(folder);
-        }
-        if let Some(config) = self.config {
-            let path = self.dir.path().join("icapstan.yaml");
-            std::fs::write(&path, config).expect("the folder is writable");
-            command.arg("--config").arg(path);
-        }
-        command.args(self.args);
-        let process = Process::start("icapstan", command);
-        let icap = process.wait_for("that it listens for ICAP", |line| address(line, keys));
-        let admin =
-            process.wait_for("that its admin port listens", |line| address(line, &["admin", "admin_addr"]));
-        let server = Standalone { process, icap, admin, dir: self.dir };
+        let begun = |line: &str| Some((address(line, keys)?, address(line, &["admin", "admin_addr"])?));
+        // Another gateway may have said so before, of its own addresses.
+        let mut before = logs.lines().iter().filter(|line| begun(line).is_some()).count();
+        let process = Process::start_with("icapstan", command, logs);
+        let (icap, admin) = process.wait_for("that it listens for ICAP", |line| {
+            let found = begun(line)?;
+            let is_own = before == 0;
+            before = before.saturating_sub(1);
+            is_own.then_some(found)
+        });
+        let (others, scanners) = (Vec::new(), Vec::new());
+        let asked = AtomicUsize::new(0);
+        let server = Standalone { process, icap, admin, others, scanners, asked, dir: self.dir };
         eventually("icapstan is ready", || {
             assert!(
                 !server.process.has_ended(),
@@ -141,6 +200,43 @@ impl StandaloneBuilder {
         });
         server
     }
+}
+
+/// How many gateways and scanners there are to be instead of one process.
+fn tiers() -> Option<(usize, usize)> {
+    let wish = std::env::var("ICAPSTAN_TEST_TIERS").ok().filter(|wish| !wish.is_empty())?;
+    let counts = wish
+        .split_once('x')
+        .and_then(|(gateways, scanners)| Some((gateways.parse().ok()?, scanners.parse().ok()?)));
+    Some(counts.unwrap_or_else(|| panic!("ICAPSTAN_TEST_TIERS is {wish:?}, which is not GATEWAYSxSCANNERS")))
+}
+
+/// The sums of all series of several scrapes.
+fn together(scrapes: &[String]) -> String {
+    let mut order = Vec::new();
+    let mut sums: HashMap<&str, f64> = HashMap::new();
+    for line in scrapes.iter().flat_map(|scrape| scrape.lines()) {
+        match line.rsplit_once(' ').filter(|_| !line.starts_with('#')) {
+            Some((series, value)) => {
+                let sum = sums.entry(series).or_insert_with(|| {
+                    order.push((series, true));
+                    0.0
+                });
+                *sum += value.parse::<f64>().unwrap_or_default();
+            }
+            None if order.contains(&(line, false)) => {}
+            None => order.push((line, false)),
+        }
+    }
+    let mut text = String::new();
+    for (line, is_series) in order {
+        match sums.get(line).filter(|_| is_series) {
+            Some(sum) => writeln!(text, "{line} {sum}"),
+            None => writeln!(text, "{line}"),
+        }
+        .expect("text takes all");
+    }
+    text
 }
 
 // === impl Standalone ===
@@ -165,9 +261,12 @@ impl Standalone {
         }
     }
 
-    /// Where it speaks ICAP.
+    /// Where it speaks ICAP. With several gateways, where another one does each time.
     pub fn icap(&self) -> SocketAddr {
-        self.icap
+        match self.asked.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1) {
+            0 => self.icap,
+            number => self.others[number - 1].address(),
+        }
     }
 
     /// Where it speaks ICAP over TLS.
@@ -222,7 +321,15 @@ impl Standalone {
     pub fn metrics(&self) -> String {
         let response = self.admin_get("/metrics").expect("the admin port answers");
         assert_eq!(response.status, 200, "/metrics");
-        String::from_utf8(response.body).expect("metrics are text")
+        let own = String::from_utf8(response.body).expect("metrics are text");
+        if self.scanners.is_empty() {
+            return own;
+        }
+        let others = self.others.iter().chain(&self.scanners).filter_map(|member| {
+            let response = member.admin_get("/metrics")?;
+            String::from_utf8(response.body).ok()
+        });
+        together(&std::iter::once(own).chain(others).collect::<Vec<_>>())
     }
 
     /// The sum of all series of a metric whose labels contain `labels`.
@@ -234,11 +341,15 @@ impl Standalone {
     /// Asks it to stop in order.
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
+        self.others.iter().for_each(Member::terminate);
     }
 
     /// Waits for its end.
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
+        for other in &mut self.others {
+            other.wait_exit();
+        }
         self.process.wait_exit()
     }
 }

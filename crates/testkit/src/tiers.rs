@@ -1,13 +1,14 @@
 //! The built binary as gateways and scanners, each a process of its own.
 
 use crate::http::{Request, Response};
-use crate::process::{Process, Signal};
+use crate::process::{Logs, Process, Signal};
 use crate::samples;
 use crate::standalone::{address, binary, sum};
 use crate::wait::eventually;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// One `icapstan gateway` or `icapstan scanner`. Ended when dropped.

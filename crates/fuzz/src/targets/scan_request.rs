@@ -56,7 +56,8 @@ fn decoded(mut stream: &[u8]) -> Option<Vec<ScanRequest>> {
     while stream.has_remaining() {
         let (prefix, rest) = stream.split_first_chunk::<5>()?;
         let [_, a, b, c, d] = *prefix;
-        let (message, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?)?;
+        let (message, rest) =
+            rest.split_at_checked(usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?)?;
         messages.push(ScanRequest::decode(message).ok()?);
         stream = rest;
     }

@@ -5,7 +5,9 @@
 
 use super::{MODES, Place, word};
 use crate::draft::Draft;
-use icapstan_api::{ExecHook, HookSettings, ReasonWord, Rule, RuleAction, RuleHook, RuleMode, Template};
+use icapstan_api::{
+    ExecHook, HookSettings, ReasonWord, Rule, RuleAction, RuleHook, RuleMode, RuleVerdict, Template,
+};
 use icapstan_model::{Mode, NonScannedReason, Reason, VerdictKind};
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -99,7 +101,7 @@ impl Scripts {
         while let Some(rule) = rules.get_mut(index).filter(|_| !is_decided) {
             index += 1;
             // Nothing of this way is left for those behind it.
-            is_decided = rule.verdict == verdict && rule.mode.includes(way) && rule.reason.is_none();
+            is_decided = decides(rule, way, verdict);
             if rule.verdict != verdict || !rule.mode.includes(way) || rule.hooks.contains(hook) {
                 continue;
             }
@@ -112,13 +114,21 @@ impl Scripts {
                 let other = Rule { mode: only(others), ..rule.clone() };
                 rule.mode = only(way);
                 rule.hooks.push(hook.clone());
-                rules.insert(index, other);
+                // An earlier rule of the other way alone leaves it nothing.
+                if !rules[..index - 1].iter().any(|earlier| decides(earlier, others, verdict)) {
+                    rules.insert(index, other);
+                }
             } else {
                 rule.hooks.push(hook.clone());
             }
         }
         has_room
     }
+}
+
+/// Whether nothing of these results is left for rules behind this one.
+fn decides(rule: &Rule, way: Mode, verdict: RuleVerdict) -> bool {
+    rule.verdict == verdict && rule.mode.includes(way) && rule.reason.is_none()
 }
 
 /// Two rules with hooks that differ in the way only become one.

@@ -33,6 +33,16 @@ fn each_line_becomes_a_rule_with_the_page_that_tells_the_truth() {
 }
 
 #[test]
+fn what_an_earlier_rule_leaves_to_one_way_is_all_that_is_written() {
+    let imported = from("REQ FAILED\nANY FAILED SET_RESP=a EXEC_CMD=/opt/b");
+    let wanted = [
+        (RuleMode::Req, RuleVerdict::Failed, RuleAction::None),
+        (RuleMode::Resp, RuleVerdict::Failed, RuleAction::Block(Template::Failed)),
+    ];
+    assert_eq!(rules(&imported), wanted);
+}
+
+#[test]
 fn pages_that_say_the_same_need_no_word_and_others_do() {
     for (line, severity) in [
         ("REQ DETECT SET_RESP=detect_req", None),
