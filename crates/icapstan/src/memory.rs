@@ -1,6 +1,6 @@
 //! Memory that bodies took goes back to the system.
 
-#![allow(unsafe_code, reason = "malloc_trim is only to be called through libc")]
+#![allow(unsafe_code, reason = "malloc_trim and mallopt are only to be called through libc")]
 
 use std::time::Duration;
 
@@ -32,6 +32,21 @@ pub(crate) async fn give_back(taken: impl Fn() -> u64) -> ! {
         }
     }
 }
+
+/// Has the C library keep no more heaps than the threads that serve need, and a few for all others. It would begin one
+/// for nearly each thread that waits for a disk or a decoder, and of what these once used a part stays in each.
+#[cfg(target_env = "gnu")]
+pub(crate) fn bound_heaps(threads: usize) {
+    /// For all other threads together.
+    const OTHERS: usize = 2;
+    let heaps = libc::c_int::try_from(threads.saturating_add(OTHERS)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: takes integers only. It fails if the number cannot be used, and then nothing is changed.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, heaps) };
+}
+
+/// Other C libraries have one for all.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn bound_heaps(_: usize) {}
 
 #[cfg(target_env = "gnu")]
 fn trim() {

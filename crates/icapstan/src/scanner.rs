@@ -89,6 +89,7 @@ fn run_with(args: &Flags, settings: &Settings, registry: &Arc<Registry>, events:
         warn!(setting = advice.path, "{}", advice.message);
     }
     leave_no_core();
+    memory::bound_heaps(settings::threads());
     raise_descriptor_limit(settings.config.scan_server.connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings::threads())

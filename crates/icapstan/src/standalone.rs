@@ -137,6 +137,7 @@ fn run_with(
         warn!(setting = advice.path, "{}", advice.message);
     }
     leave_no_core();
+    memory::bound_heaps(settings::threads());
     raise_descriptor_limit(settings.config.limits.sessions);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings::threads())

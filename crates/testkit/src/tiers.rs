@@ -103,9 +103,22 @@ impl Member {
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(name: &str, command: Command, key: &str) -> Self {
-        let process = Process::start(name, command);
-        let (address, admin) = process
-            .wait_for("that it listens", |line| Some((address(line, &[key])?, address(line, &["admin"])?)));
+        Self::start_with(name, command, key, &Arc::default())
+    }
+
+    /// The same, its lines among those of others.
+    #[track_caller]
+    pub(crate) fn start_with(name: &str, command: Command, key: &str, logs: &Arc<Logs>) -> Self {
+        let begun = |line: &str| Some((address(line, &[key])?, address(line, &["admin"])?));
+        // Others may have said so before, of their own addresses.
+        let mut before = logs.lines().iter().filter(|line| begun(line).is_some()).count();
+        let process = Process::start_with(name, command, logs);
+        let (address, admin) = process.wait_for("that it listens", |line| {
+            let found = begun(line)?;
+            let is_own = before == 0;
+            before = before.saturating_sub(1);
+            is_own.then_some(found)
+        });
         Self { process, address, admin }
     }
 
