@@ -28,6 +28,11 @@ impl Counts {
         values.fold(0, u64::saturating_add)
     }
 
+    /// Whether this process counts that at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn series(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = f64> {
         let family = self.0.get(name);
         debug_assert!(family.is_some() || name.contains("requests_total"), "there is no {name}");

@@ -14,6 +14,8 @@ pub(crate) fn document(registry: &Arc<Registry>, epochs: watch::Receiver<Option<
     let registry = Arc::clone(registry);
     Arc::new(move || {
         let counts = Counts::of(&registry);
+        // Where others scan, they know when they loaded it.
+        let told = |name| counts.has(name).then(|| time(counts.sum(name, &[]))).flatten();
         let signatures = epochs.borrow().as_ref().map(|epoch| {
             let signatures = &epoch.signatures;
             json!({
@@ -21,8 +23,8 @@ pub(crate) fn document(registry: &Arc<Registry>, epochs: watch::Receiver<Option<
                 "count": signatures.count,
                 "testOnly": signatures.test_only,
                 "engine": signatures.engine,
-                "date": time(counts.sum("icapstan_scanner_signatures_released_timestamp_seconds", &[])),
-                "loaded": time(counts.sum("icapstan_scanner_signatures_loaded_timestamp_seconds", &[])),
+                "date": told("icapstan_scanner_signatures_released_timestamp_seconds"),
+                "loaded": told("icapstan_scanner_signatures_loaded_timestamp_seconds"),
             })
         });
         let mut all = statistics(&counts, SystemTime::now());

@@ -43,6 +43,8 @@ struct Cause {
     kind: EventKind,
     word: &'static str,
     message: &'static str,
+    /// A metric that it is counted by: not all processes have all.
+    metric: &'static str,
     count: fn(&Counts) -> u64,
 }
 
@@ -52,102 +54,119 @@ const CAUSES: [Cause; 17] = [
         kind: EventKind::Refusal,
         word: "sessions",
         message: "Connections were closed, or requests refused, since limits.sessions are in use.",
+        metric: "icapstan_icap_connections_refused_total",
         count: |counts| counts.sum("icapstan_icap_connections_refused_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "client",
         message: "Connections were closed, or requests refused, since limits.perClient were reached.",
+        metric: "icapstan_icap_client_refusals_total",
         count: |counts| counts.sum("icapstan_icap_client_refusals_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "queue-full",
         message: "Requests were refused, since the queue for scans is full.",
+        metric: "icapstan_gateway_refusals_total",
         count: |counts| refused(counts, "queue-full"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "hopeless",
         message: "Requests were refused, since their scan would not be done before its deadline.",
+        metric: "icapstan_gateway_refusals_total",
         count: |counts| refused(counts, "hopeless"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "memory",
         message: "Requests were refused, since limits.memory or limits.spool is used up.",
+        metric: "icapstan_gateway_refusals_total",
         count: |counts| refused(counts, "memory") + ended(counts, "memory"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "fault",
         message: "Requests were answered 500 by a fault of the program.",
+        metric: "icapstan_icap_faults_total",
         count: |counts| counts.sum("icapstan_icap_faults_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "malformed",
         message: "Requests were refused with 400, 414 or 505, since they are no ICAP.",
+        metric: "icapstan_icap_malformed_requests_total",
         count: |counts| counts.sum("icapstan_icap_malformed_requests_total", &[]),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "no-such-service",
         message: "Requests were refused with 404, since no service has their path.",
+        metric: "icapstan_icap_malformed_requests_total",
         count: |counts| answered(counts, "404"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "method",
         message: "Requests were refused with 405 or 501, since the service has not their method.",
+        metric: "icapstan_icap_malformed_requests_total",
         count: |counts| answered(counts, "405") + answered(counts, "501"),
     },
     Cause {
         kind: EventKind::Refusal,
         word: "too-large",
         message: "OPTIONS were refused with 413, since they brought a body that nobody reads.",
+        metric: "icapstan_icap_malformed_requests_total",
         count: |counts| answered(counts, "413"),
     },
     Cause {
         kind: EventKind::Abort,
         word: "gone",
         message: "Clients left in the midst of a request.",
+        metric: "icapstan_icap_sessions_ended_total",
         count: |counts| ended(counts, "gone"),
     },
     Cause {
         kind: EventKind::Abort,
         word: "read-timeout",
         message: "Clients did not go on sending their request, and were given up.",
+        metric: "icapstan_icap_sessions_ended_total",
         count: |counts| ended(counts, "read-timeout"),
     },
     Cause {
         kind: EventKind::Abort,
         word: "write-timeout",
         message: "Clients did not go on reading their answer, and were given up.",
+        metric: "icapstan_icap_sessions_ended_total",
         count: |counts| ended(counts, "write-timeout"),
     },
     Cause {
         kind: EventKind::Abort,
         word: "aborted",
         message: "Answers that had begun were cut.",
+        metric: "icapstan_icap_sessions_ended_total",
         count: |counts| ended(counts, "aborted"),
     },
     Cause {
         kind: EventKind::Failure,
         word: "worker-death",
         message: "Worker processes crashed, or sent what is no reply.",
+        metric: "icapstan_scanner_worker_deaths_total",
         count: |counts| dead(counts, "crash") + dead(counts, "protocol"),
     },
     Cause {
         kind: EventKind::Failure,
         word: "worker-proof",
         message: "Worker processes failed their self-test.",
+        metric: "icapstan_scanner_worker_deaths_total",
         count: |counts| dead(counts, "proof"),
     },
     Cause {
         kind: EventKind::Failure,
         word: SIGNATURES,
         message: "Signatures cannot be loaded.",
+        metric: "icapstan_scanner_reloads_total",
         count: |counts| counts.sum("icapstan_scanner_reloads_total", &[("result", "failed")]),
     },
 ];
@@ -176,7 +195,8 @@ fn dead(counts: &Counts, cause: &str) -> u64 {
 impl Tally {
     /// Tells `events` what `registry` counts from now on, where any sink wants to know.
     pub(crate) fn new(registry: &Arc<Registry>, events: &Events, scanning: &Scanning) -> Self {
-        let wanted = CAUSES.iter().filter(|cause| events.wants(cause.kind));
+        let counts = Counts::of(registry);
+        let wanted = CAUSES.iter().filter(|cause| events.wants(cause.kind) && counts.has(cause.metric));
         Self {
             registry: Arc::clone(registry),
             events: events.clone(),
@@ -258,7 +278,7 @@ mod tests {
         icapstan_scanner::Metrics::register(&registry).unwrap();
         let counts = Counts::of(&registry);
         // A metric that is not there would panic.
-        assert!(CAUSES.iter().all(|cause| (cause.count)(&counts) == 0));
+        assert!(CAUSES.iter().all(|cause| counts.has(cause.metric) && (cause.count)(&counts) == 0));
         let words: HashSet<_> = CAUSES.iter().map(|cause| cause.word).collect();
         assert_eq!(words.len(), CAUSES.len());
     }

@@ -273,3 +273,28 @@ fn tiers_believe_each_other_by_certificates_only() {
     let said = scanner.process().logs().text();
     assert!(said.contains("has none of the names that may") && said.contains("dns:somebody.test"), "{said}");
 }
+
+#[test]
+fn each_tier_tells_its_own_events_and_statistics() {
+    let dir = icapstan_testkit::tempdir();
+    let file = dir.path().join("events.json");
+    let tiers =
+        Tiers::new(&format!("{UNCACHED}events: [{{format: json, sink: {{file: {}}}}}]\n", file.display()));
+    let scanner = tiers.scanner();
+    let gateway = tiers.gateway(&[scanner.address()]);
+    let mut client = IcapClient::connect(gateway.address());
+    client.send(respmod().body(eicar()).bytes());
+    assert_block(&client.read_respmod(), EICAR_NAME);
+    let statistics = gateway.admin_get("/statistics").expect("the admin port answers");
+    let statistics: serde_json::Value = serde_json::from_slice(&statistics.body).unwrap();
+    assert_eq!(statistics["infected"], 1);
+    assert!(!statistics["signatures"]["generation"].is_null(), "{statistics}");
+    eventually("what was found is told", || {
+        std::fs::read_to_string(&file).unwrap_or_default().contains(EICAR_NAME).then_some(())
+    });
+    for member in [gateway, scanner] {
+        let mut member = member;
+        member.terminate();
+        assert!(member.wait_exit().success());
+    }
+}
