@@ -182,7 +182,9 @@ impl RequestReader {
 
     /// What follows a key.
     fn field(&self, key: u64) -> Result<State, Malformed> {
-        let tag = u32::try_from(key >> 3).map_err(|_| Malformed::Message)?;
+        // No field has a larger number.
+        let key = u32::try_from(key).map_err(|_| Malformed::Message)?;
+        let tag = key >> 3;
         let fixed = |len: usize| {
             if len > self.left { Err(Malformed::Message) } else { Ok(State::Skip { len }) }
         };

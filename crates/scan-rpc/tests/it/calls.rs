@@ -104,17 +104,18 @@ async fn a_scanner_without_room_is_passed_over_and_refusals_come_through() {
     let small = Scanner::start_at(crate::rig::listener(), Some(7), |config| config.memory = 1 << 10);
     let large = Scanner::start(Some(7));
     let (remote, registry) = connected(&[&small, &large]).await;
-    for _ in 0..20 {
+    let begin = Instant::now();
+    while small.begun() == 0 {
         assert!(scan(&remote, object(vec![1; 100])).await.unwrap().findings.is_clean());
+        assert!(begin.elapsed() < crate::rig::PATIENCE, "it gets its part");
     }
-    assert!(small.begun() > 0);
     let before = small.begun();
     // Larger than all the memory of one: another is asked.
     for _ in 0..3 {
         assert!(scan(&remote, object(vec![1; 2 << 10])).await.unwrap().findings.is_clean());
     }
     assert_eq!(small.begun(), before);
-    assert!(metric(&registry, "icapstan_scan_client_calls_total", Some("answered")) >= 23);
+    assert!(metric(&registry, "icapstan_scan_client_calls_total", Some("answered")) >= 4);
     let (remote, _) = connected(&[&small]).await;
     assert_eq!(
         strongest(scan(&remote, object(vec![1; 2 << 10])).await),
