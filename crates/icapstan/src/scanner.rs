@@ -5,10 +5,10 @@ use crate::cli::Flags;
 use crate::exit::{Exit, chain};
 use crate::fleet::{Fleet, FleetNotes};
 use crate::memory;
-use crate::process::{Signals, leave_no_core, raise_descriptor_limit, signatures_document};
+use crate::process::{Signals, run_to_end, signatures_document};
 use crate::reload::{Followers, Notes, Reloader};
 use crate::scanning::Scanning;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::siem;
 use crate::standalone::{load_hashes, start_scanner};
 use crate::tally::Tally;
@@ -79,38 +79,10 @@ pub(crate) fn run(args: &Flags) -> Exit {
             return Exit::Failure;
         }
     };
-    let exit = run_with(args, &settings, &registry, &events);
+    let serving = serve(args, &settings, &registry, &events);
+    let exit = run_to_end(&settings, &events, settings.config.scan_server.connections, serving);
     siem::stop(guard);
     exit
-}
-
-fn run_with(args: &Flags, settings: &Settings, registry: &Arc<Registry>, events: &Events) -> Exit {
-    for advice in settings.advice() {
-        warn!(setting = advice.path, "{}", advice.message);
-    }
-    leave_no_core();
-    memory::bound_heaps(settings::threads());
-    raise_descriptor_limit(settings.config.scan_server.connections);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings::threads())
-        .thread_name("icapstan-io")
-        .enable_all()
-        .build();
-    let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(args, settings, registry, events));
-        // What still blocks has no one left to wait for it.
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        result
-    });
-    match result {
-        Ok(()) => Exit::Success,
-        Err(error) => {
-            let cause = format!("{error:#}");
-            error!(error = cause, "icapstan ends.");
-            siem::tell_failure(events, &cause);
-            Exit::Failure
-        }
-    }
 }
 
 async fn serve(

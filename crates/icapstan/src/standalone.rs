@@ -7,11 +7,11 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
-use crate::process::{Signals, leave_no_core, raise_descriptor_limit, signatures_document};
+use crate::process::{Signals, run_to_end, signatures_document};
 use crate::quarantine;
 use crate::reload::{Followers, Hashes, Reloader, Serving};
 use crate::scanning::Scanning;
-use crate::settings::{self, Lookups, Settings};
+use crate::settings::{Lookups, Settings};
 use crate::siem;
 use crate::statistics;
 use crate::tally::Tally;
@@ -133,32 +133,8 @@ fn run_with(
     hooks: &Hooks,
     quarantine: &Quarantine,
 ) -> Exit {
-    for advice in settings.advice() {
-        warn!(setting = advice.path, "{}", advice.message);
-    }
-    leave_no_core();
-    memory::bound_heaps(settings::threads());
-    raise_descriptor_limit(settings.config.limits.sessions);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings::threads())
-        .thread_name("icapstan-io")
-        .enable_all()
-        .build();
-    let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
-        let result = runtime.block_on(serve(args, settings, registry, access_log, events, hooks, quarantine));
-        // What still blocks has no one left to wait for it.
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        result
-    });
-    match result {
-        Ok(()) => Exit::Success,
-        Err(error) => {
-            let cause = format!("{error:#}");
-            error!(error = cause, "icapstan ends.");
-            siem::tell_failure(events, &cause);
-            Exit::Failure
-        }
-    }
+    let serving = serve(args, settings, registry, access_log, events, hooks, quarantine);
+    run_to_end(settings, events, settings.config.limits.sessions, serving)
 }
 
 fn open_access_log(settings: &Settings) -> Result<Option<(AccessLog, AccessLogGuard)>, AccessLogError> {
