@@ -7,6 +7,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:1344
 ADMIN ?= 127.0.0.1:9344
+TIERS ?= 2x3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # To build: the compiler that C dependencies need, and libclamav for the one program that links it.
@@ -63,6 +64,11 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+.PHONY: test-tiers
+test-tiers: setup-test ## Runs the end-to-end tests on TIERS (2x3) gateways and scanners with a Redis.
+	$(CARGO) build --workspace --locked
+	ICAPSTAN_TEST_TIERS=$(TIERS) $(CARGO) test -p icapstan-e2e --locked --no-fail-fast
 
 .PHONY: setup-bench
 setup-bench: setup

@@ -104,6 +104,8 @@ pub(crate) enum Suite {
     Urls,
     /// Time to the first verdict, memory of many workers
     Start,
+    /// A gateway and a scanner beside one process
+    Hop,
     /// Twice the load that a server can bear, beside c-icap
     Overload,
     /// All of these

@@ -1,4 +1,4 @@
-//! icapstan, in one process with its workers.
+//! icapstan, in one process with its workers, or as a gateway and a scanner.
 
 use crate::context::{Context, Core};
 use crate::daemon::Daemon;
@@ -15,8 +15,18 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) process: Daemon,
+    /// Where it speaks ICAP; of a scanner, where it is asked for scans.
     pub(crate) icap: SocketAddr,
     pub(crate) admin: SocketAddr,
+}
+
+/// What a process is started as.
+#[derive(Clone, Copy, Debug)]
+enum Tier {
+    Standalone,
+    Scanner,
+    /// It asks the scanner there.
+    Gateway(SocketAddr),
 }
 
 /// How long it may take until it answers, with signatures to load.
@@ -30,32 +40,19 @@ pub(crate) fn start(
     config: &str,
     signatures: Option<&Path>,
 ) -> anyhow::Result<Running> {
-    let file = folder.join("icapstan.yaml");
-    std::fs::write(&file, config)?;
-    let own = folder.join("signatures");
-    let signatures = if let Some(signatures) = signatures {
-        signatures
-    } else {
-        sigdb::write(&own, &Plan::preset(Preset::Tiny, None)?)?;
-        &own
-    };
-    // The admin address tells all others, but must be known itself.
-    let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let mut command = context.command(&context.programs.icapstan, Core::Server);
-    command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--signatures"]);
-    command.arg(signatures).arg("--config").arg(&file);
-    for (name, _) in std::env::vars_os() {
-        // Settings of the user's own server are none of ours.
-        if name.to_string_lossy().starts_with("ICAPSTAN_") {
-            command.env_remove(name);
-        }
-    }
-    let process = Daemon::start("icapstan", command);
-    // It goes on trying to load what cannot be loaded; here nothing will change.
-    let failed = || process.logs().lines().into_iter().find(|line| is_error(line));
-    let ready = context.wait(&process, START, || failed().map(Err).or_else(|| address(admin).map(Ok)));
-    let icap = ready.context("it is not ready")?.map_err(|line| anyhow!("it is not ready: {line}"))?;
-    Ok(Running { process, icap, admin })
+    Tier::Standalone.start(context, folder, config, signatures)
+}
+
+/// Starts a gateway and its scanner, the gateway first in the result, and waits until both are ready.
+pub(crate) fn start_tiers(
+    context: &Context,
+    folder: &Path,
+    config: &str,
+    signatures: Option<&Path>,
+) -> anyhow::Result<[Running; 2]> {
+    let scanner = Tier::Scanner.start(context, folder, config, signatures)?;
+    let gateway = Tier::Gateway(scanner.icap).start(context, folder, config, signatures)?;
+    Ok([gateway, scanner])
 }
 
 /// Whether a line of the log is of the level that asks for somebody.
@@ -64,12 +61,66 @@ fn is_error(line: &str) -> bool {
     entry.is_some_and(|entry| entry.get("level").and_then(Value::as_str) == Some("ERROR"))
 }
 
-/// Where it speaks ICAP, once it does.
-fn address(admin: SocketAddr) -> Option<SocketAddr> {
-    let get = |path: &str| Request::get(&format!("http://{admin}{path}")).try_direct().ok();
-    get("/readyz").filter(|response| response.status == 200)?;
-    let version: Value = serde_json::from_slice(&get("/version")?.body).ok()?;
-    let icap = version.get("icap")?.as_str()?.parse().ok()?;
-    // Ready is said of the scanner; the port may open a moment later.
-    TcpStream::connect(icap).ok().map(|_| icap)
+// === impl Tier ===
+
+impl Tier {
+    fn start(
+        self,
+        context: &Context,
+        folder: &Path,
+        config: &str,
+        signatures: Option<&Path>,
+    ) -> anyhow::Result<Running> {
+        let file = folder.join("icapstan.yaml");
+        std::fs::write(&file, config)?;
+        let own = folder.join("signatures");
+        let signatures = if let Some(signatures) = signatures {
+            signatures
+        } else {
+            sigdb::write(&own, &Plan::preset(Preset::Tiny, None)?)?;
+            &own
+        };
+        // The admin address tells all others, but must be known itself.
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = context.command(&context.programs.icapstan, Core::Server);
+        command.args([self.name(), "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--config"]);
+        command.arg(&file);
+        match self {
+            Self::Standalone | Self::Scanner => command.arg("--signatures").arg(signatures),
+            Self::Gateway(scanner) => command.arg("--scanner").arg(scanner.to_string()),
+        };
+        for (name, _) in std::env::vars_os() {
+            // Settings of the user's own server are none of ours.
+            if name.to_string_lossy().starts_with("ICAPSTAN_") {
+                command.env_remove(name);
+            }
+        }
+        let process = Daemon::start("icapstan", command);
+        // It goes on trying to load what cannot be loaded; here nothing will change.
+        let failed = || process.logs().lines().into_iter().find(|line| is_error(line));
+        let ready =
+            context.wait(&process, START, || failed().map(Err).or_else(|| self.address(admin).map(Ok)));
+        let icap = ready.context("it is not ready")?.map_err(|line| anyhow!("it is not ready: {line}"))?;
+        Ok(Running { process, icap, admin })
+    }
+
+    /// The command that starts it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "standalone",
+            Self::Scanner => "scanner",
+            Self::Gateway(_) => "gateway",
+        }
+    }
+
+    /// Where it listens, once it is ready.
+    fn address(self, admin: SocketAddr) -> Option<SocketAddr> {
+        let get = |path: &str| Request::get(&format!("http://{admin}{path}")).try_direct().ok();
+        get("/readyz").filter(|response| response.status == 200)?;
+        let version: Value = serde_json::from_slice(&get("/version")?.body).ok()?;
+        let key = if let Self::Scanner = self { "scan" } else { "icap" };
+        let address = version.get(key)?.as_str()?.parse().ok()?;
+        // Ready is said of the scanner; the port may open a moment later.
+        TcpStream::connect(address).ok().map(|_| address)
+    }
 }

@@ -50,14 +50,14 @@ pub(crate) fn tell_failure(events: &Events, cause: &str) {
     events.send(Event::new(EventKind::Failure, Text::message(format!("icapstan ends: {cause}"))));
 }
 
-/// Tells of each change of the signatures. Ends with the scanner.
+/// Tells of each change of the signatures, of which the first ones are none. Ends with the scanner.
 pub(crate) async fn tell_changes(events: Events, mut epochs: Epochs) {
     let mut known = signatures(&epochs);
     while epochs.changed().await.is_ok() {
         let Some(epoch) = epochs.borrow_and_update().clone() else { continue };
         // Who watches hash lists tells of these.
         let id = Scanner::signatures_of(&epoch);
-        if known.replace(id) != Some(id) {
+        if known.replace(id).is_some_and(|before| before != id) {
             let (generation, message) = changed(&epoch);
             let event = Event::new(EventKind::ListChange, Text::message(message));
             events.send(Event { signatures: Some(generation), ..event });

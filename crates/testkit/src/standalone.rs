@@ -1,8 +1,9 @@
 //! The built binary as one process, as a user starts it; or, where `ICAPSTAN_TEST_TIERS` says so (`2x3`), as that many
-//! gateways and scanners, which are to behave as one.
+//! gateways and scanners with a Redis, which are to behave as one.
 
 use crate::http::{Request, Response};
 use crate::process::{Logs, Process, Signal};
+use crate::redis::Redis;
 use crate::samples;
 use crate::tiers::Member;
 use crate::wait::eventually;
@@ -22,9 +23,10 @@ pub struct Standalone {
     process: Process,
     icap: SocketAddr,
     admin: SocketAddr,
-    /// With tiers, the other gateways, and all scanners.
+    /// With tiers, the other gateways, all scanners, and what they share through.
     others: Vec<Member>,
     scanners: Vec<Member>,
+    _redis: Option<Redis>,
     asked: AtomicUsize,
     dir: TempDir,
 }
@@ -37,6 +39,7 @@ pub struct StandaloneBuilder {
     args: Vec<String>,
     program: Option<PathBuf>,
     listens: bool,
+    is_alone: bool,
     dir: TempDir,
 }
 
@@ -98,6 +101,14 @@ impl StandaloneBuilder {
         self
     }
 
+    /// In one process, whatever `ICAPSTAN_TEST_TIERS` says: for what is a matter of one process, such as what it
+    /// counts, bounds or remembers for itself.
+    #[must_use]
+    pub fn in_one_process(mut self) -> Self {
+        self.is_alone = true;
+        self
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
@@ -118,18 +129,42 @@ impl StandaloneBuilder {
             std::fs::write(self.config_path(), config).expect("the folder is writable");
         }
         let logs = Arc::default();
-        match tiers() {
+        match tiers().filter(|_| !self.is_alone) {
             None => self.start_one("standalone", &[], &logs),
             Some((gateways, scanners)) => {
+                let redis = self.share();
                 let scanners: Vec<_> = (0..scanners).map(|_| self.start_scanner(&logs)).collect();
                 let addresses: Vec<_> =
                     scanners.iter().map(|scanner| scanner.address().to_string()).collect();
                 let all = addresses.join(",");
                 let others: Vec<_> = (1..gateways).map(|_| self.start_gateway(&all, &logs)).collect();
                 let first = self.start_one("gateway", &["--scanner", &all], &logs);
-                Standalone { others, scanners, ..first }
+                Standalone { others, scanners, _redis: redis, ..first }
             }
         }
+    }
+
+    /// Starts a Redis that all share through, unless the settings name one or say what is remembered.
+    #[track_caller]
+    fn share(&mut self) -> Option<Redis> {
+        let config = self.config.get_or_insert_default();
+        // A busy machine is silent too.
+        config.push_str("\nscanners: {silence: 8s}\n");
+        let redis = if config.contains("redis") || config.contains("blockedUrls") {
+            None
+        } else {
+            let key = self.dir.path().join("seal");
+            let secret = "a secret of tests that all processes have";
+            std::fs::write(&key, secret).expect("the folder is writable");
+            let (redis, key) = (Redis::start(), key.display().to_string());
+            self.args.extend(["--redis".to_owned(), redis.url(), "--redis-key-file".to_owned(), key]);
+            if !config.contains("verdictCache") {
+                config.push_str("verdictCache: {shared: true}\n");
+            }
+            Some(redis)
+        };
+        std::fs::write(self.dir.path().join("icapstan.yaml"), config).expect("the folder is writable");
+        redis
     }
 
     fn config_path(&self) -> PathBuf {
@@ -187,9 +222,10 @@ impl StandaloneBuilder {
             before = before.saturating_sub(1);
             is_own.then_some(found)
         });
-        let (others, scanners) = (Vec::new(), Vec::new());
+        let (others, scanners, redis) = (Vec::new(), Vec::new(), None);
         let asked = AtomicUsize::new(0);
-        let server = Standalone { process, icap, admin, others, scanners, asked, dir: self.dir };
+        let server =
+            Standalone { process, icap, admin, others, scanners, _redis: redis, asked, dir: self.dir };
         eventually("icapstan is ready", || {
             assert!(
                 !server.process.has_ended(),
@@ -257,6 +293,7 @@ impl Standalone {
             args: Vec::new(),
             program: None,
             listens: true,
+            is_alone: false,
             dir,
         }
     }
@@ -296,6 +333,24 @@ impl Standalone {
     /// The process.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// The processes that have workers: itself, or all scanners.
+    pub fn scanning(&self) -> Vec<&Process> {
+        if self.scanners.is_empty() {
+            return vec![&self.process];
+        }
+        self.scanners.iter().map(Member::process).collect()
+    }
+
+    /// All descendants of [`Self::scanning`].
+    pub fn descendants(&self) -> Vec<u32> {
+        self.scanning().into_iter().flat_map(Process::descendants).collect()
+    }
+
+    /// Kills all descendants of [`Self::scanning`].
+    pub fn kill_descendants(&self) {
+        self.scanning().into_iter().for_each(Process::kill_descendants);
     }
 
     /// A folder of its own, that goes with it.
@@ -338,10 +393,24 @@ impl Standalone {
         sum(&self.metrics(), name, labels)
     }
 
+    /// Waits until it is ready: with tiers, until each process is.
+    #[track_caller]
+    pub fn until_ready(&self) {
+        eventually("it is ready", || {
+            self.admin_get("/readyz").is_some_and(|response| response.status == 200).then_some(())
+        });
+        self.others.iter().chain(&self.scanners).for_each(Member::until_ready);
+    }
+
     /// Asks it to stop in order.
     pub fn terminate(&self) {
-        self.process.signal(Signal::TERM);
-        self.others.iter().for_each(Member::terminate);
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends this to whoever speaks ICAP.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+        self.others.iter().for_each(|other| other.process().signal(signal));
     }
 
     /// Waits for its end.

@@ -65,7 +65,7 @@ fn the_status_is_what_the_client_got() {
     let dir = tempdir();
     let path = dir.path().join("access.log");
     let config = format!("log: {{format: json, access: {}}}\ntimeouts: {{bodyIdle: 200ms}}", path.display());
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let head = "HTTP/1.1 200 OK\r\n\r\n";
     let head = format!(
         "RESPMOD icap://h/respmod ICAP/1.0\r\nHost: h\r\nEncapsulated: res-hdr=0, res-body={}\r\n\r\n{head}",

@@ -25,7 +25,7 @@ fn reason(response: &IcapResponse) -> &str {
 
 /// The processes that take containers apart.
 fn unpackers(server: &Standalone) -> Vec<u32> {
-    let mut all = server.process().descendants();
+    let mut all = server.descendants();
     all.retain(|pid| {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         arguments.split(|byte| *byte == 0).any(|argument| argument == b"unpack-worker")
@@ -43,7 +43,7 @@ fn outcome(server: &Standalone, outcome: &str) -> f64 {
 
 #[test]
 fn a_process_is_started_for_the_first_of_them_and_serves_the_next_ones() {
-    let server = Standalone::with().config(SCANS).start();
+    let server = Standalone::with().in_one_process().config(SCANS).start();
     let mut icap = IcapClient::connect(server.icap());
     assert_eq!(ask(&mut icap, &zip(b"a text that libclamav sees")).status, 204);
     assert!(unpackers(&server).is_empty(), "nobody needed one");
@@ -61,7 +61,7 @@ fn a_process_is_started_for_the_first_of_them_and_serves_the_next_ones() {
 
 #[test]
 fn one_that_is_killed_costs_its_object_and_no_other() {
-    let server = Standalone::with().config(SCANS).start();
+    let server = Standalone::with().in_one_process().config(SCANS).start();
     let mut icap = IcapClient::connect(server.icap());
     assert_eq!(ask(&mut icap, &rar("a", b"some text")).status, 204);
     let pid = unpacker(&server);
@@ -86,7 +86,7 @@ fn one_that_is_killed_costs_its_object_and_no_other() {
 #[test]
 fn one_that_hangs_is_killed_at_the_deadline_and_its_object_is_refused() {
     let config = format!("{SCANS}policies:\n  - {{name: default, scan: {{timeout: 1s}}}}\n");
-    let server = Standalone::with().config(&config).start();
+    let server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     assert_eq!(ask(&mut icap, &rar("a", b"some text")).status, 204);
     let hung = unpacker(&server);

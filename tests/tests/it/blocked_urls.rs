@@ -37,8 +37,9 @@ fn start(config: &str) -> Standalone {
     server
 }
 
+/// What each process remembers and counts for itself is looked at.
 fn with(config: &str) -> StandaloneBuilder {
-    Standalone::with().config(config)
+    Standalone::with().in_one_process().config(config)
 }
 
 /// Waits until it shares.

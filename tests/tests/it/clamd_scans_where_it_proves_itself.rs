@@ -86,6 +86,7 @@ fn without_its_temporary_folder_nothing_is_clean_and_with_it_all_is_well_again()
     assert!(told.contains("EICAR") && told.contains(&clamd.socket().display().to_string()), "{told}");
     fs::create_dir(clamd.temp()).expect("its folder is there");
     eventually("it is believed again", || reason(&server, 3).is_empty().then_some(()));
+    server.until_ready();
     assert_block(&ask(&server, "", &eicar()), "Eicar-Test-Signature.UNOFFICIAL");
 }
 

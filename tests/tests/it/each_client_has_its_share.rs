@@ -31,7 +31,7 @@ fn refusals(server: &Standalone, limit: &str) -> f64 {
 #[test]
 fn a_client_beyond_its_sessions_is_refused_and_others_are_not() {
     let config = "limits: {refusals: {sessions: 503}, perClient: {sessions: 3, exempt: [127.0.7.0/24]}}\n";
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     let mut open: Vec<_> = (0..3).map(|_| connect(&server, ONE)).collect();
     for icap in &mut open {
         assert_204(&ask(icap));
@@ -66,7 +66,7 @@ fn a_client_beyond_its_sessions_is_refused_and_others_are_not() {
 #[test]
 fn a_client_has_a_rate_of_requests_on_all_its_connections_together() {
     let config = "limits: {perClient: {requestsPerSecond: 5, burst: 10}}\n";
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     let begun = Instant::now();
     let mut icap = connect(&server, ONE);
     let mut second = connect(&server, ONE);

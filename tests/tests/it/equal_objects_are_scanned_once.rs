@@ -158,7 +158,8 @@ fn other_signatures_look_again() {
 
 #[test]
 fn five_hundred_requests_for_one_new_object_are_one_scan() {
-    let server = Standalone::with().config(PATIENT).start();
+    // Each gateway has an object scanned once.
+    let server = Standalone::with().in_one_process().config(PATIENT).start();
     let frozen = Frozen::all_workers(&server, 1);
     let begun = crowd(&server, &clean_bytes(70_000, 1), 500);
     drop(frozen);
@@ -170,7 +171,8 @@ fn five_hundred_requests_for_one_new_object_are_one_scan() {
 
 #[test]
 fn when_the_first_one_leaves_the_others_have_their_answer() {
-    let server = Standalone::with().config(PATIENT).start();
+    // Each gateway has an object scanned once.
+    let server = Standalone::with().in_one_process().config(PATIENT).start();
     let frozen = Frozen::all_workers(&server, 1);
     let mut begun = crowd(&server, &clean_bytes(70_000, 1), 5);
     begun.remove(0);

@@ -1,6 +1,7 @@
 //! What was found reaches a SIEM: in files and over syslog, whole and inert, and nobody waits for it.
 
 use crate::common::{GET, OK, assert_204, assert_block, assert_refused, respmod};
+use crate::worker_faults::Family;
 use icapstan_testkit::{
     Authority, EICAR_NAME, IcapClient, Identity, MARKER_NAME, Message, PATIENCE, Standalone, binary,
     clean_bytes, eicar, eventually, hex, marker, sha256_hex, signatures, tempdir,
@@ -95,7 +96,7 @@ fn a_detection_is_told_in_each_sink_and_clean_objects_are_not() {
         path.display(),
         socket.local_addr().expect("it is bound")
     );
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     icap.send(respmod().allow_204().body(clean_bytes(500, 1)).bytes());
     assert_204(&icap.read_respmod());
@@ -271,7 +272,7 @@ fn a_stop_sends_what_waits() {
     let config = format!(
         "events: [{{sink: {{syslog: {{address: '{address}', transport: tcp, framing: newline}}}}, format: text}}]"
     );
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     for _ in 0..DETECTIONS {
         icap.send(respmod().allow_204().body(eicar()).bytes());
@@ -310,7 +311,7 @@ policies:
 events: [{{sink: {{file: {at}/events.json}}}}]
 "
     );
-    let server = Standalone::with().config(&config).signature_folder(&folder).start();
+    let server = Standalone::with().in_one_process().config(&config).signature_folder(&folder).start();
     let mut icap = IcapClient::connect(server.icap());
     let mut ask = |url: &str| {
         let host = url.split('/').nth(2).unwrap_or_default();
@@ -465,14 +466,7 @@ fn dead_workers_and_signatures_that_cannot_be_loaded_are_told() {
     let failures = |cause: &'static str| {
         eventually(cause, || events(&path).into_iter().find(|event| event["cause"] == cause))
     };
-    let ours = server.process().descendants();
-    // Workers are the children of one that is no child of the server's.
-    let worker = ours.iter().rev().find(|pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
-        parent.is_some_and(|parent: u32| parent != server.process().pid() && ours.contains(&parent))
-    });
-    let worker = worker.expect("there are workers").to_string();
+    let worker = Family::of(&server).workers[0].to_string();
     assert!(Command::new("kill").args(["-KILL", &worker]).status().expect("it runs").success());
     let dead = failures("worker-death");
     assert_eq!((&dead["kind"], &dead["severity"]), (&"failure".into(), &"error".into()), "{dead}");
@@ -567,7 +561,7 @@ fn events_arrive_over_a_secured_connection_and_at_no_impostor() {
         )
     };
     let config = format!("events:\n{}{}", sink(right), sink(wrong));
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     icap.send(respmod().allow_204().body(eicar()).bytes());
     assert_block(&icap.read_respmod(), "eicar");

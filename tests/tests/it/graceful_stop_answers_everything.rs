@@ -109,6 +109,6 @@ fn graceful_stop_ends_in_time_when_a_client_does_not() {
     let mut icap = IcapClient::connect(server.icap());
     icap.send(&request);
     assert_block(&icap.read_respmod(), "eicar");
-    server.process().signal(Signal::INT);
+    server.signal(Signal::INT);
     server.wait_exit();
 }

@@ -299,7 +299,10 @@ fn a_bad_certificate_changes_nothing_and_is_told_until_it_is_mended() {
     for file in [&pem.cert, &pem.key] {
         symlink(Path::new("..data").join(file.file_name().expect("it has one")), file).expect("writable");
     }
-    let server = Standalone::with().config(&tls(&pem, &authority, "clientCertificates: optional")).start();
+    let server = Standalone::with()
+        .in_one_process()
+        .config(&tls(&pem, &authority, "clientCertificates: optional"))
+        .start();
     let client = authority.client(None);
     let mut kept = secured(server.icaps(), &client).expect("it is let in");
     let ready = |server: &Standalone| {

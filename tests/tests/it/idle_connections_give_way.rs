@@ -29,7 +29,7 @@ fn assert_counts(server: &Standalone, gave_way: f64, refused: f64) {
 
 #[test]
 fn the_longest_idle_connection_closes_in_order_for_a_new_one() {
-    let server = Standalone::with().config("limits: {sessions: 4}\n").start();
+    let server = Standalone::with().in_one_process().config("limits: {sessions: 4}\n").start();
     let mut open: Vec<_> = (0..4).map(|_| IcapClient::connect(server.icap())).collect();
     for icap in &mut open {
         ask(icap);
@@ -65,7 +65,7 @@ fn the_longest_idle_connection_closes_in_order_for_a_new_one() {
 
 #[test]
 fn connections_without_a_request_give_way_too() {
-    let server = Standalone::with().config("limits: {sessions: 2}\n").start();
+    let server = Standalone::with().in_one_process().config("limits: {sessions: 2}\n").start();
     // More than are even listened to: two, and 64 in reserve.
     let mut silent: Vec<_> = (0..66).map(|_| IcapClient::connect(server.icap())).collect();
     for icap in &mut silent[..3] {
@@ -82,7 +82,7 @@ fn connections_without_a_request_give_way_too() {
 
 #[test]
 fn a_connection_in_the_midst_of_a_request_is_never_taken() {
-    let server = Standalone::with().config("limits: {sessions: 2}\n").start();
+    let server = Standalone::with().in_one_process().config("limits: {sessions: 2}\n").start();
     let request = harmless();
     let mut held: Vec<_> = [20, request.len() - 5]
         .into_iter()

@@ -70,7 +70,7 @@ events: [{{sink: {{file: {at}/events}}}}]
     }
 
     fn builder(&self) -> StandaloneBuilder {
-        Standalone::with().config(&self.config)
+        Standalone::with().in_one_process().config(&self.config)
     }
 
     fn at(&self, name: &str) -> String {

@@ -47,6 +47,7 @@ mod rules_know_what_a_body_is;
 mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
 mod statistics_tell_what_was_done;
+mod the_hop_keeps_promises;
 mod traces_tell_where_time_goes;
 mod url_lists_block_by_url;
 mod verdicts_are_shared;

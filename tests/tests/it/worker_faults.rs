@@ -2,18 +2,16 @@
 //! are right (C-134).
 
 use crate::common::{assert_block, assert_refused, respmod};
-use icapstan_testkit::{
-    IcapClient, IcapResponse, Process, Standalone, clean_bytes, eicar, eventually, skipped,
-};
+use icapstan_testkit::{IcapClient, IcapResponse, Standalone, clean_bytes, eicar, eventually, skipped};
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The process that loads signatures and forks, and those that it forked.
+/// The processes that load signatures and fork, of which each that scans has one, and those that they forked.
 pub(crate) struct Family {
-    pub(crate) zygote: u32,
+    pub(crate) zygotes: Vec<u32>,
     pub(crate) workers: Vec<u32>,
 }
 
@@ -26,13 +24,21 @@ struct Over<'a>(&'a AtomicBool);
 // === impl Family ===
 
 impl Family {
-    /// Of a server that has one of each at least.
-    pub(crate) fn of(process: &Process) -> Self {
+    /// Of a server each process of which that scans has one of each at least.
+    pub(crate) fn of(server: &Standalone) -> Self {
         eventually("there are workers", || {
-            let all = process.descendants();
-            let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
-            let workers: Vec<u32> = all.into_iter().filter(|pid| parent(*pid) == Some(zygote)).collect();
-            (!workers.is_empty()).then_some(Self { zygote, workers })
+            let mut family = Self { zygotes: Vec::new(), workers: Vec::new() };
+            for process in server.scanning() {
+                let all = process.descendants();
+                let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
+                let before = family.workers.len();
+                family.workers.extend(all.into_iter().filter(|pid| parent(*pid) == Some(zygote)));
+                family.zygotes.push(zygote);
+                if family.workers.len() == before {
+                    return None;
+                }
+            }
+            Some(family)
         })
     }
 }
@@ -40,11 +46,11 @@ impl Family {
 // === impl Frozen ===
 
 impl Frozen {
-    /// Stops all workers of a server that has so many, and the one for small objects.
+    /// Stops all workers of a server each process of which that scans has so many, and the one for small objects.
     pub(crate) fn all_workers(server: &Standalone, workers: usize) -> Self {
         let all = eventually("all workers are there", || {
-            let all = Family::of(server.process()).workers;
-            (all.len() == workers + 1).then_some(all)
+            let all = Family::of(server).workers;
+            (all.len() == (workers + 1) * server.scanning().len()).then_some(all)
         });
         signal("STOP", &all);
         Self(all)
@@ -140,11 +146,12 @@ fn an_ancestor_killed_under_load_changes_no_verdict() {
                 let ended = clients.iter().any(thread::ScopedJoinHandle::is_finished);
                 (ended || right.load(Ordering::Relaxed) >= begin + 20).then_some(())
             });
-            let before = Family::of(server.process()).zygote;
-            signal("KILL", &[before]);
+            let before = Family::of(&server).zygotes;
+            signal("KILL", &before);
             eventually("another one has taken its place", || {
                 let ready = server.admin_get("/readyz").is_some_and(|response| response.status == 200);
-                (ready && Family::of(server.process()).zygote != before).then_some(())
+                let now = Family::of(&server).zygotes;
+                (ready && now.iter().all(|zygote| !before.contains(zygote))).then_some(())
             });
         }
         drop(ends);
@@ -162,7 +169,7 @@ fn a_worker_that_hangs_is_killed_and_its_object_is_refused() {
     let server = Standalone::with().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     heals(&mut icap, 1);
-    let hung = Family::of(server.process()).workers;
+    let hung = Family::of(&server).workers;
     signal("STOP", &hung);
     let begin = Instant::now();
     let response = ask(&mut icap, &bad(2));
@@ -247,7 +254,7 @@ fn workers_have_no_rights_that_scanning_does_not_take() {
     }
     let server = Standalone::with().config(SCANS).start();
     heals(&mut IcapClient::connect(server.icap()), 1);
-    for pid in Family::of(server.process()).workers {
+    for pid in Family::of(&server).workers {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the worker is there");
         for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "Threads:\t1"] {
             assert!(status.contains(line), "{line} is not in {status}");

@@ -34,7 +34,7 @@ pub(crate) fn while_it_kills<T>(server: &Standalone, work: impl FnOnce() -> T) -
         scope.spawn(|| {
             let mut killed = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                for pid in Family::of(server.process()).workers {
+                for pid in Family::of(server).workers {
                     if !killed.contains(&pid) && has_object(pid, MARKED as u64) {
                         signal("ABRT", &[pid]);
                         killed.push(pid);

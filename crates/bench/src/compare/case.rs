@@ -15,6 +15,8 @@ pub(super) enum Subject {
     Icapstan,
     /// `icapstan standalone` without lists.
     NoLists,
+    /// `icapstan gateway` with one `icapstan scanner`.
+    Tiers,
     /// c-icap with its echo service, with `virus_scan` and clamd, or with `url_check`.
     CIcap,
     /// A loop that answers without parsing: what is left when nothing is done.
@@ -88,11 +90,11 @@ pub(super) struct Case {
     pub(super) database: Database,
     /// What is sent.
     pub(super) load: Load,
-    /// What icapstan has to reach.
+    /// What the first of the servers has to reach.
     pub(super) targets: &'static [Target],
 }
 
-use Subject::{Bare, CIcap, Icapstan, NoLists};
+use Subject::{Bare, CIcap, Icapstan, NoLists, Tiers};
 
 /// As many connections as a busy proxy has requests under way.
 const SOME: u32 = 16;
@@ -128,6 +130,7 @@ const SMALL_HIT_TARGETS: &[Target] = &[Target::cpu(CIcap, 0.1)];
 const LARGE_HIT_TARGETS: &[Target] = &[Target::rate(CIcap, 3.0)];
 const LOOKUP_TARGETS: &[Target] = &[Target::rate(CIcap, 1.2), Target::cpu(CIcap, 0.7)];
 const MANY_LOOKUPS_TARGETS: &[Target] = &[Target::rate(CIcap, 1.0), Target::cpu(CIcap, 1.0)];
+const HOP_TARGETS: &[Target] = &[Target::cpu(Icapstan, 1.15)];
 const LARGE_LIST_TARGETS: &[Target] = &[Target::cpu(NoLists, 1.25)];
 
 /// All cases, in the order in which they are measured.
@@ -176,7 +179,7 @@ pub(super) fn cases() -> Vec<Case> {
             Kind::Text => SMALL_SCAN_TARGETS,
         },
     });
-    protocol.chain(scan).chain(cache()).chain(urls()).collect()
+    protocol.chain(scan).chain(cache()).chain(urls()).chain(hop()).collect()
 }
 
 /// Those about objects that came before, which clamd remembers too.
@@ -216,11 +219,35 @@ fn urls() -> impl Iterator<Item = Case> {
     })
 }
 
+/// Those about two tiers beside one process.
+fn hop() -> impl Iterator<Item = Case> {
+    let one = Load { connections: 1, body: 10 * KIB, ..SCAN };
+    let small = Load { connections: SOME, ..one };
+    let large = Load { connections: 4, body: 1024 * KIB, ..SCAN };
+    let cases = [
+        ("hop/medium/text-10k", Preset::Medium, "10 KiB of text", small, HOP_TARGETS),
+        ("hop/official/text-10k", Preset::Official, "10 KiB of text", small, HOP_TARGETS),
+        ("hop/official/text-10k-1", Preset::Official, "10 KiB of text, one after the other", one, NO_TARGET),
+        ("hop/official/text-1m", Preset::Official, "1 MiB of text", large, NO_TARGET),
+    ];
+    cases.into_iter().map(|(name, preset, about, load, targets)| Case {
+        name,
+        about,
+        suite: Suite::Hop,
+        database: Database::Set(preset),
+        load,
+        targets,
+    })
+}
+
 // === impl Case ===
 
 impl Case {
-    /// The servers that it is measured with.
+    /// The servers that it is measured with; the first is compared with each of the others.
     pub(super) fn subjects(&self) -> &'static [Subject] {
+        if self.suite == Suite::Hop {
+            return &[Tiers, Icapstan];
+        }
         match self.database {
             Database::None => &[Icapstan, CIcap, Bare],
             Database::Set(_) | Database::Domains(_) => &[Icapstan, CIcap],
@@ -236,6 +263,7 @@ impl fmt::Display for Subject {
         f.pad(match self {
             Self::Icapstan => "icapstan",
             Self::NoLists => "no lists",
+            Self::Tiers => "tiers",
             Self::CIcap => "c-icap",
             Self::Bare => "bare",
         })

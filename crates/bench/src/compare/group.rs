@@ -17,8 +17,9 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     database: Database,
-    /// Objects come again, and each server may use what it remembers.
-    remembers: bool,
+    /// Cases of one suite have the same servers. In that about the cache objects come again, and each server may
+    /// use what it remembers.
+    suite: Suite,
     cases: Vec<&'a Case>,
 }
 
@@ -26,16 +27,15 @@ pub(super) struct Group<'a> {
 pub(super) fn groups(cases: &[Case]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for case in cases {
-        let remembers = case.suite == Suite::Cache;
         match groups.last_mut() {
             Some(group)
                 if group.database == case.database
-                    && group.remembers == remembers
+                    && group.suite == case.suite
                     && matches!(case.database, Database::Set(_)) =>
             {
                 group.cases.push(case);
             }
-            _ => groups.push(Group { database: case.database, remembers, cases: vec![case] }),
+            _ => groups.push(Group { database: case.database, suite: case.suite, cases: vec![case] }),
         }
     }
     groups
@@ -65,7 +65,7 @@ impl Group<'_> {
             lists: lists.as_ref().map(|(lists, _)| lists),
             workers: 2,
             queue: None,
-            remembers: self.remembers,
+            remembers: self.suite == Suite::Cache,
         };
         let mut servers = Vec::new();
         for subject in self.cases[0].subjects() {
@@ -140,6 +140,6 @@ mod tests {
         let cases = cases();
         let groups = groups(&cases);
         let sizes: Vec<_> = groups.iter().map(|group| group.cases.len()).collect();
-        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4, 3, 1, 1, 1]);
+        assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 4, 4, 3, 1, 1, 1, 1, 3]);
     }
 }

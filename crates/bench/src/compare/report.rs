@@ -49,7 +49,7 @@ pub(super) struct CaseReport {
     pub(super) about: &'static str,
     pub(super) connections: u32,
     pub(super) servers: Vec<ServerReport>,
-    /// icapstan by each of the others.
+    /// The first server by each of the others.
     pub(super) ratios: Vec<Ratio>,
     pub(super) targets: Vec<Judged>,
 }
@@ -69,9 +69,10 @@ pub(super) struct ServerReport {
     cpu: Vec<f64>,
 }
 
-/// icapstan by another server, round by round.
+/// A server by another one, round by round.
 #[derive(Debug, Serialize)]
 pub(super) struct Ratio {
+    pub(super) of: Subject,
     pub(super) to: Subject,
     pub(super) rate: Option<Spread>,
     pub(super) cpu: Option<Spread>,
@@ -130,10 +131,8 @@ impl Report {
 impl CaseReport {
     pub(super) fn new(case: &Case, servers: Vec<ServerReport>) -> Self {
         let mut ratios = Vec::new();
-        if let Some(ours) = servers.iter().find(|server| server.name == Subject::Icapstan) {
-            for other in servers.iter().filter(|server| server.name != Subject::Icapstan) {
-                ratios.push(Ratio::of(ours, other));
-            }
+        if let [ours, others @ ..] = servers.as_slice() {
+            ratios.extend(others.iter().map(|other| Ratio::of(ours, other)));
         }
         let targets = case.targets.iter().map(|target| {
             let ratio = ratios.iter().find(|ratio| ratio.to == target.versus);
@@ -207,7 +206,12 @@ impl Ratio {
     fn of(ours: &ServerReport, other: &ServerReport) -> Self {
         let valid = ours.is_valid() && other.is_valid();
         let ratio = |ours: &[f64], other: &[f64]| valid.then(|| Spread::of_ratios(ours, other)).flatten();
-        Self { to: other.name, rate: ratio(&ours.rates, &other.rates), cpu: ratio(&ours.cpu, &other.cpu) }
+        Self {
+            of: ours.name,
+            to: other.name,
+            rate: ratio(&ours.rates, &other.rates),
+            cpu: ratio(&ours.cpu, &other.cpu),
+        }
     }
 }
 

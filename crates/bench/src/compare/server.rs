@@ -64,6 +64,7 @@ pub(super) fn start(context: &Context, subject: Subject, wanted: &Wanted<'_>) ->
             let server = icapstan::start(context, &Wanted { lists: None, ..*wanted }, Levels::Quiet)?;
             Ok(Server { subject, ..server })
         }
+        Subject::Tiers => icapstan::start_tiers(context, wanted),
         Subject::CIcap => c_icap::start(context, wanted),
         Subject::Bare => bare::start(context),
     };

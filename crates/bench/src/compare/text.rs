@@ -80,7 +80,7 @@ fn row(server: &ServerReport) -> String {
 
 fn times(ratio: &Ratio) -> String {
     let times = |spread: &Option<Spread>| ranged(spread.as_ref(), |value| format!("{value:.2}"));
-    format!("  icapstan / {}: rate {}, CPU {}\n", ratio.to, times(&ratio.rate), times(&ratio.cpu))
+    format!("  {} / {}: rate {}, CPU {}\n", ratio.of, ratio.to, times(&ratio.rate), times(&ratio.cpu))
 }
 
 /// How starts went.

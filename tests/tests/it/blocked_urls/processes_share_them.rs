@@ -148,12 +148,12 @@ fn no_url_is_blocked_for_longer_than_its_time() {
 
 #[test]
 fn without_redis_a_process_remembers_its_own_and_may_be_told_not_to() {
-    let one = Standalone::start();
+    let one = Standalone::with().in_one_process().start();
     cut(&one, "/respmod", "http://o.test/x");
     assert!(is_blocked(&one, "http://o.test/x"));
     assert!(one.metric("icapstan_redis_up", "") < 0.5);
     assert_eq!(one.admin_get("/readyz").map(|response| response.status), Some(200));
-    let off = Standalone::with().config("blockedUrls: {enabled: false}").start();
+    let off = Standalone::with().in_one_process().config("blockedUrls: {enabled: false}").start();
     cut(&off, "/respmod", "http://o.test/x");
     assert!(!is_blocked(&off, "http://o.test/x"));
     // What is blocked before any of it is out needs no remembering.

@@ -41,7 +41,7 @@ fn reasons(ground: &Ground, what: &str, fields: &str, body: &[u8]) -> String {
     println!(
         "{what}: {} bytes in {took:?}: {found}; peak {} KiB",
         body.len(),
-        (after.peak_resident - before.resident) / 1024
+        after.peak_resident.saturating_sub(before.resident) / 1024
     );
     found
 }

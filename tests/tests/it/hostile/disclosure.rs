@@ -106,7 +106,7 @@ fn abuse_23_spool_files_have_no_name_and_do_not_outlive_a_crash() {
     const SIZE: usize = 6 << 20;
     let folder = tempdir();
     let config = format!("scanner: {{tempDir: {}}}\n", folder.path().display());
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let body = clean_bytes(SIZE, 1);
     let request = respmod().body(&body).bytes();
     let mut open: Vec<_> = (0..3).map(|_| IcapClient::connect(server.icap())).collect();

@@ -19,7 +19,8 @@ fn settled(server: &Standalone, left: f64) {
 fn abuse_13_connections_over_every_limit_are_closed_and_nobody_else_is_hurt() {
     const SESSIONS: usize = 40;
     const TOO_MANY: usize = 30;
-    let server = Standalone::with().config(&format!("limits: {{sessions: {SESSIONS}}}\n")).start();
+    let server =
+        Standalone::with().in_one_process().config(&format!("limits: {{sessions: {SESSIONS}}}\n")).start();
     let refused = || server.metric("icapstan_icap_connections_refused_total", "");
     let idle = server.process().open_files();
     let mut within: Vec<_> = (0..SESSIONS).map(|_| IcapClient::connect(server.icap())).collect();

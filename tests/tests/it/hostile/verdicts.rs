@@ -181,7 +181,7 @@ fn abuse_26_c048_without_a_scanner_options_is_answered_and_the_policy_decides() 
     assert_block(&icap.read_respmod(), "eicar");
     let mut health = IcapClient::connect(server.icap());
     std::fs::remove_file(&worker).expect("it is there");
-    server.process().kill_descendants();
+    server.kill_descendants();
     let mut turn = 0;
     let mut ask = |path: &str, body: &[u8]| {
         turn += 1;

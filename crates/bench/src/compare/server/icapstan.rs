@@ -1,4 +1,4 @@
-//! icapstan, in one process with its workers.
+//! icapstan, in one process with its workers, or as a gateway and a scanner.
 
 use super::{Server, Wanted};
 use crate::compare::case::Subject;
@@ -28,6 +28,19 @@ pub(in crate::compare) fn start(
         address: running.icap,
         services: ["/reqmod", "/respmod"],
         processes: vec![running.process],
+    })
+}
+
+/// The same, as a gateway and a scanner.
+pub(super) fn start_tiers(context: &Context, wanted: &Wanted<'_>) -> anyhow::Result<Server> {
+    let folder = context.subfolder("tiers")?;
+    let config = render(wanted, Levels::Quiet, &folder);
+    let [gateway, scanner] = icapstan::start_tiers(context, &folder, &config, wanted.signatures)?;
+    Ok(Server {
+        subject: Subject::Tiers,
+        address: gateway.icap,
+        services: ["/reqmod", "/respmod"],
+        processes: vec![gateway.process, scanner.process],
     })
 }
 
