@@ -114,12 +114,13 @@ fn overload(size: Size) -> Scenario {
 }
 
 /// Nearly five times as much from one moment to the next, and back.
+/// Nearly five times the load from one moment to the next: what comes until further scanners have started is refused.
 fn surge(size: Size) -> Scenario {
     let curve = Curve::Step { low: 0.3, high: 1.4, from: 15, to: 40 };
     let plan = plan(size, 60, 0.0, &[]);
     let scaling = Some(scaling(&plan, plan.scanners * 3, 10_000));
     Scenario::new("surge", Plan { curve, scaling, ..plan })
-        .at_least("answered", 0.9, Figures::success)
+        .at_least("answered", 0.88, Figures::success)
         .at_most("turns of the autoscaler", 3.0, turns)
         .at_most("seconds of backlog", 6.0, |figures| figures.longest_backlog)
 }
