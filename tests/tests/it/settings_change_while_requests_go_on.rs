@@ -105,7 +105,7 @@ fn a_policy_of_1000_rules_changes_under_load_and_no_request_fails() {
 
 #[test]
 fn what_cannot_be_used_changes_nothing_and_is_told_until_it_is_mended() {
-    let server = Standalone::with().config(&rules(2, "a.test")).start();
+    let server = Standalone::with().in_one_process().config(&rules(2, "a.test")).start();
     let mut icap = IcapClient::connect(server.icap());
     assert_refused(&ask(&mut icap, "http://a.test/"));
     assert_eq!(readyz(&server), (200, "ok\n".to_owned()));
@@ -154,7 +154,7 @@ fn services_pages_lists_and_identities_follow_and_what_does_not_says_so() {
     let pages = folder.path().join("pages");
     fs::create_dir(&pages).expect("the folder is writable");
     fs::write(folder.path().join("bad"), "evil.test\n").expect("the folder is writable");
-    let server = Standalone::with().config("services: [{path: /old}]").start();
+    let server = Standalone::with().in_one_process().config("services: [{path: /old}]").start();
     assert_eq!(options(&server, "/old").status, 200);
     let text = |limit: u32| {
         format!(
@@ -201,7 +201,7 @@ policies: [{{name: default, rules: [{{verdict: ANY, when: {{users: [ann]}}, acti
 #[test]
 fn what_is_mended_in_a_file_that_refused_settings_name_is_taken_up() {
     let folder = tempdir();
-    let server = Standalone::with().config(&rules(2, "a.test")).start();
+    let server = Standalone::with().in_one_process().config(&rules(2, "a.test")).start();
     let list = folder.path().join("bad");
     server.replace_config(&format!(
         "urlLists: {{sources: [{{name: bad, kind: malware, format: plain, path: {}}}]}}",
@@ -244,7 +244,7 @@ fn files_that_are_swapped_by_a_link_are_followed() {
     put("..1", "a.test");
     let file = folder.path().join("icapstan.yaml");
     symlink(Path::new("..data/icapstan.yaml"), &file).expect("the folder is writable");
-    let server = Standalone::with().arg("--config").arg(&file.display().to_string()).start();
+    let server = Standalone::with().in_one_process().arg("--config").arg(&file.display().to_string()).start();
     let mut icap = IcapClient::connect(server.icap());
     assert_refused(&ask(&mut icap, "http://a.test/"));
     put("..2", "b.test");

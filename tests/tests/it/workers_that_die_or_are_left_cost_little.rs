@@ -58,7 +58,7 @@ fn an_object_that_two_workers_died_of_is_refused_without_a_third_one_and_says_so
         access.display(),
         crashes.display()
     );
-    let mut server = Standalone::with().config(&config).start();
+    let mut server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     let bad = clean_bytes(MARKED, 1);
     let first = while_it_kills(&server, || ask(&mut icap, &bad));
