@@ -1,4 +1,4 @@
-//! icapstan, in one process with its workers.
+//! icapstan, in one process with its workers, or one of its tiers.
 
 use crate::context::{Context, Core};
 use crate::daemon::Daemon;
@@ -9,6 +9,7 @@ use icapstan_testkit::http::Request;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// A running one. It ends when the process is dropped.
@@ -41,21 +42,41 @@ pub(crate) fn start(
     };
     // The admin address tells all others, but must be known itself.
     let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let mut command = context.command(&context.programs.icapstan, Core::Server);
-    command.args(["standalone", "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--signatures"]);
-    command.arg(signatures).arg("--config").arg(&file);
-    for (name, _) in std::env::vars_os() {
-        // Settings of the user's own server are none of ours.
-        if name.to_string_lossy().starts_with("ICAPSTAN_") {
-            command.env_remove(name);
-        }
-    }
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut command = command(context, "standalone", listen, admin, &file);
+    command.arg("--signatures").arg(signatures);
     let process = Daemon::start("icapstan", command);
     // It goes on trying to load what cannot be loaded; here nothing will change.
     let failed = || process.logs().lines().into_iter().find(|line| is_error(line));
     let ready = context.wait(&process, START, || failed().map(Err).or_else(|| address(admin).map(Ok)));
     let icap = ready.context("it is not ready")?.map_err(|line| anyhow!("it is not ready: {line}"))?;
     Ok(Running { process, icap, admin })
+}
+
+/// A command that is not started yet, of one tier or all in one.
+pub(crate) fn command(
+    context: &Context,
+    tier: &str,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    config: &Path,
+) -> Command {
+    let mut command = context.command(&context.programs.icapstan, Core::Server);
+    command.args([tier, "--listen", &listen.to_string(), "--admin", &admin.to_string(), "--config"]);
+    command.arg(config);
+    for (name, _) in std::env::vars_os() {
+        // Settings of the user's own server are none of ours.
+        if name.to_string_lossy().starts_with("ICAPSTAN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Whether it says that it is ready.
+pub(crate) fn is_ready(admin: SocketAddr) -> bool {
+    let response = Request::get(&format!("http://{admin}/readyz")).try_direct();
+    response.is_ok_and(|response| response.status == 200)
 }
 
 /// Whether a line of the log is of the level that asks for somebody.
@@ -67,7 +88,9 @@ fn is_error(line: &str) -> bool {
 /// Where it speaks ICAP, once it does.
 fn address(admin: SocketAddr) -> Option<SocketAddr> {
     let get = |path: &str| Request::get(&format!("http://{admin}{path}")).try_direct().ok();
-    get("/readyz").filter(|response| response.status == 200)?;
+    if !is_ready(admin) {
+        return None;
+    }
     let version: Value = serde_json::from_slice(&get("/version")?.body).ok()?;
     let icap = version.get("icap")?.as_str()?.parse().ok()?;
     // Ready is said of the scanner; the port may open a moment later.

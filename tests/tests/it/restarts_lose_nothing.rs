@@ -112,7 +112,7 @@ where
                     match ask(turn) {
                         Ok(()) => drop(seen.right.fetch_add(1, Ordering::Relaxed)),
                         Err(fault) => {
-                            seen.faults.lock().push(format!("client {number}, turn {turn}: {fault}"))
+                            seen.faults.lock().push(format!("client {number}, turn {turn}: {fault}"));
                         }
                     }
                 }
