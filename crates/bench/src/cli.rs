@@ -86,9 +86,13 @@ pub(crate) struct Endure {
     /// Write everything that was measured to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// How long hostile objects are sent, and the longest time that slow clients are watched
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=600))]
-    pub(crate) minutes: u32,
+    /// How long hostile objects are sent, and the longest time that slow clients are watched [default: 5]; how long
+    /// gateways and scanners are killed [default: 10]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=600))]
+    pub(crate) minutes: Option<u32>,
+    /// What is random where gateways and scanners are disturbed; another one each time, and told, if it is not given
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// Sets of cases.
@@ -136,7 +140,8 @@ Exit codes: 0 all promises kept, 1 one was not, 2 something could not be measure
 
 Examples:
   icapstan-bench endure --json endure.json
-  icapstan-bench endure --only bombs --minutes 60";
+  icapstan-bench endure --only bombs --minutes 60
+  icapstan-bench endure --only tiers stalls --seed 7";
 
 // === impl Sigdb ===
 

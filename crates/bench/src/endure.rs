@@ -10,7 +10,9 @@ mod poison;
 mod report;
 mod server;
 mod slow;
+mod stalls;
 mod stream;
+mod tiers;
 mod tree;
 
 use crate::Exit;
@@ -31,6 +33,15 @@ enum Case {
     Slow,
     Bombs,
     Poison,
+    Tiers,
+    Stalls,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    minutes: Option<u32>,
+    seed: u64,
 }
 
 /// Proves, prints, and writes the file that was asked for.
@@ -41,11 +52,11 @@ pub(crate) fn run(args: &Endure) -> anyhow::Result<Exit> {
     let needs = Needs { c_icap: false, clamd: false, url_check: false, load: true, clamscan: false };
     let context = Context::new(false, Interrupt::listen()?, needs)?;
     let mut report = Report::default();
-    let time = Duration::from_mins(args.minutes.into());
+    let asked = Asked { minutes: args.minutes, seed: args.seed.unwrap_or_else(some_seed) };
     let mut interrupted = None;
     for case in cases {
         let mut result = CaseReport::new(case.name());
-        let done = case.measure(&context, time, &mut result);
+        let done = case.measure(&context, asked, &mut result);
         if let Err(error) = done {
             if interrupt::is_interrupt(&error) {
                 interrupted = Some(error);
@@ -81,7 +92,16 @@ fn selected(only: &[String]) -> anyhow::Result<Vec<Case>> {
 // === impl Case ===
 
 impl Case {
-    const ALL: [Self; 6] = [Self::BigBody, Self::Idle, Self::Hold, Self::Slow, Self::Bombs, Self::Poison];
+    const ALL: [Self; 8] = [
+        Self::BigBody,
+        Self::Idle,
+        Self::Hold,
+        Self::Slow,
+        Self::Bombs,
+        Self::Poison,
+        Self::Tiers,
+        Self::Stalls,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -91,10 +111,14 @@ impl Case {
             Self::Slow => "slow-500",
             Self::Bombs => "bombs",
             Self::Poison => "poison",
+            Self::Tiers => "tiers",
+            Self::Stalls => "stalls",
         }
     }
 
-    fn measure(self, context: &Context, time: Duration, report: &mut CaseReport) -> anyhow::Result<()> {
+    fn measure(self, context: &Context, asked: Asked, report: &mut CaseReport) -> anyhow::Result<()> {
+        let usual = if self == Self::Tiers { 10 } else { 5 };
+        let time = Duration::from_mins(asked.minutes.unwrap_or(usual).into());
         match self {
             Self::BigBody => big_body::measure(context, report),
             Self::Idle => idle::measure(context, report),
@@ -102,8 +126,16 @@ impl Case {
             Self::Slow => slow::measure(context, time, report),
             Self::Bombs => bombs::measure(context, time, report),
             Self::Poison => poison::measure(context, time, report),
+            Self::Tiers => tiers::measure(context, time, asked.seed, report),
+            Self::Stalls => stalls::measure(context, asked.seed, report),
         }
     }
+}
+
+/// Another one each time.
+fn some_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(()) % 1_000_000
 }
 
 #[cfg(test)]
@@ -116,7 +148,7 @@ mod tests {
             let only: Vec<_> = only.iter().map(|part| (*part).to_owned()).collect();
             selected(&only).map(|cases| cases.into_iter().map(Case::name).collect::<Vec<_>>())
         };
-        assert_eq!(names(&[]).unwrap().len(), 6);
+        assert_eq!(names(&[]).unwrap().len(), 8);
         assert_eq!(names(&["bo"]).unwrap(), ["big-body", "bombs"]);
         assert!(names(&["other"]).unwrap_err().to_string().contains("hold-10000"));
     }

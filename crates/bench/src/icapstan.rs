@@ -9,6 +9,7 @@ use icapstan_testkit::http::Request;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// A running one. It ends when the process is dropped.
@@ -55,6 +56,32 @@ pub(crate) fn start_tiers(
     Ok([gateway, scanner])
 }
 
+/// A command that is not started yet, of one tier or all in one.
+pub(crate) fn command(
+    context: &Context,
+    tier: &str,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    config: &Path,
+) -> Command {
+    let mut command = context.command(&context.programs.icapstan, Core::Server);
+    command.args([tier, "--listen", &listen.to_string(), "--admin", &admin.to_string(), "--config"]);
+    command.arg(config);
+    for (name, _) in std::env::vars_os() {
+        // Settings of the user's own server are none of ours.
+        if name.to_string_lossy().starts_with("ICAPSTAN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Whether it says that it is ready.
+pub(crate) fn is_ready(admin: SocketAddr) -> bool {
+    let response = Request::get(&format!("http://{admin}/readyz")).try_direct();
+    response.is_ok_and(|response| response.status == 200)
+}
+
 /// Whether a line of the log is of the level that asks for somebody.
 fn is_error(line: &str) -> bool {
     let entry: Option<Value> = serde_json::from_str(line).ok();
@@ -82,19 +109,12 @@ impl Tier {
         };
         // The admin address tells all others, but must be known itself.
         let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut command = context.command(&context.programs.icapstan, Core::Server);
-        command.args([self.name(), "--listen", "127.0.0.1:0", "--admin", &admin.to_string(), "--config"]);
-        command.arg(&file);
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut command = command(context, self.name(), listen, admin, &file);
         match self {
             Self::Standalone | Self::Scanner => command.arg("--signatures").arg(signatures),
             Self::Gateway(scanner) => command.arg("--scanner").arg(scanner.to_string()),
         };
-        for (name, _) in std::env::vars_os() {
-            // Settings of the user's own server are none of ours.
-            if name.to_string_lossy().starts_with("ICAPSTAN_") {
-                command.env_remove(name);
-            }
-        }
         let process = Daemon::start("icapstan", command);
         // It goes on trying to load what cannot be loaded; here nothing will change.
         let failed = || process.logs().lines().into_iter().find(|line| is_error(line));
@@ -115,9 +135,11 @@ impl Tier {
 
     /// Where it listens, once it is ready.
     fn address(self, admin: SocketAddr) -> Option<SocketAddr> {
-        let get = |path: &str| Request::get(&format!("http://{admin}{path}")).try_direct().ok();
-        get("/readyz").filter(|response| response.status == 200)?;
-        let version: Value = serde_json::from_slice(&get("/version")?.body).ok()?;
+        if !is_ready(admin) {
+            return None;
+        }
+        let version = Request::get(&format!("http://{admin}/version")).try_direct().ok()?;
+        let version: Value = serde_json::from_slice(&version.body).ok()?;
         let key = if let Self::Scanner = self { "scan" } else { "icap" };
         let address = version.get(key)?.as_str()?.parse().ok()?;
         // Ready is said of the scanner; the port may open a moment later.

@@ -17,6 +17,7 @@ mod real;
 mod rng;
 
 pub(crate) use known::{clean, known};
+pub(crate) use rng::Rng;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;

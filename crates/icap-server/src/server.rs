@@ -50,6 +50,13 @@ pub(crate) struct Shared<S> {
     pub(crate) handshakes: Semaphore,
 }
 
+/// Where connections come in.
+struct Door<S> {
+    entrance: Arc<Entrance>,
+    shared: Arc<Shared<S>>,
+    sessions: TaskTracker,
+}
+
 /// The right to be served; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot(Arc<AtomicUsize>);
@@ -119,50 +126,76 @@ impl Server {
             handshakes: Semaphore::new(handshakes),
         });
         for (listener, entrance) in listeners {
-            let (shared, tracker) = (Arc::clone(&shared), sessions.clone());
-            let entrance = Arc::new(entrance);
-            tokio::spawn(async move {
-                let stop = shared.stop.clone();
-                tokio::select! {
-                    () = accept(&listener, &entrance, &shared, &tracker) => {}
-                    () = stop.cancelled() => {}
-                }
-            });
+            let door = Door {
+                entrance: Arc::new(entrance),
+                shared: Arc::clone(&shared),
+                sessions: sessions.clone(),
+            };
+            // One of those whose end is waited for: it may still accept when the server is told to stop.
+            sessions.spawn(door.keep(listener));
         }
         Ok(Shutdown { stop, sessions })
     }
 }
 
-async fn accept<S: Service>(
-    listener: &TcpListener,
-    entrance: &Arc<Entrance>,
-    shared: &Arc<Shared<S>>,
-    tracker: &TaskTracker,
-) {
-    /// Long enough for some connection to end and give its descriptor back.
-    const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!(%error, "Accepting a connection failed.");
-                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-                continue;
+// === impl Door ===
+
+impl<S: Service> Door<S> {
+    /// Lets connections in until the server is told to stop, and then those that the system has made before.
+    async fn keep(self, listener: TcpListener) {
+        let stop = self.shared.stop.clone();
+        tokio::select! {
+            () = self.accept(&listener) => {}
+            () = stop.cancelled() => {}
+        }
+        self.accept_rest(listener);
+    }
+
+    async fn accept(&self, listener: &TcpListener) {
+        /// Long enough for some connection to end and give its descriptor back.
+        const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.let_in(stream, peer),
+                Err(error) => {
+                    warn!(%error, "Accepting a connection failed.");
+                    tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                }
             }
-        };
+        }
+    }
+
+    /// Their clients see them as made, and may have sent requests already: to end with the listener would lose these.
+    fn accept_rest(&self, listener: TcpListener) {
+        /// As many as the system keeps for one listener by default (`net.core.somaxconn`), so that it ends however many
+        /// more come.
+        const QUEUE: usize = 4096;
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..QUEUE {
+            // An error as soon as there is none: the runtime has made it a listener that does not wait.
+            let Ok((stream, peer)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.let_in(stream, peer);
+            }
+        }
+    }
+
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr) {
+        let Self { entrance, shared, sessions } = self;
         shared.metrics.connections.inc();
         let Some(seat) = shared.take_seat() else {
             shared.metrics.refused.inc();
             debug!(%peer, "A connection was closed: even those that wait for a session are too many.");
-            continue;
+            return;
         };
         // Who is behind a PROXY header is known later. Here they come in the order of their connections.
         let is_known = entrance.proxies.is_none();
-        let Ok(guest) = (if is_known { shared.enter(peer) } else { Ok(None) }) else { continue };
+        let Ok(guest) = (if is_known { shared.enter(peer) } else { Ok(None) }) else { return };
         prepare(&stream);
         let room = Room { seat: Some(seat), slot: shared.take_slot() };
         let (shared, entrance) = (Arc::clone(shared), Arc::clone(entrance));
-        tracker.spawn(async move {
+        sessions.spawn(async move {
             let _guard = SessionGuard::new(&shared.metrics);
             entrance.serve(&shared, stream, peer, room, guest).await;
         });

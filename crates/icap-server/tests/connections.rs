@@ -365,6 +365,28 @@ async fn stopping_answers_what_is_under_way_and_says_that_it_was_the_last() {
     assert!(TcpStream::connect(server.addr).await.is_err(), "nobody listens any more");
 }
 
+/// The system makes connections on its own, before anybody accepts them.
+#[tokio::test]
+async fn stopping_answers_those_who_were_connected_and_not_yet_accepted() {
+    let mut server = start(ServerConfig::default());
+    tokio::task::yield_now().await;
+    // Nothing here is awaited, so that the server does nothing meanwhile.
+    let clients: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = std::net::TcpStream::connect(server.addr).unwrap();
+            std::io::Write::write_all(&mut client, OPTIONS.as_bytes()).unwrap();
+            client.set_nonblocking(true).unwrap();
+            TcpStream::from_std(client).unwrap()
+        })
+        .collect();
+    let stopped = tokio::spawn(server.shutdown.take().unwrap().stop(PATIENCE));
+    for mut client in clients {
+        let answer = read_all(&mut client).await;
+        assert!(answer.starts_with("ICAP/1.0 200") && answer.contains("Connection: close"), "{answer}");
+    }
+    assert!(stopped.await.unwrap(), "all sessions ended in time");
+}
+
 #[tokio::test]
 async fn keep_alive_off_and_request_caps_are_announced() {
     let capped = start(ServerConfig { max_requests: 2, ..ServerConfig::default() });

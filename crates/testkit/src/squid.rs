@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::wait::eventually;
 use crate::{env, free_port, tempdir};
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -54,6 +55,18 @@ impl Squid {
     /// options of `icap_service`, and more lines of configuration.
     #[track_caller]
     pub fn start_at(icap: &str, options: &str, more: &str) -> Self {
+        Self::start_before(&[icap.to_owned()], options, more)
+    }
+
+    /// Starts one that has these servers as a set: the first one that is up is asked, and another one when that fails.
+    #[track_caller]
+    pub fn start_over(icap: &[SocketAddr], more: &str) -> Self {
+        let servers: Vec<_> = icap.iter().map(|icap| format!("icap://{icap}")).collect();
+        Self::start_before(&servers, "", more)
+    }
+
+    #[track_caller]
+    fn start_before(icap: &[String], options: &str, more: &str) -> Self {
         let program = env::need("/usr/sbin/squid", "squid-openssl", "squid");
         for _ in 0..TRIES {
             if let Some(squid) = Self::try_start(program, icap, options, more) {
@@ -64,7 +77,7 @@ impl Squid {
     }
 
     #[track_caller]
-    fn try_start(program: &Path, icap: &str, options: &str, more: &str) -> Option<Self> {
+    fn try_start(program: &Path, icap: &[String], options: &str, more: &str) -> Option<Self> {
         let dir = tempdir();
         give_to_proxy_user(dir.path());
         let proxy = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
@@ -163,8 +176,9 @@ impl IcapLogLine {
     }
 }
 
-fn configuration(dir: &Path, proxy: SocketAddr, icap: &str, options: &str, more: &str) -> String {
+fn configuration(dir: &Path, proxy: SocketAddr, icap: &[String], options: &str, more: &str) -> String {
     let dir = dir.display();
+    let services = services(icap, options);
     format!(
         "http_port {proxy}
 pid_filename {dir}/squid.pid
@@ -187,15 +201,33 @@ icap_enable on
 icap_preview_enable on
 icap_send_client_ip on
 icap_persistent_connections on
-icap_service av_req reqmod_precache {icap}/reqmod bypass=off {options}
-icap_service av_resp respmod_precache {icap}/respmod bypass=off {options}
-adaptation_access av_req allow all
+{services}adaptation_access av_req allow all
 adaptation_access av_resp allow all
 logformat icap %ts.%03tu %icap::tt %icap::Hs %icap::rm %icap::ru %icap::to
 icap_log stdio:{dir}/icap.log icap
 {more}
 "
     )
+}
+
+/// `av_req` and `av_resp`: services, or sets of them where there are several servers.
+fn services(icap: &[String], options: &str) -> String {
+    let mut text = String::new();
+    for (name, point) in [("av_req", "reqmod"), ("av_resp", "respmod")] {
+        let mut set = format!("adaptation_service_set {name}");
+        for (number, server) in icap.iter().enumerate() {
+            let member = if icap.len() == 1 { name.to_owned() } else { format!("{name}_{number}") };
+            let _ = writeln!(
+                text,
+                "icap_service {member} {point}_precache {server}/{point} bypass=off {options}"
+            );
+            let _ = write!(set, " {member}");
+        }
+        if icap.len() > 1 {
+            let _ = writeln!(text, "{set}");
+        }
+    }
+    text
 }
 
 /// Squid started as root becomes the user `proxy`, who must be able to write its logs.

@@ -80,7 +80,13 @@ impl Tiers {
     /// The same, to be reached there.
     #[track_caller]
     pub fn gateway_at(&self, listen: &str, scanners: &[SocketAddr]) -> Member {
-        let mut command = self.command("gateway", listen);
+        self.gateway_served_at(listen, "127.0.0.1:0", scanners)
+    }
+
+    /// The same, and its admin address is known too.
+    #[track_caller]
+    pub fn gateway_served_at(&self, listen: &str, admin: &str, scanners: &[SocketAddr]) -> Member {
+        let mut command = self.command_at("gateway", listen, admin);
         let scanners: Vec<_> = scanners.iter().map(ToString::to_string).collect();
         command.arg("--scanner").arg(scanners.join(","));
         let gateway = Member::start("gateway", command, "icap");
@@ -90,8 +96,12 @@ impl Tiers {
 
     /// A command that was not started, for what is to fail.
     pub fn command(&self, tier: &str, listen: &str) -> Command {
+        self.command_at(tier, listen, "127.0.0.1:0")
+    }
+
+    fn command_at(&self, tier: &str, listen: &str, admin: &str) -> Command {
         let mut command = Command::new(binary("icapstan"));
-        command.args([tier, "--listen", listen, "--admin", "127.0.0.1:0", "--config"]);
+        command.args([tier, "--listen", listen, "--admin", admin, "--config"]);
         command.arg(self.dir.path().join("icapstan.yaml")).env("ICAPSTAN_LOG_FORMAT", "json");
         command
     }

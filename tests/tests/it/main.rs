@@ -39,6 +39,7 @@ mod overload_is_refused_at_once;
 mod policies_tell_why;
 mod ranges_bring_no_pieces;
 mod reputation_is_asked;
+mod restarts_lose_nothing;
 mod rfc3507;
 mod rules_add_header_fields;
 mod rules_call_hooks;

@@ -9,6 +9,7 @@ use crate::sigdb::{clean, known};
 use anyhow::{Context as _, anyhow, bail};
 use icapstan_testkit::http::Request;
 use icapstan_testkit::{IcapClient, Kind, Message};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A running server, with the signatures of the known answers.
@@ -99,9 +100,7 @@ impl Server {
 
     /// The sum of a metric over all its series with such a label.
     pub(super) fn metric(&self, name: &str, label: &str) -> anyhow::Result<f64> {
-        let url = format!("http://{}/metrics", self.running.admin);
-        let response = Request::get(&url).try_direct().map_err(|error| anyhow!("no metrics: {error}"))?;
-        Ok(sum(&String::from_utf8_lossy(&response.body), name, label))
+        metric(self.running.admin, name, label)
     }
 
     /// What is said of an object, on a connection of its own.
@@ -132,21 +131,33 @@ pub(super) fn download_from(service: &str, fields: &str, body: &[u8]) -> Vec<u8>
         .bytes()
 }
 
+/// Services and policies of all cases.
+pub(super) const CONFIG_SERVICES: &str = "\
+services:
+  - {path: /reqmod, modes: [REQMOD], scan: content}
+  - {path: /respmod, modes: [RESPMOD], scan: content}
+  - {path: /brief, modes: [RESPMOD], scan: content, policy: brief}
+  - {path: /echo, scan: none}
+policies:
+  - {name: default}
+  - {name: brief, scan: {timeout: 1s}}
+";
+
 fn config(folder: &str, further: &str) -> String {
     format!(
-        "services:\n  \
-           - {{path: {REQMOD}, modes: [REQMOD], scan: content}}\n  \
-           - {{path: {RESPMOD}, modes: [RESPMOD], scan: content}}\n  \
-           - {{path: {BRIEF}, modes: [RESPMOD], scan: content, policy: brief}}\n  \
-           - {{path: {ECHO}, scan: none}}\n\
-         policies:\n  \
-           - {{name: default}}\n  \
-           - {{name: brief, scan: {{timeout: 1s}}}}\n\
+        "{CONFIG_SERVICES}\
          scanner: {{workers: {WORKERS}, tempDir: {folder}}}\n\
          verdictCache: {{enabled: false}}\n\
          log: {{level: warn, format: json}}\n\
          {further}\n"
     )
+}
+
+/// The sum of a metric of whoever has this admin address, over all its series with such a label.
+pub(super) fn metric(admin: SocketAddr, name: &str, label: &str) -> anyhow::Result<f64> {
+    let url = format!("http://{admin}/metrics");
+    let response = Request::get(&url).try_direct().map_err(|error| anyhow!("no metrics: {error}"))?;
+    Ok(sum(&String::from_utf8_lossy(&response.body), name, label))
 }
 
 /// Sums the series of an exposition in text.

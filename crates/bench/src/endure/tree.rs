@@ -71,6 +71,24 @@ fn parse(pid: u32, line: &str) -> Option<(Member, u32)> {
     Some((Member { pid, start: fields.get(19)?.parse().ok()? }, fields.get(1)?.parse().ok()?))
 }
 
+/// How many processes of this group there are that have not ended.
+pub(super) fn group_size(leader: u32) -> usize {
+    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
+    let is_member = |entry: &fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        in_group(&stat, leader)
+    };
+    entries.flatten().filter(is_member).count()
+}
+
+/// Whether this line of `/proc/PID/stat` is of a member that has not ended.
+fn in_group(line: &str, leader: u32) -> bool {
+    // State, parent, group.
+    let mut fields = line.rsplit_once(") ").unwrap_or_default().1.split_ascii_whitespace();
+    let has_ended = matches!(fields.next(), None | Some("Z" | "X"));
+    !has_ended && fields.nth(1).and_then(|group| group.parse().ok()) == Some(leader)
+}
+
 fn pss(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
@@ -120,6 +138,17 @@ mod tests {
         let line = "42 (a) (b) S) S 7 42 42 0 -1 4194560 1 2 3 4 10 20 0 0 20 0 5 0 999 1000 200";
         assert_eq!(parse(42, line), Some((Member { pid: 42, start: 999 }, 7)));
         assert_eq!(parse(42, "42 (a) S 7"), None);
+    }
+
+    #[test]
+    fn who_has_ended_is_of_no_group() {
+        assert!(in_group("42 (a) b) S 7 41 42 0", 41));
+        assert!(!in_group("42 (a) b) S 41 7 42 0", 41) && !in_group("42 (a) b) Z 7 41 42 0", 41));
+        assert!(!in_group("", 41));
+        let mut command = Command::new("sh");
+        command.args(["-c", "cat /dev/zero > /dev/null & wait"]);
+        let process = Process::start("sh", command);
+        eventually("there are two", || (group_size(process.pid()) == 2).then_some(()));
     }
 
     #[test]

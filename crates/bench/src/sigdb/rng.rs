@@ -2,14 +2,14 @@
 
 /// `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 // === impl Rng ===
 
 impl Rng {
     /// A sequence of its own for each seed and purpose, so that more signatures of one kind leave
     /// the others as they are.
-    pub(super) fn new(seed: u64, purpose: &str) -> Self {
+    pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a.
         let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -20,7 +20,7 @@ impl Rng {
         rng
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Rng {
     }
 
     /// At least `low`, at most `high`.
-    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+    pub(crate) fn between(&mut self, low: u32, high: u32) -> u32 {
         let range = u64::from(high - low) + 1;
         // The high half of the product: uniform but for one part in 2^32.
         let offset = ((self.next() >> 32) * range) >> 32;
@@ -37,22 +37,22 @@ impl Rng {
     }
 
     /// An index below `len`, which is not 0.
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         let last = u32::try_from(len - 1).expect("lists here are short");
         self.between(0, last) as usize
     }
 
     /// True so many times in a hundred.
-    pub(super) fn percent(&mut self, share: u32) -> bool {
+    pub(crate) fn percent(&mut self, share: u32) -> bool {
         self.between(1, 100) <= share
     }
 
-    pub(super) fn choose<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(crate) fn choose<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.index(items.len())]
     }
 
     /// One of the items, as often as its weight says.
-    pub(super) fn weighted<T: Copy>(&mut self, items: &[(T, u32)]) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, items: &[(T, u32)]) -> T {
         let total: u32 = items.iter().map(|(_, weight)| weight).sum();
         let mut at = self.between(0, total - 1);
         for (item, weight) in items {
@@ -64,13 +64,13 @@ impl Rng {
         unreachable!("the number was below the sum of the weights")
     }
 
-    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+    pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         bytes
     }
 
-    pub(super) fn fill(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         for part in bytes.chunks_mut(8) {
             part.copy_from_slice(&self.next().to_le_bytes()[..part.len()]);
         }
