@@ -50,6 +50,10 @@ pub(crate) struct Shared<S> {
     pub(crate) handshakes: Semaphore,
 }
 
+/// Connections that the system may have made for a listener and nobody has accepted; it may allow fewer
+/// (`net.core.somaxconn`).
+const QUEUE: u32 = 4096;
+
 /// Where connections come in.
 struct Door<S> {
     entrance: Arc<Entrance>,
@@ -106,7 +110,7 @@ impl Server {
     pub fn start<S: Service>(self, service: S) -> io::Result<Shutdown> {
         let bound = self.sockets.into_iter();
         let listeners: Vec<_> = bound
-            .map(|(socket, entrance)| Ok((socket.listen(4096)?, entrance)))
+            .map(|(socket, entrance)| Ok((socket.listen(QUEUE)?, entrance)))
             .collect::<io::Result<_>>()?;
         let memory = Arc::clone(&self.config.memory);
         let clients = Clients::new(&self.config.per_client);
@@ -167,10 +171,8 @@ impl<S: Service> Door<S> {
 
     /// Their clients see them as made, and may have sent requests already: to end with the listener would lose these.
     fn accept_rest(&self, listener: TcpListener) {
-        /// As many as the system keeps for one listener by default (`net.core.somaxconn`), so that it ends however many
-        /// more come.
-        const QUEUE: usize = 4096;
         let Ok(listener) = listener.into_std() else { return };
+        // However many more come.
         for _ in 0..QUEUE {
             // An error as soon as there is none: the runtime has made it a listener that does not wait.
             let Ok((stream, peer)) = listener.accept() else { return };

@@ -42,7 +42,7 @@ fn labels(line: &str) -> impl Iterator<Item = (&str, &str)> {
 
 #[test]
 fn each_metric_of_a_running_process_is_documented_and_each_documented_one_is_there() {
-    let server = Standalone::start();
+    let server = Standalone::with().in_one_process().start();
     let mut client = IcapClient::connect(server.icap());
     client.send(Message::options("/avscan").bytes());
     assert_eq!(client.read_options().status, 200);

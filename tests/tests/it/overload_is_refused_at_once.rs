@@ -64,7 +64,7 @@ fn assert_reason(response: &IcapResponse, status: u16, reason: &str) {
 fn of_140_connections_with_scans_100_are_served_and_40_refused() {
     let config = "limits: {sessions: 100, queueLength: 200}\nscanner: {workers: 4, inFlight: 8}\n\
                   policies:\n  - {name: default, scan: {timeout: 5m}}\n";
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     let frozen = Frozen::all_workers(&server, 4);
     let begun = begin(&server, 140);
     let sum = |name| server.metric(name, "");
@@ -97,7 +97,7 @@ fn of_140_connections_with_scans_100_are_served_and_40_refused() {
 fn what_the_queue_does_not_hold_is_refused_before_its_body_and_the_connection_goes_on() {
     let config = "limits: {queueLength: 5}\nscanner: {workers: 2, inFlight: 4}\n\
                   policies:\n  - {name: default, scan: {timeout: 5m}}\n";
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     let frozen = Frozen::all_workers(&server, 2);
     let waiting = begin(&server, 9);
     eventually("the queue is full", || (server.metric("icapstan_scanner_waiting", "") >= 4.5).then_some(()));
@@ -134,7 +134,7 @@ fn each_refusal_has_the_status_that_the_configuration_names() {
     let config = "limits:\n  sessions: 8\n  queueLength: 1\n  memory: 1Mi\n  refusals: {sessions: 503, queue: 429, memory: 500}\n\
                   scanner: {workers: 1, inFlight: 1}\n\
                   policies:\n  - {name: default, scan: {timeout: 5m, maxObjectSize: 1Mi}}\n";
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     let frozen = Frozen::all_workers(&server, 1);
     let mut waiting = begin(&server, 2);
     eventually("the queue is full", || (server.metric("icapstan_scanner_waiting", "") >= 0.5).then_some(()));

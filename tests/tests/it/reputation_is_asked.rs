@@ -61,7 +61,7 @@ events: [{{sink: {{file: {}}}, kinds: [detection]}}]
 ",
         path.display()
     );
-    let server = Standalone::with().config(&(config(&oracle, PATIENT) + &more)).start();
+    let server = Standalone::with().in_one_process().config(&(config(&oracle, PATIENT) + &more)).start();
     let mut icap = IcapClient::connect(server.icap());
     for _ in 0..2 {
         for (url, reason, threat) in [
@@ -130,7 +130,7 @@ fn local_lists_are_asked_first() {
 #[test]
 fn without_an_answer_the_rest_decides_and_the_answer_says_so() {
     let oracle = ReputationServer::start();
-    let server = Standalone::with().config(&config(&oracle, "timeout: 100ms")).start();
+    let server = Standalone::with().in_one_process().config(&config(&oracle, "timeout: 100ms")).start();
     let mut icap = IcapClient::connect(server.icap());
     oracle.behave(Manner::Mute);
     for serial in 0..40 {

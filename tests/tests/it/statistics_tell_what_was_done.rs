@@ -30,7 +30,7 @@ urlLists:
   - {{name: fake, kind: phishing, format: plain, path: {at}/fake}}
 "
     );
-    let server = Standalone::with().config(&config).start();
+    let server = Standalone::with().in_one_process().config(&config).start();
     let before = statistics(&server);
     assert_eq!((&before["requests"], &before["scanned"]), (&0.into(), &0.into()), "{before}");
     assert_eq!(before["urlListEntries"], 2);

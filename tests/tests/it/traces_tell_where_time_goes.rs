@@ -40,7 +40,7 @@ fn find<'s>(spans: &'s [CollectedSpan], name: &str) -> &'s CollectedSpan {
 fn a_transaction_is_one_trace_which_joins_its_parent_and_says_nothing_private() {
     let collector = Collector::start();
     let config = config(&collector.url(), "sampleRatio: 0") + "log: {access: '-'}\n";
-    let server = Standalone::with().config(&config).start();
+    let server = Standalone::with().in_one_process().config(&config).start();
     let mut icap = IcapClient::connect(server.icap());
     let parent = format!("00-{TRACE}-{PARENT}-01");
     let refused = ask(&mut icap, &eicar(), Some(&parent));
@@ -132,7 +132,8 @@ fn as_many_are_told_as_were_asked_for_and_no_client_can_ask_for_more() {
 fn a_collector_that_is_gone_or_mute_changes_no_verdict_and_nobody_waits() {
     let address = format!("127.0.0.1:{}", free_port()).parse().expect("it is one");
     let more = "sampleRatio: 1, timeout: 1s";
-    let mut server = Standalone::with().config(&config(&format!("http://{address}"), more)).start();
+    let mut server =
+        Standalone::with().in_one_process().config(&config(&format!("http://{address}"), more)).start();
     let mut icap = IcapClient::connect(server.icap());
     let mut ask_many = |serial: u64| {
         let begun = Instant::now();
@@ -185,7 +186,7 @@ fn what_is_lost_is_counted() {
 #[test]
 fn the_log_level_changes_while_it_runs_and_needs_no_restart() {
     let level = |level: &str| format!("log: {{level: '{level}'}}\n");
-    let server = Standalone::with().config(&level("info")).start();
+    let server = Standalone::with().in_one_process().config(&level("info")).start();
     let reloaded = || server.metric("icapstan_config_reloads_total", "result=\"ok\"");
     let mut text = String::new();
     for (count, (filter, is_told)) in

@@ -133,7 +133,7 @@ fn body_and_url_are_both_looked_at() {
 #[test]
 fn lists_change_under_load_and_no_request_fails() {
     let folder = lists();
-    let server = Standalone::with().config(&config(folder.path())).start();
+    let server = Standalone::with().in_one_process().config(&config(folder.path())).start();
     let address = server.icap();
     let mut icap = IcapClient::connect(address);
     assert_204(&ask(&mut icap, "http://later.test/"));

@@ -33,7 +33,7 @@ fn sharing(url: &str, key: &Path, more: &str) -> String {
 
 /// A process that shares, once it does.
 fn start(config: &str) -> Standalone {
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     in_touch(&server);
     server
 }

@@ -154,7 +154,7 @@ fn rfc3507_4_10_c046_the_connection_goes_on_after_options() {
 
 #[test]
 fn rfc3507_4_10_c047_c140_options_is_answered_beyond_the_session_limit_and_others_get_429() {
-    let server = Standalone::with().config("limits: {sessions: 2}\n").start();
+    let server = Standalone::with().in_one_process().config("limits: {sessions: 2}\n").start();
     let request =
         Message::respmod("/respmod").request_head(GET).response_head(OK).allow_204().body(b"harmless");
     let mut within: Vec<_> = (0..2).map(|_| IcapClient::connect(server.icap())).collect();

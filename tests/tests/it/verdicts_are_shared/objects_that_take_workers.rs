@@ -6,7 +6,7 @@ use crate::workers_that_die_or_are_left_cost_little::{MARKED, while_it_kills};
 use icapstan_testkit::{Redis, Standalone, clean_bytes, eventually, skipped, tempdir};
 
 fn start(config: &str) -> Standalone {
-    let server = Standalone::with().config(config).start();
+    let server = Standalone::with().in_one_process().config(config).start();
     eventually("it shares", || (server.metric("icapstan_poison_fleet_up", "") > 0.5).then_some(()));
     server
 }
