@@ -8,6 +8,7 @@
 
 mod accept;
 mod answer;
+mod begun;
 mod books;
 mod object;
 mod service;

@@ -82,7 +82,7 @@ fn who_has_to_say_a_name_and_a_password_is_asked_for_them_and_they_are_in_no_log
         access.display(),
         users.display()
     );
-    let server = Standalone::with().config(&config).start();
+    let server = Standalone::with().in_one_process().config(&config).start();
     let (mut icap, response) = options(&server);
     assert_eq!(response.status, 407, "{}", response.shown());
     assert_eq!(response.get("Proxy-Authenticate"), Some("Basic realm=\"scans\", charset=\"UTF-8\""));
@@ -151,7 +151,7 @@ fn users_that_cannot_be_used_change_nothing() {
     let users = folder.path().join("users");
     fs::write(&users, SQUID).expect("the folder is writable");
     let config = format!("clients: {{authentication: {{usersFile: {}}}}}", users.display());
-    let server = Standalone::with().config(&config).start();
+    let server = Standalone::with().in_one_process().config(&config).start();
     fs::write(&users, "squid:secret\n").expect("the folder is writable");
     eventually("the file was looked at", || {
         (server.metric("icapstan_config_reloads_total", "error") > 0.5).then_some(())

@@ -57,7 +57,7 @@ fn options(server: &Standalone, path: &str) -> IcapResponse {
 
 #[test]
 fn a_policy_of_1000_rules_changes_under_load_and_no_request_fails() {
-    let server = Standalone::with().config(&rules(1000, "a.test")).start();
+    let server = Standalone::with().in_one_process().config(&rules(1000, "a.test")).start();
     let over = AtomicBool::new(false);
     let asked = AtomicUsize::new(0);
     thread::scope(|scope| {

@@ -17,10 +17,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::Secured;
+use super::begun::Begun;
 use super::service::Service;
 use crate::metrics::{ServerMetrics, TurnedAway};
 
-/// Until a connection is secured.
+/// Until a connection is secured, and until HTTP/2 has begun on it.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection over which nothing came for so long is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -136,7 +137,7 @@ async fn serve(
         .max_frame_size(FRAME)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Begun::within(HANDSHAKE, stream)), answer);
     let mut connection = pin!(connection);
     let mut is_draining = false;
     loop {
