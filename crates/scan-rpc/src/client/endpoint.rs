@@ -194,13 +194,17 @@ impl Presence {
     }
 }
 
-/// What comes within the time of silence. Only when nothing has come by then, however late this process looks.
+/// What comes within the time of silence, which is counted in beats: however long this process stood still, that is one of
+/// them, and before the last one all that came meanwhile has been read.
 async fn next(states: &mut States, silence: Duration) -> Option<Result<Option<State>, call::CallError>> {
-    tokio::select! {
-        biased;
-        state = states.next() => Some(state),
-        () = tokio::time::sleep(silence) => None,
+    for _ in 0..BEATS {
+        tokio::select! {
+            biased;
+            state = states.next() => return Some(state),
+            () = tokio::time::sleep(silence / BEATS) => {}
+        }
     }
+    None
 }
 
 fn trouble(scanner: &fleet::Scanner, held: &[SignatureSet]) -> Option<String> {
