@@ -1,5 +1,6 @@
 //! Scanners that stand still, answer late or get next to no processor time, and what clients of the fleet see of it.
 
+use super::pulse::Pulse;
 use super::report::{CaseReport, to_f64};
 use super::tiers::{Clients, Fleet, GATEWAYS, SCANNERS, Seen, Tier, What, sorted};
 use crate::bound::Bound;
@@ -58,11 +59,12 @@ pub(super) fn measure(context: &Context, seed: u64, report: &mut CaseReport) -> 
         Some(relay.insert(Relay::start(first)).address())
     })?;
     let relay = relay.ok_or_else(|| anyhow!("there is no first scanner"))?;
-    let clients = Clients::start(&fleet, seed);
+    let (clients, pulse) = (Clients::start(&fleet, seed), Pulse::start());
     let mut run = Run { fleet, begun: clients.begun(), phases: Vec::new() };
     let ended = run.disturb(&relay);
     let seen = clients.stop()?;
     let has_starved = ended?;
+    report.note(pulse.stop());
     let lost = run.fleet.gateways_metric("icapstan_scan_client_silent_total", "")?;
     run.fleet.stop(context)?;
     judge(&seen, &run.phases, has_starved, report);
