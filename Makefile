@@ -80,7 +80,7 @@ bench: build setup-bench ## Measures beside c-icap and clamd (50 minutes; BENCH=
 	$(TARGET)/release/icapstan-bench compare --json $(TARGET)/bench.json $(BENCH)
 
 .PHONY: endure
-endure: build ## Proves the bounds under idle, slow and hostile clients (45 minutes; ENDURE="--minutes 1" for less).
+endure: build ## Proves the bounds under idle, slow and hostile clients, and deaths (an hour; ENDURE="--minutes 1" for less).
 	$(CARGO) build --release --locked -p icapstan-load -p icapstan-bench
 	$(TARGET)/release/icapstan-bench endure --json $(TARGET)/endure.json $(ENDURE)
 

@@ -7,6 +7,7 @@ mod bombs;
 mod idle;
 mod load;
 mod poison;
+mod pulse;
 mod report;
 mod server;
 mod slow;

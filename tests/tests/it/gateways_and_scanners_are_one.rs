@@ -175,6 +175,27 @@ fn nobody_waits_for_a_scanner_that_is_stopped() {
     assert!(slowest < Duration::from_secs(8), "{slowest:?}: silence is a second");
 }
 
+/// As when its machine is paused, or its share of the processor is used up: what scanners said meanwhile is still to be
+/// read when its clocks have run out.
+#[test]
+fn a_gateway_that_stood_still_blames_no_scanner() {
+    let tiers = Tiers::new(UNCACHED);
+    let scanners: Vec<_> = (0..3).map(|_| tiers.scanner()).collect();
+    let gateway = tiers.gateway(&addresses(&scanners));
+    let (answers, slowest) = under_load(&[&gateway], |more| {
+        for _ in 0..4 {
+            gateway.process().signal(Signal::STOP);
+            thread::sleep(Duration::from_millis(1500));
+            gateway.process().signal(Signal::CONT);
+            more(20);
+        }
+    });
+    println!("{answers} answers, the slowest after {slowest:?}");
+    let silent = gateway.metric("icapstan_scan_client_silent_total", "");
+    // On a busy machine a scanner may be.
+    assert!(silent < 3.0, "{silent} of 12 times");
+}
+
 #[test]
 fn without_a_scanner_objects_are_failed_at_once_and_the_gateway_is_not_ready() {
     let tiers = Tiers::new(UNCACHED);

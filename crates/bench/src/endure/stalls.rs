@@ -1,5 +1,6 @@
 //! Scanners that stand still, answer late or get next to no processor time, and what clients of the fleet see of it.
 
+use super::pulse::Pulse;
 use super::report::{CaseReport, to_f64};
 use super::tiers::{Clients, Fleet, GATEWAYS, SCANNERS, Seen, Tier, What, sorted};
 use crate::bound::Bound;
@@ -58,11 +59,12 @@ pub(super) fn measure(context: &Context, seed: u64, report: &mut CaseReport) -> 
         Some(relay.insert(Relay::start(first)).address())
     })?;
     let relay = relay.ok_or_else(|| anyhow!("there is no first scanner"))?;
-    let clients = Clients::start(&fleet, seed);
+    let (clients, pulse) = (Clients::start(&fleet, seed), Pulse::start());
     let mut run = Run { fleet, begun: clients.begun(), phases: Vec::new() };
     let ended = run.disturb(&relay);
     let seen = clients.stop()?;
     let has_starved = ended?;
+    report.note(pulse.stop());
     let lost = run.fleet.gateways_metric("icapstan_scan_client_silent_total", "")?;
     run.fleet.stop(context)?;
     judge(&seen, &run.phases, has_starved, report);
@@ -101,16 +103,9 @@ fn judge(seen: &Seen, phases: &[Phase], has_starved: bool, report: &mut CaseRepo
         let max = named(name).map_or(f64::NAN, |phase| phase.times(seen).max);
         report.promise(format!("longest answer while one scanner is {name}, ms"), max, bound);
     }
-    for (name, who) in [("delayed", DELAYED), ("starved", STARVED)] {
-        if name == "delayed" || has_starved {
-            let share = named(name).and_then(|phase| phase.shares.get(who).copied()).unwrap_or(f64::NAN);
-            report.promise(
-                format!("part of the answers that the {name} scanner gave"),
-                share,
-                Bound::AtMost(0.25),
-            );
-        }
-    }
+    // How much the starved one gets depends on what else there is to do: that is told, and no promise.
+    let share = named("delayed").and_then(|phase| phase.shares.get(DELAYED).copied()).unwrap_or(f64::NAN);
+    report.promise("part of the answers that the delayed scanner gave", share, Bound::AtMost(0.25));
 }
 
 // === impl Run ===

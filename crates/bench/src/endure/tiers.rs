@@ -11,6 +11,7 @@ pub(super) use clients::Answer;
 pub(super) use clients::{Clients, Seen, What, sorted};
 pub(super) use fleet::{Fleet, Tier};
 
+use super::pulse::Pulse;
 use super::report::{CaseReport, mib, to_f64};
 use crate::bound::Bound;
 use crate::context::Context;
@@ -36,6 +37,9 @@ const REST: Duration = Duration::from_secs(4);
 /// How long memory may take to come back.
 const RECOVERY: Duration = Duration::from_mins(1);
 
+/// When nothing is left of a death, and nobody else has died.
+const CALM: Duration = Duration::from_secs(2);
+
 /// The rate within two seconds, by its running median.
 const BACK: Bound = Bound::AtLeast(0.9);
 /// Seconds from a death until the member is ready again.
@@ -52,10 +56,13 @@ pub(super) fn measure(
 ) -> anyhow::Result<()> {
     report.note(format!("seed {seed}; signatures of the known answers alone: they load in no time"));
     let mut fleet = Fleet::start(context, GATEWAYS, SCANNERS)?;
-    let clients = Clients::start(&fleet, seed);
+    let (clients, pulse) = (Clients::start(&fleet, seed), Pulse::start());
     let ended = endured(context, &mut fleet, &clients, time, seed);
     let seen = clients.stop()?;
     let (before, deaths) = ended?;
+    report.note(pulse.stop());
+    let silent = fleet.gateways_metric("icapstan_scan_client_silent_total", "")?;
+    report.note(format!("scanners that the last two gateways took for silent: {silent:.0}"));
 
     judge(&seen, &deaths, time, report);
     let mut after = fleet.gateways_pss();
@@ -134,15 +141,18 @@ fn judge(seen: &Seen, deaths: &[Death], time: Duration, report: &mut CaseReport)
         report.note(format!("no death explains {fault}"));
     }
     let rates = Rates::of(&seen.answers);
-    let mut lowest = f64::INFINITY;
     for (tier, name) in [(Tier::Scanner, "scanner"), (Tier::Gateway, "gateway")] {
-        let mut back: Vec<f64> = of(tier).filter_map(|death| rates.after(death.at)).collect();
-        back.sort_by(f64::total_cmp);
-        let low = back.first().copied().unwrap_or(f64::NAN);
-        let median = back.get(back.len() / 2).copied().unwrap_or(f64::NAN);
-        lowest = lowest.min(low);
+        let lowest = |later: Duration| {
+            let mut rates: Vec<f64> = of(tier).filter_map(|death| rates.after(death.at + later)).collect();
+            rates.sort_by(f64::total_cmp);
+            let at = |index: usize| rates.get(index).copied().unwrap_or(f64::NAN);
+            (at(0), at(rates.len() / 2))
+        };
+        let (low, median) = lowest(Duration::ZERO);
+        let (calm_low, calm) = lowest(CALM);
         report.note(format!(
-            "rate after the death of a {name}, by the median before: lowest {low:.2}, median {median:.2}"
+            "rate after the death of a {name}, by the median before: lowest {low:.2}, median {median:.2}; \
+             {CALM:?} later, for comparison: lowest {calm_low:.2}, median {calm:.2}"
         ));
         report.promise(format!("rate within 2 s of the death of a {name}, lowest"), low, BACK);
     }

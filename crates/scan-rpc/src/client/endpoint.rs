@@ -21,8 +21,6 @@ const SILENCES: u32 = 10;
 const LAST: Duration = Duration::from_mins(2);
 /// Scanners tell their state so often, in each time of silence.
 const BEATS: u32 = 4;
-/// So many times the silence nothing is heard, however little this process ran.
-const PATIENT: u32 = 3;
 
 /// What is known of one scanner.
 #[derive(Clone, Debug, Default)]
@@ -196,21 +194,14 @@ impl Presence {
     }
 }
 
-/// What comes within the time of silence, which is so many beats without one. Time in which this process itself did not
-/// run says nothing of the scanner, and what came meanwhile is read first: a beat that was over late does not count, for
-/// up to [`PATIENT`] times the silence.
+/// What comes within the time of silence, which is counted in beats: however long this process stood still, that is one of
+/// them, and before the last one all that came meanwhile has been read.
 async fn next(states: &mut States, silence: Duration) -> Option<Result<Option<State>, call::CallError>> {
-    let (begun, beat) = (Instant::now(), silence / BEATS);
-    let mut missed = 0;
-    while missed < BEATS {
-        let from = Instant::now();
+    for _ in 0..BEATS {
         tokio::select! {
             biased;
             state = states.next() => return Some(state),
-            () = tokio::time::sleep(beat) => {}
-        }
-        if from.elapsed() < beat * 2 || begun.elapsed() > silence * PATIENT {
-            missed += 1;
+            () = tokio::time::sleep(silence / BEATS) => {}
         }
     }
     None

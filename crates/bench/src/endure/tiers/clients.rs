@@ -137,7 +137,7 @@ impl Drop for Clients {
 
 impl Client<'_> {
     fn run(mut self, mut rng: Rng) -> Seen {
-        let objects = Objects::new();
+        let mut objects = Objects::new();
         let mut seen = Seen { clients: 1, ..Seen::default() };
         let mut requests = 0;
         while !self.shared.is_over.load(Ordering::Relaxed) {

@@ -23,6 +23,8 @@ pub(super) struct Objects {
     zip: Vec<u8>,
     gzip: Vec<u8>,
     form: Vec<u8>,
+    /// What is still to be drawn before all is put back: dear objects come as often in each second.
+    deck: Vec<Sort>,
 }
 
 /// Sorts of objects.
@@ -37,15 +39,15 @@ enum Sort {
     Form,
 }
 
-/// In how many of a hundred requests they come.
-const SHARES: [(Sort, u32); 7] = [
-    (Sort::Text, 60),
-    (Sort::Binary, 14),
-    (Sort::Large, 2),
-    (Sort::Eicar, 6),
-    (Sort::Zip, 6),
-    (Sort::Gzip, 6),
-    (Sort::Form, 6),
+/// How often each is among fifty requests.
+const DECK: [(Sort, usize); 7] = [
+    (Sort::Text, 30),
+    (Sort::Binary, 7),
+    (Sort::Large, 1),
+    (Sort::Eicar, 3),
+    (Sort::Zip, 3),
+    (Sort::Gzip, 3),
+    (Sort::Form, 3),
 ];
 
 /// Bytes of a preview.
@@ -66,18 +68,22 @@ impl Objects {
             zip: zip(&[("read.txt".to_owned(), &b"words\n"[..]), ("sample.com".to_owned(), &eicar())]),
             gzip: gzip(&eicar()),
             form: form.concat(),
+            deck: Vec::new(),
         }
     }
 
     /// The next request.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Sample {
-        let sort = rng.weighted(&SHARES);
+    pub(super) fn draw(&mut self, rng: &mut Rng) -> Sample {
+        if self.deck.is_empty() {
+            self.deck.extend(DECK.iter().flat_map(|(sort, count)| std::iter::repeat_n(*sort, *count)));
+        }
+        let sort = self.deck.swap_remove(rng.index(self.deck.len()));
         let (name, fields, body, is_clean) = match sort {
             Sort::Text => ("text", "Content-Type: text/plain\r\n", text(rng), true),
             Sort::Binary => ("100 KiB", BINARY, bytes(rng, 100 << 10), true),
             Sort::Large => {
-                let size = rng.between(1 << 20, 3 << 20) as usize;
-                ("1 to 3 MiB", BINARY, bytes(rng, size), true)
+                let size = rng.between(1 << 20, 2 << 20) as usize;
+                ("1 to 2 MiB", BINARY, bytes(rng, size), true)
             }
             Sort::Eicar => ("eicar", BINARY, eicar(), false),
             Sort::Zip => ("eicar in zip", "Content-Type: application/zip\r\n", self.zip.clone(), false),
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn all_kinds_come_by_each_way_and_clean_ones_are_never_the_same() {
-        let (objects, mut rng) = (Objects::new(), Rng::new(1, "test"));
+        let (mut objects, mut rng) = (Objects::new(), Rng::new(1, "test"));
         let mut ways = BTreeSet::new();
         let mut bodies = BTreeSet::new();
         for _ in 0..600 {
@@ -148,9 +154,9 @@ mod tests {
                 assert!(bodies.insert(body), "{}", sample.name);
             }
         }
-        assert_eq!(ways.iter().map(|(name, ..)| name).collect::<BTreeSet<_>>().len(), SHARES.len());
+        assert_eq!(ways.iter().map(|(name, ..)| name).collect::<BTreeSet<_>>().len(), DECK.len());
         assert!(ways.contains(&("eicar", true, true)) && ways.contains(&("eicar", false, true)));
         assert!(ways.contains(&("100 KiB", true, false)) && ways.contains(&("100 KiB", false, false)));
-        assert_eq!(SHARES.iter().map(|(_, share)| share).sum::<u32>(), 100);
+        assert_eq!(DECK.iter().map(|(_, count)| count).sum::<usize>(), 50);
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Rates {
 
 /// Tenths in a second.
 const SECOND: usize = 10;
+/// What is usual is what was so for this long.
+const USUAL: usize = 20 * SECOND;
 /// Fewer seconds before a death say nothing about what is usual.
 const LEAST: usize = 3 * SECOND;
 
@@ -25,12 +27,14 @@ impl Rates {
         Self { seconds: tenths.windows(SECOND).map(|second| second.iter().sum()).collect() }
     }
 
-    /// The best of the seconds that begin between one and two seconds after `at`, by the median of all until `at`. What
+    /// The best of the seconds that begin between one and two seconds after `at`, by the median of those of the
+    /// twenty before `at`. What
     /// comes in the first second, and is a consequence, is over then. Nothing where there is too little to look at.
     pub(super) fn after(&self, at: Duration) -> Option<f64> {
         let at = tenths(at);
-        let mut before =
-            self.seconds.get(..at.checked_sub(SECOND)?).filter(|before| before.len() >= LEAST)?.to_vec();
+        let end = at.checked_sub(SECOND)?;
+        let usual = self.seconds.get(end.saturating_sub(USUAL)..end);
+        let mut before = usual.filter(|before| before.len() >= LEAST)?.to_vec();
         before.sort_unstable();
         let best = self.seconds.get(at + SECOND..=at + 2 * SECOND)?.iter().max()?;
         Some(f64::from(*best) / f64::from(before[before.len() / 2]))
