@@ -26,7 +26,7 @@ mod request;
 mod server;
 mod wire;
 
-pub use client::{ClientConfiguration, ClientTls, RemoteScanners};
+pub use client::{ClientConfiguration, ClientTls, FleetWatch, RemoteScanners, WatchConfiguration, Watcher};
 pub use framing::Malformed;
 pub use metrics::{ClientMetrics, ServerMetrics};
 pub use request::{Item, MAX_DATA, RequestReader};

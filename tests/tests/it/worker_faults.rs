@@ -42,8 +42,13 @@ impl Family {
 impl Frozen {
     /// Stops all workers of a server that has so many, and the one for small objects.
     pub(crate) fn all_workers(server: &Standalone, workers: usize) -> Self {
+        Self::all_of(server.process(), workers)
+    }
+
+    /// The same of a process that scans.
+    pub(crate) fn all_of(process: &Process, workers: usize) -> Self {
         let all = eventually("all workers are there", || {
-            let all = Family::of(server.process()).workers;
+            let all = Family::of(process).workers;
             (all.len() == workers + 1).then_some(all)
         });
         signal("STOP", &all);
