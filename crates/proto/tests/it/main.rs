@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod compatible;
+mod keda;
 mod listing;
 mod style;
 
