@@ -26,9 +26,10 @@ fn report(jobs: u32, busy: u32) -> Report {
 
 /// `count` scanners that were all heard ten seconds after the start.
 fn heard(count: u8) -> (Fleet, Instant) {
-    let now = Instant::now() + 10 * SECOND;
-    let mut fleet = Fleet::new(now - 10 * SECOND);
-    fleet.known(&(1..=count).map(address).collect(), now - 10 * SECOND);
+    let begun = Instant::now();
+    let now = begun + 10 * SECOND;
+    let mut fleet = Fleet::new(begun);
+    fleet.known(&(1..=count).map(address).collect(), begun);
     hear(&mut fleet, 1..=count, now);
     (fleet, now)
 }
