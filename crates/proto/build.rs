@@ -4,7 +4,8 @@ use std::error::Error;
 use std::path::Path;
 
 /// Relative to `proto/`.
-const FILES: [&str; 2] = ["icapstan/scan/v1/scan.proto", "icapstan/fleet/v1/fleet.proto"];
+const FILES: [&str; 3] =
+    ["icapstan/scan/v1/scan.proto", "icapstan/fleet/v1/fleet.proto", "externalscaler/externalscaler.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

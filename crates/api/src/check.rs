@@ -96,6 +96,7 @@ impl Config {
         self.instance.check(&mut root.at("instance"));
         self.scanners.check(&mut root.at("scanners"));
         self.scan_server.check(&mut root.at("scanServer"));
+        self.scaler.check(&mut root.at("scaler"));
         self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);

@@ -3,8 +3,9 @@
 use crate::{
     BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
     IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener,
-    QuarantineSettings, RedisSettings, ReputationSettings, ScanPolicy, ScanServerSettings, ScannerSettings,
-    ScannersSettings, TemplateSettings, Timeouts, TlsListener, TracingSettings, UrlLists, VerdictCache,
+    QuarantineSettings, RedisSettings, ReputationSettings, ScalerSettings, ScanPolicy, ScanServerSettings,
+    ScannerSettings, ScannersSettings, TemplateSettings, Timeouts, TlsListener, TracingSettings, UrlLists,
+    VerdictCache,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -81,6 +82,8 @@ pub struct Config {
     pub scanners: ScannersSettings,
     /// Where a scanner is asked.
     pub scan_server: ScanServerSettings,
+    /// Where autoscalers ask what scanners have to do.
+    pub scaler: ScalerSettings,
 }
 
 // === impl Config ===
@@ -125,6 +128,7 @@ impl Default for Config {
             instance: InstanceSettings::default(),
             scanners: ScannersSettings::default(),
             scan_server: ScanServerSettings::default(),
+            scaler: ScalerSettings::default(),
         }
     }
 }

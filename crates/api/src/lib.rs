@@ -112,7 +112,10 @@ pub use service::{IcapService, Preview, ScanScope, ServiceMode};
 pub use size::{ByteSize, ByteSizeError};
 pub use skip::SkipRule;
 pub use templates::{LanguageTag, LanguageTagError, TemplateName, TemplateNameError, TemplateSettings};
-pub use tiers::{InstanceSettings, ScanServerSettings, ScanServerTls, ScannersSettings, ScannersTls};
+pub use tiers::{
+    InstanceSettings, ScalerSettings, ScalerTls, ScanServerSettings, ScanServerTls, ScannersSettings,
+    ScannersTls,
+};
 pub use tracing::{Share, TracingSettings};
 pub use url_lists::{UrlListFormat, UrlListKind, UrlLists, UrlSource};
 pub use verdict_cache::VerdictCache;

@@ -83,6 +83,36 @@ pub struct ScanServerTls {
     pub client_names: Vec<String>,
 }
 
+/// Where `icapstan scaler` is asked (`scaler`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScalerSettings {
+    /// Where autoscalers connect to.
+    #[serde(with = "crate::address")]
+    pub listen: SocketAddr,
+    /// With what connections are secured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ScalerTls>,
+    /// Whether figures may go over the network as they are. On this machine they always may.
+    pub plaintext: bool,
+}
+
+/// With what a scaler secures its connections (`scaler.tls`). The files are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScalerTls {
+    /// The certificate to show, in PEM, with those between it and its authority.
+    pub cert_file: PathBuf,
+    /// Its key, in PEM.
+    pub key_file: PathBuf,
+    /// The certificates, in PEM, one of which has to have signed an autoscaler's. Without it autoscalers need none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca_file: Option<PathBuf>,
+    /// Names, one of which an autoscaler's certificate has to have; any, if there are none.
+    #[serde(default)]
+    pub client_names: Vec<String>,
+}
+
 // === impl InstanceSettings ===
 
 impl InstanceSettings {
@@ -128,5 +158,13 @@ impl Default for ScannersSettings {
 impl Default for ScanServerSettings {
     fn default() -> Self {
         Self { listen: (Ipv4Addr::LOCALHOST, 7344).into(), tls: None, plaintext: false, connections: 1024 }
+    }
+}
+
+// === impl ScalerSettings ===
+
+impl Default for ScalerSettings {
+    fn default() -> Self {
+        Self { listen: (Ipv4Addr::LOCALHOST, 7346).into(), tls: None, plaintext: false }
     }
 }

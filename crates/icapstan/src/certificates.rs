@@ -11,7 +11,7 @@ use crate::file_state::{State, state};
 use crate::reload::EndIsTold;
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use icapstan_api::{ClientCertificateMode, ScanServerTls, ScannersTls, TlsListener, TlsVersion};
+use icapstan_api::{ClientCertificateMode, ScalerTls, ScanServerTls, ScannersTls, TlsListener, TlsVersion};
 use icapstan_events::{Event, EventKind, Events, Text};
 use icapstan_telemetry::CertificateMetrics;
 use icapstan_tls::{Acceptor, ClientCertificates, MutualFiles, Names, ServerFiles, TlsError, Validity};
@@ -60,6 +60,7 @@ pub(crate) enum Audience {
     IcapClients,
     Gateways,
     Scanners,
+    Autoscalers,
 }
 
 /// The thread's own.
@@ -147,6 +148,24 @@ impl Certificates {
         };
         Self::accepting(files, Audience::Gateways, metrics, events)
             .context("gateways cannot be served over TLS")
+    }
+
+    /// That for autoscalers.
+    pub(crate) fn for_autoscalers(
+        settings: &ScalerTls,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Acceptor)> {
+        let clients = settings.client_ca_file.clone();
+        let files = ServerFiles {
+            cert: settings.cert_file.clone(),
+            key: settings.key_file.clone(),
+            clients: clients.map_or(ClientCertificates::None, ClientCertificates::Required),
+            only_tls13: true,
+            protocols: HTTP2,
+        };
+        Self::accepting(files, Audience::Autoscalers, metrics, events)
+            .context("autoscalers cannot be served over TLS")
     }
 
     /// That for scanners.
@@ -316,6 +335,7 @@ impl Audience {
             Self::IcapClients => "ICAP clients",
             Self::Gateways => "gateways",
             Self::Scanners => "scanners",
+            Self::Autoscalers => "autoscalers",
         }
     }
 }

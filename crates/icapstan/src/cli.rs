@@ -26,6 +26,9 @@ pub(crate) enum Command {
     /// Scan for `icapstan gateway` processes
     #[command(after_help = SCANNER_EXAMPLES)]
     Scanner(Scanner),
+    /// Tell autoscalers how much `icapstan scanner` processes have to do
+    #[command(after_help = SCALER_EXAMPLES)]
+    Scaler(Scaler),
     /// Have one object scanned by an ICAP service
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Scan),
@@ -115,6 +118,22 @@ pub(crate) struct Scanner {
     common: Common,
 }
 
+/// What is not given here comes from `--config`, and else has the defaults of docs/configuration.md.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Scaler {
+    /// Where autoscalers connect to; port 0 lets the system choose
+    #[arg(long, env = "ICAPSTAN_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where scanners are; all addresses of a host count
+    #[arg(long = "scanner", env = "ICAPSTAN_SCANNERS", value_name = "HOST:PORT", value_delimiter = ',')]
+    scanners: Vec<String>,
+    /// Let figures come and go as they are; without it only on this machine
+    #[arg(long, env = "ICAPSTAN_PLAINTEXT")]
+    plaintext: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// What all processes that serve have.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Common {
@@ -140,6 +159,8 @@ pub(crate) struct Flags {
     pub(crate) listen: Option<SocketAddr>,
     /// Where gateways connect to.
     pub(crate) scan_listen: Option<SocketAddr>,
+    /// Where autoscalers connect to.
+    pub(crate) scaler_listen: Option<SocketAddr>,
     pub(crate) signatures: Option<PathBuf>,
     pub(crate) scanners: Vec<String>,
     pub(crate) plaintext: bool,
@@ -259,6 +280,13 @@ Examples:
   icapstan scanner --listen 127.0.0.1:7345 --admin 127.0.0.1:9345 --signatures /var/lib/clamav
   icapstan scanner --config /etc/icapstan.yaml";
 
+const SCALER_EXAMPLES: &str = "\
+It speaks the protocol of KEDA's external scalers; docs/autoscaling.md has an example.
+
+Examples:
+  icapstan scaler --scanner 127.0.0.1:7344,127.0.0.1:7345
+  icapstan scaler --config /etc/icapstan.yaml --listen 0.0.0.0:7346 --scanner scanners.example:7344";
+
 const SCAN_EXAMPLES: &str = "\
 Exit codes: 0 clean, 1 infected, 2 not scanned or an error.
 
@@ -341,6 +369,15 @@ impl Scanner {
     pub(crate) fn flags(self) -> Flags {
         let Self { listen, signatures, plaintext, redis, common } = self;
         Flags { common, scan_listen: listen, signatures, plaintext, redis, ..Flags::default() }
+    }
+}
+
+// === impl Scaler ===
+
+impl Scaler {
+    pub(crate) fn flags(self) -> Flags {
+        let Self { listen, scanners, plaintext, common } = self;
+        Flags { common, scaler_listen: listen, scanners, plaintext, ..Flags::default() }
     }
 }
 

@@ -20,6 +20,7 @@ mod policy;
 mod process;
 mod quarantine;
 mod reload;
+mod scaler;
 mod scan;
 mod scanner;
 mod scanning;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Standalone(args) => standalone::run(&args.flags(), Tier::Standalone),
         Command::Gateway(args) => standalone::run(&args.flags(), Tier::Gateway),
         Command::Scanner(args) => scanner::run(&args.flags()),
+        Command::Scaler(args) => scaler::run(&args.flags()),
         Command::Scan(args) => scan::run(&args),
         Command::Options(args) => options::run(&args.uri, &args.tls, args.timeout),
         Command::CheckConfig(args) => check_config::run(&args.file),

@@ -21,6 +21,7 @@ use icapstan_model::ScanPort;
 use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
+use icapstan_scaler::ScalerConfig;
 use icapstan_scan_rpc::{ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
@@ -106,12 +107,14 @@ impl Settings {
         config.listen = args.listen.or(config.listen);
         config.admin = common.admin.unwrap_or(config.admin);
         config.scan_server.listen = args.scan_listen.unwrap_or(config.scan_server.listen);
+        config.scaler.listen = args.scaler_listen.unwrap_or(config.scaler.listen);
         if !args.scanners.is_empty() {
             config.scanners.addresses.clone_from(&args.scanners);
         }
         if args.plaintext {
             config.scanners.plaintext = true;
             config.scan_server.plaintext = true;
+            config.scaler.plaintext = true;
         }
         if args.signatures.is_some() {
             config.signatures.clone_from(&args.signatures);
@@ -339,16 +342,37 @@ impl Settings {
 
     /// The scanners that are asked.
     pub(crate) fn scanners(&self, tls: Option<Arc<ArcSwap<ClientConfig>>>) -> ClientConfiguration {
-        let ScannersSettings { addresses, tls: settings, silence, lookup_interval, .. } =
-            &self.config.scanners;
-        let server_name = settings.as_ref().and_then(|tls| tls.server_name.clone());
+        let ScannersSettings { addresses, silence, lookup_interval, .. } = &self.config.scanners;
         ClientConfiguration {
             addresses: addresses.clone(),
-            tls: tls.map(|config| ClientTls { config, server_name }),
+            tls: self.scanner_tls(tls),
             name: self.instance_name(),
             zone: self.zone(),
             silence: *silence,
             lookup: *lookup_interval,
+        }
+    }
+
+    /// With what connections to scanners are secured.
+    fn scanner_tls(&self, tls: Option<Arc<ArcSwap<ClientConfig>>>) -> Option<ClientTls> {
+        let settings = self.config.scanners.tls.as_ref();
+        let server_name = settings.and_then(|tls| tls.server_name.clone());
+        tls.map(|config| ClientTls { config, server_name })
+    }
+
+    /// The scanners that are heard, and how autoscalers are answered.
+    pub(crate) fn scaler(
+        &self,
+        scanner_tls: Option<Arc<ArcSwap<ClientConfig>>>,
+        acceptor: Option<Acceptor>,
+    ) -> ScalerConfig {
+        let ScannersSettings { addresses, lookup_interval, .. } = &self.config.scanners;
+        let names = self.config.scaler.tls.as_ref().map(|tls| tls.client_names.clone()).unwrap_or_default();
+        ScalerConfig {
+            scanners: addresses.clone(),
+            scanner_tls: self.scanner_tls(scanner_tls),
+            lookup: *lookup_interval,
+            tls: acceptor.map(|acceptor| Secured { acceptor, names }),
         }
     }
 

@@ -40,6 +40,13 @@ pub(crate) fn tell_start(events: &Events, what: &str, epochs: &Epochs) {
     events.send(Event { signatures: generation(epochs), ..Event::new(EventKind::Start, message) });
 }
 
+/// The same, where no signatures are used.
+pub(crate) fn tell_start_without_signatures(events: &Events, what: &str) {
+    let version = env!("CARGO_PKG_VERSION");
+    let message = Text::message(format!("icapstan {version} serves {what}."));
+    events.send(Event::new(EventKind::Start, message));
+}
+
 /// No client is served any more.
 pub(crate) fn tell_stop(events: &Events) {
     events.send(Event::new(EventKind::Stop, Text::message("icapstan serves no longer.")));

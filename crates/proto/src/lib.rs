@@ -20,6 +20,12 @@ mod icapstan {
     }
 }
 
+/// What KEDA asks an external scaler: `externalscaler`.
+pub mod externalscaler {
+    #![allow(warnings, clippy::all, clippy::pedantic, missing_docs, reason = "it is generated")]
+    tonic::include_proto!("externalscaler");
+}
+
 /// What gateways ask of scanners: `icapstan.scan.v1`.
 pub use icapstan::scan::v1 as scan;
 

@@ -13,8 +13,10 @@ mod discover;
 mod endpoint;
 mod link;
 mod remote;
+mod watch;
 
 pub use remote::RemoteScanners;
+pub use watch::{FleetWatch, WatchConfiguration, Watcher};
 
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;

@@ -289,3 +289,5 @@ pub(crate) fn micros(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;

@@ -3,6 +3,7 @@
 //! ```text
 //!  gateway: ScanPort::scan ─▶ RemoteScanners ─▶ pick ─▶ h2 ─▶ [HTTP/2, TLS] ─▶ ScanServer ─▶ ScanPort::scan: scanner
 //!                                  ▲ watches: signatures, load, draining ◀─── FleetStatus.Watch │
+//!  scaler:  Watcher ◀─ FleetWatch ◀─ the same states of all scanners ◀─── FleetStatus.Watch ─────┘
 //! ```
 //!
 //! Refuses to do: engines, ICAP, remembering of verdicts, choosing (that is `icapstan-balance`).
@@ -26,7 +27,7 @@ mod request;
 mod server;
 mod wire;
 
-pub use client::{ClientConfiguration, ClientTls, RemoteScanners};
+pub use client::{ClientConfiguration, ClientTls, FleetWatch, RemoteScanners, WatchConfiguration, Watcher};
 pub use framing::Malformed;
 pub use metrics::{ClientMetrics, ServerMetrics};
 pub use request::{Item, MAX_DATA, RequestReader};

@@ -10,6 +10,7 @@ pub struct ServerMetrics {
     pub(crate) requests: Counters<Served>,
     pub(crate) jobs: Gauge,
     pub(crate) bytes: Gauge,
+    pub(crate) backlog: prometheus::Gauge,
     pub(crate) connections: Gauge,
     pub(crate) turned_away: Counters<TurnedAway>,
 }
@@ -124,6 +125,10 @@ impl ServerMetrics {
             jobs: make
                 .gauge("icapstan_scan_server_jobs", "Scans for gateways that wait or are under way.")?,
             bytes: make.gauge("icapstan_scan_server_job_bytes", "Bytes of the objects of these scans.")?,
+            backlog: make.float_gauge(
+                "icapstan_scan_server_backlog_seconds",
+                "Seconds of one worker that all scans take that wait or are under way, as far as one can tell.",
+            )?,
             connections: make.gauge("icapstan_scan_server_connections", "Connections of gateways.")?,
             turned_away: make.counters(
                 "icapstan_scan_server_connections_refused_total",

@@ -17,7 +17,7 @@ mod status;
 pub use books::Busy;
 
 use icapstan_model::{Epoch, ScanPort};
-use icapstan_tls::Acceptor;
+use icapstan_tls::{Acceptor, Names};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,11 +25,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::ServerMetrics;
 use books::{Books, Epochs};
 use service::Service;
+
+/// How often the metric of the estimate is brought up to date.
+const SHOW: Duration = Duration::from_millis(500);
 
 /// What a scan server is made of.
 #[derive(Clone)]
@@ -68,6 +73,26 @@ pub struct ScanServer {
     cut: watch::Sender<bool>,
     tasks: TaskTracker,
     busy: Busy,
+    shows: JoinHandle<()>,
+}
+
+// === impl Secured ===
+
+impl Secured {
+    /// What who connected is called, if nobody who is called so may connect.
+    pub fn refused_name<S>(&self, stream: &TlsStream<S>) -> Option<String> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let first = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let names = first.and_then(|certificate| Names::read(certificate).ok()).map(|(names, _)| names);
+        let is_known =
+            |names: &Names| names.all().iter().any(|name| self.names.iter().any(|known| **known == **name));
+        if names.as_ref().is_some_and(is_known) {
+            return None;
+        }
+        Some(names.map(|names| names.all().join(" ")).unwrap_or_default())
+    }
 }
 
 // === impl ScanServer ===
@@ -100,7 +125,8 @@ impl ScanServer {
             metrics: metrics.clone(),
         };
         tasks.spawn(accept::run(listener, service, doors, tasks.clone()));
-        Ok(Self { local, draining, cut, tasks, busy })
+        let shows = tokio::spawn(show(busy.clone(), metrics.clone()));
+        Ok(Self { local, draining, cut, tasks, busy, shows })
     }
 
     /// Where it listens.
@@ -131,5 +157,14 @@ impl Drop for ScanServer {
     fn drop(&mut self) {
         let _ = self.draining.send(true);
         let _ = self.cut.send(true);
+        self.shows.abort();
+    }
+}
+
+/// Keeps the metric of the estimate up to date, also while the server drains.
+async fn show(busy: Busy, metrics: ServerMetrics) {
+    loop {
+        metrics.backlog.set(busy.message().1.as_secs_f64());
+        tokio::time::sleep(SHOW).await;
     }
 }

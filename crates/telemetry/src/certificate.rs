@@ -25,6 +25,12 @@ impl CertificateMetrics {
         Self::make(registry, "icapstan_scan_tls", what)
     }
 
+    /// Makes those of the certificate that autoscalers are shown, and adds them to `registry`.
+    pub fn register_scaler(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let what = "the certificate that autoscalers are shown, its key and the authorities for theirs";
+        Self::make(registry, "icapstan_scaler_tls", what)
+    }
+
     fn make(registry: &Registry, prefix: &str, what: &str) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;

@@ -1,4 +1,4 @@
-//! The built binary as gateways and scanners, each a process of its own.
+//! The built binary as gateways, scanners and what tells how busy these are, each a process of its own.
 
 use crate::http::{Request, Response};
 use crate::process::{Logs, Process, Signal};
@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// One `icapstan gateway` or `icapstan scanner`. Ended when dropped.
+/// One `icapstan gateway`, `icapstan scanner` or `icapstan scaler`. Ended when dropped.
 #[derive(Debug)]
 pub struct Member {
     process: Process,
@@ -94,6 +94,23 @@ impl Tiers {
         gateway
     }
 
+    /// Starts what tells autoscalers how busy these are, and waits until it is ready.
+    #[track_caller]
+    pub fn scaler(&self, scanners: &[SocketAddr]) -> Member {
+        let scanners: Vec<_> = scanners.iter().map(ToString::to_string).collect();
+        let scaler = self.begin_scaler(&scanners.join(","));
+        scaler.until_ready();
+        scaler
+    }
+
+    /// Starts one that need not be ready.
+    #[track_caller]
+    pub fn begin_scaler(&self, scanners: &str) -> Member {
+        let mut command = self.command("scaler", "127.0.0.1:0");
+        command.arg("--scanner").arg(scanners);
+        Member::start("scaler", command, "scaler")
+    }
+
     /// A command that was not started, for what is to fail.
     pub fn command(&self, tier: &str, listen: &str) -> Command {
         self.command_at(tier, listen, "127.0.0.1:0")
@@ -141,7 +158,7 @@ impl Member {
         });
     }
 
-    /// Where it speaks ICAP, or is asked for scans.
+    /// Where it speaks ICAP, or is asked for scans or figures.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

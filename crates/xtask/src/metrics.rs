@@ -34,7 +34,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 17] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -50,6 +50,16 @@ const PARTS: [Part; 15] = [
         title: "Gateways and scanners apart",
         about: "Of `icapstan gateway` what begins with `icapstan_scan_client_`, of `icapstan scanner` what begins with \
                 `icapstan_scan_server_`, of both `icapstan_scan_tls_` (docs/tiers.md).",
+    },
+    Part {
+        prefix: "icapstan_fleet_",
+        title: "All scanners together",
+        about: "Of `icapstan scaler`: what scanners have to do, as they say (docs/autoscaling.md).",
+    },
+    Part {
+        prefix: "icapstan_scaler_",
+        title: "Scaler",
+        about: "Of `icapstan scaler`: those who ask it, and the certificate that they are shown.",
     },
     Part { prefix: "icapstan_scanner_", title: "Scanner", about: "Scans, worker processes and signatures." },
     Part {
@@ -115,6 +125,8 @@ fn registry() -> Result<Registry> {
     icapstan_telemetry::ReloadMetrics::register(&registry)?;
     icapstan_telemetry::CertificateMetrics::register(&registry)?;
     icapstan_telemetry::CertificateMetrics::register_tier(&registry)?;
+    icapstan_telemetry::CertificateMetrics::register_scaler(&registry)?;
+    icapstan_scaler::ScalerMetrics::register(&registry)?;
     icapstan_scan_rpc::ClientMetrics::register(&registry)?;
     icapstan_scan_rpc::ServerMetrics::register(&registry)?;
     ServerMetrics::register(&registry)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Metrics that only processes have that work together.
-const BETWEEN: &str = "icapstan_scan_";
+const BETWEEN: [&str; 3] = ["icapstan_scan_", "icapstan_fleet_", "icapstan_scaler_"];
 
 /// A documented metric: its type, and what is written of its labels.
 struct Documented {
@@ -25,6 +25,10 @@ fn documented() -> BTreeMap<String, Documented> {
         Some((name, Documented { kind, labels: cells.next()?.to_owned() }))
     });
     rows.collect()
+}
+
+fn is_between(name: &str) -> bool {
+    BETWEEN.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Names and types in a scrape.
@@ -69,7 +73,7 @@ fn each_metric_of_a_running_process_is_documented_and_each_documented_one_is_the
     let documented = documented();
     let known: BTreeMap<&str, &str> =
         documented.iter().map(|(name, row)| (name.as_str(), row.kind.as_str())).collect();
-    let here = known.into_iter().filter(|(name, _)| !name.starts_with(BETWEEN)).collect();
+    let here = known.into_iter().filter(|(name, _)| !is_between(name)).collect();
     assert_eq!(scraped(&text), here, "run: cargo run -p xtask -- metrics");
 
     let mut family = "";
@@ -92,23 +96,24 @@ fn each_metric_of_a_running_process_is_documented_and_each_documented_one_is_the
 }
 
 #[test]
-fn so_do_gateways_and_scanners() {
+fn so_do_gateways_scanners_and_scalers() {
     let tiers = Tiers::new("{}");
     let scanner = tiers.scanner();
     let gateway = tiers.gateway(&[scanner.address()]);
     let documented = documented();
-    let texts = [&gateway, &scanner].map(|member| {
+    let scaler = tiers.scaler(&[scanner.address()]);
+    let texts = [&gateway, &scanner, &scaler].map(|member| {
         let response = member.admin_get("/metrics").expect("the admin port answers");
         String::from_utf8(response.body).expect("metrics are text")
     });
-    let mut both = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for text in &texts {
         for (name, kind) in scraped(text) {
             assert_eq!(documented.get(name).map(|row| row.kind.as_str()), Some(kind), "{name}");
-            both.insert(name, kind);
+            all.insert(name, kind);
         }
     }
-    for name in documented.keys().filter(|name| name.starts_with(BETWEEN)) {
-        assert!(both.contains_key(name.as_str()), "{name}");
+    for name in documented.keys().filter(|name| is_between(name)) {
+        assert!(all.contains_key(name.as_str()), "{name}");
     }
 }

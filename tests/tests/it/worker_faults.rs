@@ -2,7 +2,9 @@
 //! are right (C-134).
 
 use crate::common::{assert_block, assert_refused, respmod};
-use icapstan_testkit::{IcapClient, IcapResponse, Standalone, clean_bytes, eicar, eventually, skipped};
+use icapstan_testkit::{
+    IcapClient, IcapResponse, Process, Standalone, clean_bytes, eicar, eventually, skipped,
+};
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,19 +28,20 @@ struct Over<'a>(&'a AtomicBool);
 impl Family {
     /// Of a server each process of which that scans has one of each at least.
     pub(crate) fn of(server: &Standalone) -> Self {
+        let families: Vec<_> = server.scanning().into_iter().map(Self::of_process).collect();
+        Self {
+            zygotes: families.iter().flat_map(|family| family.zygotes.clone()).collect(),
+            workers: families.into_iter().flat_map(|family| family.workers).collect(),
+        }
+    }
+
+    /// Of a process that scans.
+    pub(crate) fn of_process(process: &Process) -> Self {
         eventually("there are workers", || {
-            let mut family = Self { zygotes: Vec::new(), workers: Vec::new() };
-            for process in server.scanning() {
-                let all = process.descendants();
-                let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
-                let before = family.workers.len();
-                family.workers.extend(all.into_iter().filter(|pid| parent(*pid) == Some(zygote)));
-                family.zygotes.push(zygote);
-                if family.workers.len() == before {
-                    return None;
-                }
-            }
-            Some(family)
+            let all = process.descendants();
+            let zygote = *all.iter().find(|pid| parent(**pid) == Some(process.pid()))?;
+            let workers: Vec<u32> = all.into_iter().filter(|pid| parent(*pid) == Some(zygote)).collect();
+            (!workers.is_empty()).then_some(Self { zygotes: vec![zygote], workers })
         })
     }
 }
@@ -48,13 +51,22 @@ impl Family {
 impl Frozen {
     /// Stops all workers of a server each process of which that scans has so many, and the one for small objects.
     pub(crate) fn all_workers(server: &Standalone, workers: usize) -> Self {
-        let all = eventually("all workers are there", || {
-            let all = Family::of(server).workers;
-            (all.len() == (workers + 1) * server.scanning().len()).then_some(all)
-        });
-        signal("STOP", &all);
-        Self(all)
+        Self(server.scanning().into_iter().flat_map(|process| stopped(process, workers)).collect())
     }
+
+    /// The same of a process that scans.
+    pub(crate) fn all_of(process: &Process, workers: usize) -> Self {
+        Self(stopped(process, workers))
+    }
+}
+
+fn stopped(process: &Process, workers: usize) -> Vec<u32> {
+    let all = eventually("all workers are there", || {
+        let all = Family::of_process(process).workers;
+        (all.len() == workers + 1).then_some(all)
+    });
+    signal("STOP", &all);
+    all
 }
 
 impl Drop for Frozen {

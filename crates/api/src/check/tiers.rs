@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::load::printable;
-use crate::{InstanceSettings, ScanServerSettings, ScannersSettings};
+use crate::{InstanceSettings, ScalerSettings, ScanServerSettings, ScannersSettings};
 use std::path::Path;
 use std::time::Duration;
 
@@ -88,20 +88,58 @@ impl ScanServerSettings {
                 ("tls.clientCaFile", &tls.client_ca_file),
             ];
             check_files(checker, &files.map(|(field, path)| (field, path.as_path())));
-            if tls.client_names.len() > MAX_NAMES {
-                checker.report("tls.clientNames", format!("has more than {MAX_NAMES} entries"));
-            }
-            for (at, name) in tls.client_names.iter().take(MAX_NAMES).enumerate() {
-                let kinds = ["cn:", "dns:", "uri:", "email:", "ip:"];
-                if !kinds.iter().any(|kind| name.len() > kind.len() && name.starts_with(kind)) {
-                    checker.report(
-                        &format!("tls.clientNames[{at}]"),
-                        "does not begin with the kind of the name: cn:, dns:, uri:, email: or ip:",
-                    );
-                }
-            }
+            check_names(checker, &tls.client_names);
         }
         checker.within("connections", self.connections, 1, 65_536);
+    }
+}
+
+impl ScalerSettings {
+    pub(super) fn check(&self, checker: &mut Checker<'_>) {
+        if self.tls.is_some() && self.plaintext {
+            checker.report("plaintext", "is true beside tls");
+        }
+        if self.tls.is_none() && !self.plaintext && !self.listen.ip().is_loopback() {
+            checker.report(
+                "tls",
+                format!(
+                    "is missing: whoever reaches {} could ask. Where the network is trusted, say \
+                     scaler.plaintext: true",
+                    self.listen
+                ),
+            );
+        }
+        if let Some(tls) = &self.tls {
+            let files = [("tls.certFile", &tls.cert_file), ("tls.keyFile", &tls.key_file)];
+            check_files(checker, &files.map(|(field, path)| (field, path.as_path())));
+            match &tls.client_ca_file {
+                Some(path) => check_files(checker, &[("tls.clientCaFile", path)]),
+                None if !tls.client_names.is_empty() => {
+                    checker.report(
+                        "tls.clientNames",
+                        "asks for names of certificates, and there is no clientCaFile",
+                    );
+                }
+                None => {}
+            }
+            check_names(checker, &tls.client_names);
+        }
+    }
+}
+
+/// Names of those who may connect (`tls.clientNames`).
+fn check_names(checker: &mut Checker<'_>, names: &[String]) {
+    if names.len() > MAX_NAMES {
+        checker.report("tls.clientNames", format!("has more than {MAX_NAMES} entries"));
+    }
+    for (at, name) in names.iter().take(MAX_NAMES).enumerate() {
+        let kinds = ["cn:", "dns:", "uri:", "email:", "ip:"];
+        if !kinds.iter().any(|kind| name.len() > kind.len() && name.starts_with(kind)) {
+            checker.report(
+                &format!("tls.clientNames[{at}]"),
+                "does not begin with the kind of the name: cn:, dns:, uri:, email: or ip:",
+            );
+        }
     }
 }
 

@@ -111,6 +111,7 @@ const WHOLE: &str = "
         instance: {name: x, zone: y}
         scanners: {tls: {caFile: /x, certFile: /x, keyFile: /x, serverName: x}}
         scanServer: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
+        scaler: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
         clients: {authentication: {usersFile: /x}}
         log: {access: /x}
         templates: {folder: /x}

@@ -102,6 +102,29 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "scanServer.tls.clientNames[0]: ",
         &["dns:"],
     ),
+    (
+        "scaler: {listen: '0.0.0.0:7346'}",
+        "scaler.tls: ",
+        &["0.0.0.0:7346 could ask", "scaler.plaintext: true"],
+    ),
+    ("scaler: {plaintext: true, tls: {certFile: /x, keyFile: /x}}", "scaler.plaintext: ", &["beside tls"]),
+    ("scaler: {tls: {certFile: x, keyFile: /x}}", "scaler.tls.certFile: ", &["is not an absolute path"]),
+    (
+        "scaler: {tls: {certFile: /x, keyFile: /x, clientCaFile: x}}",
+        "scaler.tls.clientCaFile: ",
+        &["is not an absolute path"],
+    ),
+    (
+        "scaler: {tls: {certFile: /x, keyFile: /x, clientNames: ['dns:keda']}}",
+        "scaler.tls.clientNames: ",
+        &["there is no clientCaFile"],
+    ),
+    (
+        "scaler: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x, clientNames: [keda]}}",
+        "scaler.tls.clientNames[0]: ",
+        &["dns:"],
+    ),
+    ("scaler: {connections: 1}", "1:10: scaler.connections: ", &["unknown field \"connections\""]),
     ("redis: redis://x", "1:8: redis: ", &["expected a mapping"]),
     ("redis: {host: x}", "1:9: redis.host: ", &["unknown field \"host\""]),
     (

@@ -14,7 +14,7 @@ use super::remote::Inner;
 use crate::convert;
 
 /// How long to wait before the first further try, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 /// After so many times of silence the connection itself is given up.
 const SILENCES: u32 = 10;
 /// How long a scanner that is about to end may take for that. Longer than any of them does.
@@ -223,7 +223,7 @@ pub(super) fn reported(load: &scan::Load, backlog_us: u64) -> ReportedLoad {
 }
 
 /// Half of it to all of it, so that many do not come at once.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let nanos = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.subsec_nanos());
@@ -231,7 +231,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

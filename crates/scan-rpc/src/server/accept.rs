@@ -3,7 +3,6 @@
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use icapstan_tls::Names;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
@@ -89,7 +87,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, doors
     };
     let acceptor = TlsAcceptor::from(secured.acceptor.now().config());
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => match refused_name(secured, &stream) {
+        Ok(Ok(stream)) => match secured.refused_name(&stream) {
             None => serve(stream, service, doors).await,
             Some(names) => {
                 doors.metrics.turned_away.inc(TurnedAway::Name);
@@ -105,21 +103,6 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, doors
             info!(%peer, "A gateway cannot connect: its connection was not secured in time.");
         }
     }
-}
-
-/// What a gateway is called that may not connect.
-fn refused_name(secured: &Secured, stream: &TlsStream<TcpStream>) -> Option<String> {
-    if secured.names.is_empty() {
-        return None;
-    }
-    let first = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let names = first.and_then(|certificate| Names::read(certificate).ok()).map(|(names, _)| names);
-    let is_known =
-        |names: &Names| names.all().iter().any(|name| secured.names.iter().any(|known| **known == **name));
-    if names.as_ref().is_some_and(is_known) {
-        return None;
-    }
-    Some(names.map(|names| names.all().join(" ")).unwrap_or_default())
 }
 
 async fn serve(

@@ -6,3 +6,4 @@ mod calls;
 mod deaths;
 mod rig;
 mod signatures;
+mod watched;

@@ -1,0 +1,168 @@
+//! How all scanners are, for who counts what they have to do.
+
+use super::ClientTls;
+use super::call;
+use super::discover::Lookup;
+use super::endpoint::{PAUSES, chain, jittered};
+use super::link;
+use crate::convert::inert;
+use icapstan_proto::fleet::{State, state::Role};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tracing::{info, warn};
+
+/// No more scanners are watched; of more, those with the lowest addresses.
+const MAX: usize = 4096;
+/// A connection over which nothing was heard for so many beats is given up.
+const SILENT_BEATS: u32 = 10;
+
+/// Which scanners are watched, and how.
+#[derive(Clone, Debug)]
+pub struct WatchConfiguration {
+    /// Where scanners are: `HOST:PORT`, where all addresses of a host count.
+    pub addresses: Vec<String>,
+    /// With what connections are secured.
+    pub tls: Option<ClientTls>,
+    /// How often the addresses of hosts are looked up.
+    pub lookup: Duration,
+    /// How often scanners are to say how they are.
+    pub beat: Duration,
+}
+
+/// Who is told. None of it may wait for anything.
+pub trait Watcher: Send + Sync + 'static {
+    /// These scanners there are, and no others. Told again after each look, changed or not.
+    fn known(&self, scanners: &BTreeSet<SocketAddr>);
+    /// A scanner said how it is.
+    fn heard(&self, scanner: SocketAddr, state: State);
+    /// There is no connection to it.
+    fn lost(&self, scanner: SocketAddr);
+}
+
+/// Watches scanners until it is dropped.
+pub struct FleetWatch(JoinHandle<()>);
+
+/// The task that watches one.
+struct Keeper {
+    config: Arc<WatchConfiguration>,
+    watcher: Arc<dyn Watcher>,
+    address: SocketAddr,
+    host: Arc<str>,
+}
+
+// === impl FleetWatch ===
+
+impl FleetWatch {
+    /// Begins to connect. Within a runtime.
+    pub fn start(config: WatchConfiguration, watcher: Arc<dyn Watcher>) -> Self {
+        Self(tokio::spawn(discover(Arc::new(config), watcher)))
+    }
+}
+
+impl Drop for FleetWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Keeps a task for each scanner that there is. They live as long as this one.
+async fn discover(config: Arc<WatchConfiguration>, watcher: Arc<dyn Watcher>) {
+    let mut lookup = Lookup::new(&config.addresses);
+    let mut keepers = JoinSet::new();
+    let mut aborts: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
+    let mut is_too_much = false;
+    loop {
+        let mut found = lookup.look().await;
+        if std::mem::replace(&mut is_too_much, found.len() > MAX) != is_too_much && is_too_much {
+            warn!(scanners = found.len(), most = MAX, "There are more scanners than are watched.");
+        }
+        while found.len() > MAX {
+            found.pop_last();
+        }
+        watcher.known(&found.keys().map(|id| id.0).collect());
+        aborts.retain(|address, abort| {
+            let stays = found.contains_key(&(*address).into());
+            if !stays {
+                abort.abort();
+            }
+            stays
+        });
+        for (id, host) in found {
+            aborts.entry(id.0).or_insert_with(|| {
+                let (config, watcher) = (Arc::clone(&config), Arc::clone(&watcher));
+                keepers.spawn(Keeper { config, watcher, address: id.0, host }.run())
+            });
+        }
+        // Those that were ended are not kept for their results.
+        while keepers.try_join_next().is_some() {}
+        if lookup.is_fixed() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(config.lookup).await;
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// Connects again and again.
+    async fn run(self) {
+        let (mut pause, mut said) = (PAUSES.0, String::new());
+        loop {
+            let broken = match link::connect(self.address, &self.host, self.config.tls.as_ref()).await {
+                Err(error) => chain(&error),
+                Ok(link) => {
+                    let mut was_heard = false;
+                    let broken = self.listen(&link, &mut was_heard).await;
+                    link.closed.cancel();
+                    if was_heard {
+                        pause = PAUSES.0;
+                        said.clear();
+                    }
+                    broken
+                }
+            };
+            self.watcher.lost(self.address);
+            if said != broken {
+                warn!(scanner = %self.address, error = broken, "A scanner is not heard.");
+                said = broken;
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Passes on what it says, until it says nothing more; tells why.
+    async fn listen(&self, link: &link::Link, was_heard: &mut bool) -> String {
+        let beat = self.config.beat;
+        let states = tokio::time::timeout(beat * SILENT_BEATS, call::watch(link, beat)).await;
+        let mut states = match states {
+            Ok(Ok(states)) => states,
+            Ok(Err(error)) => return error.to_string(),
+            Err(_) => return "it says nothing".to_owned(),
+        };
+        loop {
+            let state = match tokio::time::timeout(beat * SILENT_BEATS, states.next()).await {
+                Ok(Ok(Some(state))) => state,
+                Ok(Ok(None)) => return "it said nothing more".to_owned(),
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "it says nothing".to_owned(),
+            };
+            if !matches!(state.role, Some(Role::Scanner(_))) {
+                return "it is no scanner".to_owned();
+            }
+            if !std::mem::replace(was_heard, true) {
+                info!(
+                    scanner = %self.address,
+                    name = inert(&state.name),
+                    version = inert(&state.version),
+                    "A scanner is heard."
+                );
+            }
+            self.watcher.heard(self.address, state);
+        }
+    }
+}
