@@ -322,25 +322,29 @@ impl Session<'_> {
             Ok(found) => known.merge(found),
             Err(error) => return Ok(unreadable(&error)),
         }
+        // What its directory says is beyond the limit whatever lies in it, so that to open it is in vain.
+        let is_open = self.profile.unpack.archives && !known.iter().any(is_count);
+        let opens = std::mem::replace(&mut self.profile.unpack.archives, is_open);
+        let found = self.asked(&view, cover).await;
+        self.profile.unpack.archives = opens;
+        known.merge(if is_open == opens { found? } else { without_skipped(&found?) });
+        Ok(known)
+    }
+
+    /// What an engine says of one view. Others are asked if who is asked is lost.
+    async fn asked(&mut self, view: &Arc<Source>, cover: &'static [u8]) -> Result<Findings, Halt> {
         let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {
-            let file = match for_worker(&view, cover, &self.ticket).await {
+            let file = match for_worker(view, cover, &self.ticket).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
             match self.call(file, view.len() + cover.len() as u64, wanted).await? {
-                Outcome::Findings(findings) => {
-                    known.merge(findings);
-                    break;
-                }
-                Outcome::Innocent(reason) if tried >= MAX_TRIES => {
-                    known.add(Verdict::Failed(reason));
-                    break;
-                }
+                Outcome::Findings(findings) => return Ok(findings),
+                Outcome::Innocent(reason) if tried >= MAX_TRIES => return Ok(Verdict::Failed(reason).into()),
                 Outcome::Suspect if wanted == Wanted::Isolated || !self.may_try_again() => {
                     self.is_proven |= wanted == Wanted::Isolated;
-                    known.add(Verdict::Failed(FailedReason::Crash));
-                    break;
+                    return Ok(Verdict::Failed(FailedReason::Crash).into());
                 }
                 // It may have been something else that the worker died of. The next one has nothing else.
                 Outcome::Suspect => {
@@ -350,7 +354,7 @@ impl Session<'_> {
                 Outcome::Innocent(_) => self.shared.metrics.retries.inc(),
             }
         }
-        Ok(known)
+        Ok(Verdict::Failed(FailedReason::EngineError).into())
     }
 
     /// While workers crash too often each object has one of them.
@@ -549,6 +553,21 @@ fn tell_rules(reply: &Reply, metrics: &Metrics) {
 
 fn is_late(verdict: &Verdict) -> bool {
     *verdict == Verdict::Failed(FailedReason::Time)
+}
+
+fn is_count(verdict: &Verdict) -> bool {
+    *verdict == Verdict::NonScanned(NonScannedReason::Count)
+}
+
+/// Of what was not opened for a reason that is told beside.
+fn without_skipped(findings: &Findings) -> Findings {
+    let mut rest = Findings::clean();
+    for verdict in
+        findings.iter().filter(|verdict| **verdict != Verdict::NonScanned(NonScannedReason::Skipped))
+    {
+        rest.add(verdict.clone());
+    }
+    rest
 }
 
 fn has_failed(verdict: &Verdict) -> bool {
