@@ -67,6 +67,8 @@ pub(crate) struct WorkerLease {
     doubtful: bool,
     /// The worker has nothing else to do before or after: another one has died of this object.
     isolated: bool,
+    /// It has had its object, or part of it, and is ended afterwards.
+    is_spent: bool,
     /// What is to be known of the object; to be set before the lease of a busy worker is dropped.
     left: Option<Left>,
     /// The object's turn, if it is a suspect.
@@ -164,6 +166,7 @@ impl Pool {
             busy: None,
             doubtful: false,
             isolated,
+            is_spent: false,
             left: None,
             turn: None,
         };
@@ -372,9 +375,7 @@ impl WorkerLease {
             Answer::Reply(reply) => {
                 worker.served += 1;
                 let files = worker.take_files();
-                if self.isolated {
-                    self.lose(Death::Isolated);
-                }
+                self.is_spent = self.isolated;
                 Called::Replied(reply, files)
             }
             Answer::Died => {
@@ -450,6 +451,7 @@ impl Drop for WorkerLease {
                     };
                     self.pool.crew.shared.runtime.spawn(orphan.finish());
                 }
+                None if self.is_spent => self.pool.discharge(worker, Death::Isolated),
                 None if self.doubtful => self.pool.doubt(worker),
                 None => self.pool.put_back(worker),
             }
