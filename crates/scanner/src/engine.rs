@@ -100,7 +100,7 @@ pub(crate) type Calling<'a> = Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
 pub(crate) enum Called {
     /// The engine answered, after it told what lies inside as far as that was asked for.
     Replied(Reply, Vec<FileDigests>),
-    /// The worker was dead before it was given the object.
+    /// The worker was dead before it was given the object, or died of what is not to be blamed on that.
     NotBegun,
     /// There is not enough room for temporary files.
     NoRoom,

@@ -378,6 +378,11 @@ impl WorkerLease {
                 self.is_spent = self.isolated;
                 Called::Replied(reply, files)
             }
+            // It died of that, and not of its object.
+            Answer::Died if worker.zygote.is_gone() => {
+                self.lose(Death::Crash);
+                Called::NotBegun
+            }
             Answer::Died => {
                 let obituary = worker.obituary();
                 self.lose(Death::Crash);
@@ -469,6 +474,7 @@ impl Orphan {
         match worker.answer(self.room, grace).await {
             Answer::Reply(_) if self.isolated => pool.discharge(worker, Death::Isolated),
             Answer::Reply(_) => pool.put_back(worker),
+            Answer::Died if worker.zygote.is_gone() => pool.discharge(worker, Death::Crash),
             Answer::Died => {
                 let obituary = worker.obituary();
                 pool.discharge(worker, Death::Crash);

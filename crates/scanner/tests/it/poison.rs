@@ -220,6 +220,37 @@ async fn ever_new_objects_that_kill_their_workers_leave_some_for_others_and_are_
     Arc::into_inner(bench).unwrap().end().await;
 }
 
+/// The kernel ends workers with their ancestor, whatever they have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_whose_worker_ended_with_its_ancestor_is_no_suspect() {
+    let bench = Arc::new(Bench::start(|config| config.workers = 2).await);
+    until("both are idle", || bench.workers("idle") > 1.5).await;
+    let (zygotes, workers) = bench.processes();
+    for pid in workers {
+        Bench::signal(pid, Signal::STOP);
+    }
+    let bad = text(100_000, 7);
+    let scans: Vec<_> = (0..2)
+        .map(|_| {
+            let (bench, bad) = (bench.clone(), bad.clone());
+            tokio::spawn(async move { report(&bench, &bad).await })
+        })
+        .collect();
+    until("both are busy", || bench.workers("busy") > 1.5).await;
+    Bench::signal(zygotes[0], Signal::KILL);
+    for scan in scans {
+        let report = scan.await.unwrap();
+        assert!(report.findings.is_clean() || matches!(report.findings.strongest(), Verdict::Failed(_)));
+        assert_eq!(report.origin, Origin::Scan);
+    }
+    assert!(near(bench.metric("icapstan_scanner_poison_entries", None), 0));
+    let deadline = Instant::now() + PATIENCE;
+    while !report(&bench, &bad).await.findings.is_clean() {
+        assert!(Instant::now() < deadline);
+    }
+    Arc::into_inner(bench).unwrap().end().await;
+}
+
 /// Who sends an object that kills its workers, and is gone before they die, has two of them as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_object_whose_client_left_is_remembered_and_told_of_if_its_worker_dies_a_moment_later() {
