@@ -240,7 +240,8 @@ fn bring(known: &Metadata, content: &mut impl Read, path: &Path) -> anyhow::Resu
     let cannot = || format!("{} cannot be written", path.display());
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
     copy(known, content, &mut file)?;
-    file.persist_noclobber(path).with_context(cannot)?;
+    // Its own error says the same twice.
+    file.persist_noclobber(path).map_err(|error| error.error).with_context(cannot)?;
     Ok(())
 }
 

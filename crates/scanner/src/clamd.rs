@@ -27,10 +27,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch as channel};
 
 use self::client::{Client, ClientError};
-use crate::breaker::{Class, Turn};
+use crate::breaker::Turn;
 use crate::engine::{Called, Calling, Engine, Lease, Leasing, NoWorker, Wanted};
 use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
+use crate::scan::Left;
 
 /// How long a scan waits for a clamd that does not scan as things are.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -238,7 +239,7 @@ impl Lease for Slot {
         self.turn = turn;
     }
 
-    fn leave(&mut self, _class: Option<Class>) {}
+    fn leave(&mut self, _left: Left) {}
 
     fn doubt(&mut self) {
         self.clamd.standing.doubt();

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::breaker::{Class, Turn};
+use crate::breaker::Turn;
 use crate::obituary::Obituary;
 use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
+use crate::scan::Left;
 
 /// An engine with one generation of signatures.
 pub(crate) trait Engine: fmt::Debug + Send + Sync {
@@ -66,8 +67,8 @@ pub(crate) trait Lease: Send {
     /// The turn of an object that is a suspect lasts as long as the scan.
     fn keep(&mut self, turn: Option<Turn>);
 
-    /// Nobody waits for the scan that is under way any more. It is of an object of this class.
-    fn leave(&mut self, class: Option<Class>);
+    /// Nobody waits for the scan that is under way any more. What its worker dies of is to be told all the same.
+    fn leave(&mut self, left: Left);
 
     /// What it answered raises doubts: whoever scanned has to prove itself before the next object.
     fn doubt(&mut self);
@@ -99,7 +100,7 @@ pub(crate) type Calling<'a> = Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
 pub(crate) enum Called {
     /// The engine answered, after it told what lies inside as far as that was asked for.
     Replied(Reply, Vec<FileDigests>),
-    /// The worker was dead before it was given the object.
+    /// The worker was dead before it was given the object, or died of what is not to be blamed on that.
     NotBegun,
     /// There is not enough room for temporary files.
     NoRoom,

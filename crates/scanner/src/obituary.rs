@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::metrics::ReportResult;
@@ -27,10 +28,18 @@ const SUFFIX: &str = ".json";
 #[derive(Debug)]
 pub(crate) struct Obituary {
     pub(crate) pid: u32,
-    pub(crate) pidfd: OwnedFd,
-    pub(crate) zygote: Arc<Zygote>,
+    pub(crate) by: Deceased,
     pub(crate) age: Duration,
     pub(crate) served: u64,
+}
+
+/// What it was, and who knows by which signal it ended.
+#[derive(Debug)]
+pub(crate) enum Deceased {
+    /// A process that scans.
+    Worker { pidfd: OwnedFd, zygote: Arc<Zygote> },
+    /// A process that takes containers apart. Whoever buries it tells.
+    Unpacker { signal: Receiver<Option<u32>> },
 }
 
 /// What it died of.
@@ -48,20 +57,42 @@ pub(crate) struct Case {
     pub(crate) isolated: bool,
 }
 
+// === impl Deceased ===
+
+impl Deceased {
+    fn engine(&self) -> &str {
+        match self {
+            Self::Worker { zygote, .. } => &zygote.engine,
+            Self::Unpacker { .. } => "unpack-worker",
+        }
+    }
+
+    /// Waits for it for a moment.
+    fn signal(&self, pid: u32) -> Option<u32> {
+        match self {
+            Self::Worker { pidfd, zygote } => {
+                // The zygote knows of an end only after it.
+                let has_ended = packet::wait_readable(pidfd.as_fd(), Instant::now() + END_TIMEOUT);
+                if has_ended.unwrap_or(false) { zygote.fate(pid) } else { None }
+            }
+            Self::Unpacker { signal } => signal.recv_timeout(END_TIMEOUT).ok().flatten(),
+        }
+    }
+}
+
 // === impl Case ===
 
 impl Case {
     /// Tells the log, and the folder if there is one. Blocks.
     pub(crate) fn tell(&self, shared: &Shared) {
-        let Obituary { pid, pidfd, zygote, age, served } = &self.obituary;
-        // The zygote knows of an end only after it.
-        let has_ended = packet::wait_readable(pidfd.as_fd(), Instant::now() + END_TIMEOUT);
-        let signal = if has_ended.unwrap_or(false) { zygote.fate(*pid) } else { None };
+        let Obituary { pid, by, age, served } = &self.obituary;
+        let (engine, signal) = (by.engine(), by.signal(*pid));
         let digest = shared.secrets.digest_blocking(&self.object).map(|digest| digest.to_hex().to_string());
         let digest = digest.unwrap_or_default();
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(
             pid,
+            engine,
             signal,
             age_ms,
             served,
@@ -79,7 +110,7 @@ impl Case {
         let report = json!({
             "time": timestamp(now),
             "version": env!("CARGO_PKG_VERSION"),
-            "engine": zygote.engine,
+            "engine": engine,
             "generation": self.generation,
             "worker": {"pid": pid, "signal": signal, "ageMs": age_ms, "scans": served, "isolated": self.isolated},
             "object": {"length": self.object.len(), "given": self.given, "type": self.kind, "digest": digest},

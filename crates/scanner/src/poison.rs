@@ -151,6 +151,10 @@ impl Poison {
         }
         // An object that cannot be read is not remembered.
         let Ok(key) = self.key(subject).await else { return };
+        // Of a scan that was left, while another one came to its end.
+        if mark == Mark::Suspect && matches!(self.known(&key, Instant::now()), Some(Known::Poison(_))) {
+            return;
+        }
         if let Some(share) = &self.share {
             let mark = match mark {
                 Mark::Innocent => PoisonMark::Innocent,

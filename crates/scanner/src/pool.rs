@@ -20,13 +20,14 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-use crate::breaker::{Class, Turn};
+use crate::breaker::Turn;
 use crate::canary::Canary;
 use crate::crew::{Crew, Job};
 use crate::engine::{Called, Calling, Engine, Lease, Leasing, NoWorker, Wanted};
 use crate::metrics::{Death, WorkerState};
 use crate::poison::Poison;
 use crate::queue::{Lane, Queue};
+use crate::scan::Left;
 use crate::temp::{NoRoom, Room};
 use crate::worker::{Answer, Worker};
 use crate::zygote::Zygote;
@@ -66,8 +67,10 @@ pub(crate) struct WorkerLease {
     doubtful: bool,
     /// The worker has nothing else to do before or after: another one has died of this object.
     isolated: bool,
-    /// What the object looks like; to be set before the lease of a busy worker is dropped.
-    class: Option<Class>,
+    /// It has had its object, or part of it, and is ended afterwards.
+    is_spent: bool,
+    /// What is to be known of the object; to be set before the lease of a busy worker is dropped.
+    left: Option<Left>,
     /// The object's turn, if it is a suspect.
     turn: Option<Turn>,
 }
@@ -78,7 +81,8 @@ struct Orphan {
     worker: Worker,
     room: Room,
     isolated: bool,
-    class: Option<Class>,
+    left: Option<Left>,
+    /// Given back when the worker has ended.
     turn: Option<Turn>,
 }
 
@@ -162,7 +166,8 @@ impl Pool {
             busy: None,
             doubtful: false,
             isolated,
-            class: None,
+            is_spent: false,
+            left: None,
             turn: None,
         };
         match &mut lease.worker {
@@ -370,10 +375,13 @@ impl WorkerLease {
             Answer::Reply(reply) => {
                 worker.served += 1;
                 let files = worker.take_files();
-                if self.isolated {
-                    self.lose(Death::Isolated);
-                }
+                self.is_spent = self.isolated;
                 Called::Replied(reply, files)
+            }
+            // It died of that, and not of its object.
+            Answer::Died if worker.zygote.is_gone() => {
+                self.lose(Death::Crash);
+                Called::NotBegun
             }
             Answer::Died => {
                 let obituary = worker.obituary();
@@ -427,8 +435,8 @@ impl Lease for WorkerLease {
         self.turn = turn;
     }
 
-    fn leave(&mut self, class: Option<Class>) {
-        self.class = class;
+    fn leave(&mut self, left: Left) {
+        self.left = Some(left);
     }
 }
 
@@ -443,11 +451,12 @@ impl Drop for WorkerLease {
                         worker,
                         room,
                         isolated: self.isolated,
-                        class: self.class,
+                        left: self.left.take(),
                         turn: self.turn.take(),
                     };
                     self.pool.crew.shared.runtime.spawn(orphan.finish());
                 }
+                None if self.is_spent => self.pool.discharge(worker, Death::Isolated),
                 None if self.doubtful => self.pool.doubt(worker),
                 None => self.pool.put_back(worker),
             }
@@ -460,14 +469,19 @@ impl Drop for WorkerLease {
 impl Orphan {
     /// Lets the worker finish, within the grace.
     async fn finish(self) {
-        let Self { pool, worker, class, turn, .. } = self;
+        let Self { pool, worker, left, turn, .. } = self;
         let grace = Instant::now() + pool.crew.config.cancel_grace;
         match worker.answer(self.room, grace).await {
             Answer::Reply(_) if self.isolated => pool.discharge(worker, Death::Isolated),
             Answer::Reply(_) => pool.put_back(worker),
+            Answer::Died if worker.zygote.is_gone() => pool.discharge(worker, Death::Crash),
             Answer::Died => {
-                pool.crew.shared.breaker.crashed(class, turn.as_ref(), &pool.crew.shared.runtime);
+                let obituary = worker.obituary();
                 pool.discharge(worker, Death::Crash);
+                match left {
+                    Some(left) => left.died(obituary, self.isolated).await,
+                    None => pool.crew.shared.breaker.crashed(None, turn.as_ref(), &pool.crew.shared.runtime),
+                }
             }
             Answer::Protocol => pool.discharge(worker, Death::Protocol),
             Answer::TempShare => pool.discharge(worker, Death::TempShare),

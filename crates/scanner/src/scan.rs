@@ -1,6 +1,7 @@
 //! One object from hand-over to report.
 
 mod before;
+mod left;
 mod members;
 
 use icapstan_clamav_wire::layers::{self, Kind};
@@ -32,6 +33,8 @@ use crate::shared::Shared;
 use crate::views::{COVER, HARMLESS_LEN, HEAD, Views};
 use crate::yara;
 
+pub(crate) use left::Left;
+
 /// Up to this size, work on bytes in memory is done where the caller runs; beyond, in a thread of its own.
 const INLINE_COPY: u64 = 1 << 20;
 /// The same for decoding, which takes longer and yields more.
@@ -54,6 +57,8 @@ const MAX_CALL_SPANS: u32 = 32;
 pub(crate) struct Task {
     pub(crate) object: Object,
     pub(crate) context: ScanContext,
+    /// Signatures and hash lists together.
+    pub(crate) generation: GenerationId,
     pub(crate) deadline: Instant,
     /// A worker has died while it had an equal object.
     pub(crate) is_suspect: bool,
@@ -71,7 +76,7 @@ struct Session<'a> {
     ticket: Arc<Ticket>,
     /// Of the view under scan: what it may still cost.
     profile: ScanProfile,
-    object: &'a Object,
+    task: &'a Task,
     lists: &'a Arc<Lists>,
     lane: Lane,
     deadline: Instant,
@@ -81,11 +86,17 @@ struct Session<'a> {
     deaths: u32,
     /// One that had nothing else to do died of it.
     is_proven: bool,
+    /// What came of it is known.
+    is_over: bool,
+    /// Bytes that a worker was given last.
+    given: u64,
     lease: Option<Box<dyn Lease>>,
     /// When the first engine call began.
     begun: Option<Instant>,
     /// In engine calls.
     spent: Duration,
+    /// Waiting for what is taken out of containers.
+    unpacking: Duration,
     /// How many files an object may have, and how many the engine saw until now.
     max_files: u32,
     layers: u32,
@@ -147,7 +158,7 @@ async fn attempt(
     lane: Lane,
     handed_over: Instant,
 ) -> Result<(ScanReport, Option<Mark>), Halt> {
-    let Task { object, context, deadline, is_suspect, span } = task;
+    let Task { object, context, generation: _, deadline, is_suspect, span } = task;
     let (deadline, is_suspect) = (*deadline, *is_suspect);
     let mut findings = Findings::clean();
     if context.partial {
@@ -186,7 +197,7 @@ async fn attempt(
         spans_left: MAX_CALL_SPANS,
         ticket: ticket.clone(),
         profile: (*context.profile).clone(),
-        object,
+        task,
         lists,
         lane,
         deadline,
@@ -194,9 +205,12 @@ async fn attempt(
         turn,
         deaths: 0,
         is_proven: false,
+        is_over: false,
+        given: 0,
         lease: None,
         begun: None,
         spent: Duration::ZERO,
+        unpacking: Duration::ZERO,
         max_files: context.profile.max_files,
         layers: 0,
     };
@@ -231,6 +245,7 @@ async fn attempt(
             findings.add(Verdict::Failed(FailedReason::EngineError));
         }
     }
+    session.is_over = true;
     let (begun, spent, mark) = (session.begun, session.spent, session.mark(&findings));
     drop(session);
     if let Some(begun) = begun {
@@ -276,8 +291,8 @@ async fn listed(shared: &Shared, question: Option<Question>, ticket: &Arc<Ticket
 
 impl Task {
     /// What it is remembered by.
-    pub(crate) fn subject(&self, generation: GenerationId) -> Subject<'_> {
-        Subject { object: &self.object, context: &self.context, generation }
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { object: &self.object, context: &self.context, generation: self.generation }
     }
 }
 
@@ -307,25 +322,29 @@ impl Session<'_> {
             Ok(found) => known.merge(found),
             Err(error) => return Ok(unreadable(&error)),
         }
+        // What its directory says is beyond the limit whatever lies in it, so that to open it is in vain.
+        let is_open = self.profile.unpack.archives && !known.iter().any(is_count);
+        let opens = std::mem::replace(&mut self.profile.unpack.archives, is_open);
+        let found = self.asked(&view, cover).await;
+        self.profile.unpack.archives = opens;
+        known.merge(if is_open == opens { found? } else { without_skipped(&found?) });
+        Ok(known)
+    }
+
+    /// What an engine says of one view. Others are asked if who is asked is lost.
+    async fn asked(&mut self, view: &Arc<Source>, cover: &'static [u8]) -> Result<Findings, Halt> {
         let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
         for tried in 1.. {
-            let file = match for_worker(&view, cover, &self.ticket).await {
+            let file = match for_worker(view, cover, &self.ticket).await {
                 Ok(file) => file,
                 Err(error) => return Ok(unreadable(&error)),
             };
             match self.call(file, view.len() + cover.len() as u64, wanted).await? {
-                Outcome::Findings(findings) => {
-                    known.merge(findings);
-                    break;
-                }
-                Outcome::Innocent(reason) if tried >= MAX_TRIES => {
-                    known.add(Verdict::Failed(reason));
-                    break;
-                }
+                Outcome::Findings(findings) => return Ok(findings),
+                Outcome::Innocent(reason) if tried >= MAX_TRIES => return Ok(Verdict::Failed(reason).into()),
                 Outcome::Suspect if wanted == Wanted::Isolated || !self.may_try_again() => {
                     self.is_proven |= wanted == Wanted::Isolated;
-                    known.add(Verdict::Failed(FailedReason::Crash));
-                    break;
+                    return Ok(Verdict::Failed(FailedReason::Crash).into());
                 }
                 // It may have been something else that the worker died of. The next one has nothing else.
                 Outcome::Suspect => {
@@ -335,7 +354,7 @@ impl Session<'_> {
                 Outcome::Innocent(_) => self.shared.metrics.retries.inc(),
             }
         }
-        Ok(known)
+        Ok(Verdict::Failed(FailedReason::EngineError).into())
     }
 
     /// While workers crash too often each object has one of them.
@@ -345,7 +364,8 @@ impl Session<'_> {
 
     /// What is to be remembered.
     fn mark(&self, findings: &Findings) -> Option<Mark> {
-        let was_busy = || self.spent >= self.profile.timeout.mul_f64(MOST_OF_TIME);
+        let busy = self.spent + self.unpacking;
+        let was_busy = || busy >= self.profile.timeout.mul_f64(MOST_OF_TIME);
         if self.is_proven {
             Some(Mark::Poison)
         } else if self.deaths > 0 {
@@ -371,13 +391,13 @@ impl Session<'_> {
     /// Takes note of a death, and tells of it.
     fn has_died(&mut self, obituary: Option<Obituary>, given: u64, wanted: Wanted) {
         self.deaths += 1;
-        let class = Class::of(self.object);
+        let class = Class::of(&self.task.object);
         self.shared.breaker.crashed(class, self.turn.as_ref(), &self.shared.runtime);
         let Some(obituary) = obituary else { return };
         self.shared.tell(Case {
             obituary,
             generation: self.engine.signatures().id.to_string(),
-            object: Source::new(&self.object.content, self.object.len),
+            object: Source::new(&self.task.object.content, self.task.object.len),
             kind: class.map_or("", |class| class.kind),
             given,
             isolated: wanted == Wanted::Isolated,
@@ -417,6 +437,7 @@ impl Session<'_> {
         };
         let left = deadline.saturating_duration_since(begin);
         self.begun.get_or_insert(begin);
+        self.given = len;
         let mut calling = self.part("engine call");
         let Some(lease) = &mut self.lease else { return failed(FailedReason::NoScanner) };
         calling.number("icapstan.scan.bytes", len);
@@ -480,9 +501,17 @@ impl Session<'_> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        // Nobody waits for it any more. What its worker dies of is to be known all the same.
+        if self.is_over {
+            return;
+        }
+        // Nobody waits for it any more. What its workers die of is to be known all the same.
+        let left = || Left::new(self.shared, self.engine, self.task, self.turn.clone(), self.given);
+        if self.deaths > 0 {
+            let mark = if self.is_proven { Mark::Poison } else { Mark::Suspect };
+            self.shared.runtime.spawn(left().remember(mark));
+        }
         if let Some(lease) = self.lease.as_mut().filter(|lease| lease.is_busy()) {
-            lease.leave(Class::of(self.object));
+            lease.leave(Left::new(self.shared, self.engine, self.task, self.turn.clone(), self.given));
         }
     }
 }
@@ -524,6 +553,21 @@ fn tell_rules(reply: &Reply, metrics: &Metrics) {
 
 fn is_late(verdict: &Verdict) -> bool {
     *verdict == Verdict::Failed(FailedReason::Time)
+}
+
+fn is_count(verdict: &Verdict) -> bool {
+    *verdict == Verdict::NonScanned(NonScannedReason::Count)
+}
+
+/// Of what was not opened for a reason that is told beside.
+fn without_skipped(findings: &Findings) -> Findings {
+    let mut rest = Findings::clean();
+    for verdict in
+        findings.iter().filter(|verdict| **verdict != Verdict::NonScanned(NonScannedReason::Skipped))
+    {
+        rest.add(verdict.clone());
+    }
+    rest
 }
 
 fn has_failed(verdict: &Verdict) -> bool {

@@ -104,11 +104,10 @@ impl Scanner {
         engine: &Arc<dyn Engine>,
         lists: &Arc<Lists>,
         task: &Task,
-        generation: GenerationId,
     ) -> Result<ScanReport, Refusal> {
         let (report, mark) = scan::scan(&self.shared, engine, lists, task).await?;
         if let Some(mark) = mark {
-            engine.poison().remember(task.subject(generation), mark, &report).await;
+            engine.poison().remember(task.subject(), mark, &report).await;
         }
         Ok(report)
     }
@@ -165,15 +164,15 @@ impl ScanPort for Scanner {
             let generation = epoch.signatures.id;
             let mut span = self.shared.tracer.child(context.trace, "scan object");
             span.number("icapstan.scan.bytes", object.len);
-            let mut task = Task { object, context, deadline, is_suspect: false, span };
-            let result = match engine.poison().recall(task.subject(generation), deadline).await {
+            let mut task = Task { object, context, generation, deadline, is_suspect: false, span };
+            let result = match engine.poison().recall(task.subject(), deadline).await {
                 Some(Known::Poison(report)) => {
                     metrics.remembered(poison::reason(&report.findings));
                     Ok(report)
                 }
                 known => {
                     task.is_suspect = known.is_some();
-                    self.scan_and_remember(&engine, &lists, &task, generation).await
+                    self.scan_and_remember(&engine, &lists, &task).await
                 }
             };
             match &result {

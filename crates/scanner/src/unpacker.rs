@@ -21,8 +21,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::engine::Wanted;
+use crate::obituary::{Deceased, Obituary};
 
 pub(crate) use metrics::{Ending, Outcome, UnpackMetrics};
 use process::{Keeper, Process};
@@ -61,6 +65,8 @@ pub(crate) struct Opening {
     begun: Instant,
     /// The last member is not acknowledged yet.
     owes: bool,
+    /// The process has nothing else to do before or after: another one has died of this container.
+    isolated: bool,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -71,7 +77,9 @@ pub(crate) enum Step {
     Member { file: File, len: u64, name: Vec<u8> },
     /// Nothing, and this was left out.
     Done(Gaps),
-    /// Nothing, because something broke.
+    /// Nothing, because the process died of it.
+    Died(Obituary),
+    /// Nothing, because something else broke.
     Lost(FailedReason),
 }
 
@@ -118,6 +126,7 @@ impl Unpacker {
         self: &Arc<Self>,
         file: OwnedFd,
         mut limits: MemberLimits,
+        wanted: Wanted,
         deadline: Instant,
     ) -> Result<Opening, FailedReason> {
         let turn = tokio::time::timeout_at(deadline.into(), self.turns.clone().acquire_owned()).await;
@@ -130,8 +139,9 @@ impl Unpacker {
         // It should give up by itself before it is killed.
         limits.time_ms = u32::try_from(left.mul_f64(0.9).as_millis()).unwrap_or(u32::MAX).max(1);
         let mut process = None;
+        let isolated = wanted == Wanted::Isolated;
         // One that died while it was idle is nobody's fault.
-        let idle = self.idle.lock().pop();
+        let idle = if isolated { None } else { self.idle.lock().pop() };
         if let Some(mut idle) = idle {
             match idle.begin(&file, limits) {
                 Ok(()) => process = Some(idle),
@@ -152,7 +162,16 @@ impl Unpacker {
         }
         let begun = Instant::now();
         self.metrics.busy.inc();
-        Ok(Opening { unpacker: self.clone(), process, limits, deadline, begun, owes: false, _turn: turn })
+        Ok(Opening {
+            unpacker: self.clone(),
+            process,
+            limits,
+            deadline,
+            begun,
+            owes: false,
+            isolated,
+            _turn: turn,
+        })
     }
 
     async fn start(&self, file: &OwnedFd, limits: MemberLimits, deadline: Instant) -> io::Result<Process> {
@@ -187,6 +206,20 @@ impl Unpacker {
     }
 
     fn end(&self, process: Process, cause: Ending) {
+        self.count(&process, cause);
+        self.keeper.end(process, None);
+    }
+
+    /// Of a process that has died of what it had.
+    fn bury(&self, process: Process) -> Obituary {
+        self.count(&process, Ending::Crash);
+        let (told, signal) = sync_channel(1);
+        let (pid, age, served) = (process.pid(), process.age(), process.served().into());
+        self.keeper.end(process, Some(told));
+        Obituary { pid, by: Deceased::Unpacker { signal }, age, served }
+    }
+
+    fn count(&self, process: &Process, cause: Ending) {
         self.metrics.endings.inc(cause);
         if matches!(cause, Ending::Crash | Ending::Protocol) {
             tracing::warn!(
@@ -195,7 +228,6 @@ impl Unpacker {
                 "A process that opens archives died."
             );
         }
-        self.keeper.end(process);
     }
 
     /// Ends all processes that are idle; those that are not end as their containers do. Nothing is opened any more.
@@ -221,12 +253,12 @@ impl Opening {
     pub(crate) async fn next(&mut self) -> Step {
         let Some(process) = &mut self.process else { return Step::Lost(FailedReason::EngineError) };
         if std::mem::take(&mut self.owes) && process.acknowledge().is_err() {
-            return self.lose(Outcome::Crash, Ending::Crash);
+            return self.die();
         }
         let received = tokio::time::timeout_at(self.deadline.into(), process.receive()).await;
         match received {
             Err(_) => self.lose(Outcome::Deadline, Ending::Deadline),
-            Ok(Ok(None)) => self.lose(Outcome::Crash, Ending::Crash),
+            Ok(Ok(None)) => self.die(),
             Ok(Ok(Some((Handed::Member { len, name, .. }, Some(file))))) => match self.admit(file, len) {
                 Some(file) => {
                     self.owes = true;
@@ -242,7 +274,11 @@ impl Opening {
                 });
                 if let Some(mut process) = self.process.take() {
                     process.done(self.begun.elapsed());
-                    self.unpacker.put_back(process);
+                    if self.isolated {
+                        self.unpacker.end(process, Ending::Isolated);
+                    } else {
+                        self.unpacker.put_back(process);
+                    }
                 }
                 Step::Done(gaps)
             }
@@ -260,6 +296,11 @@ impl Opening {
         let file = File::from(file);
         let is_whole = file.metadata().is_ok_and(|metadata| metadata.len() == len);
         (is_sealed && is_whole && len <= self.limits.max_member).then_some(file)
+    }
+
+    fn die(&mut self) -> Step {
+        let reason = self.unpacker.ended(Outcome::Crash);
+        self.process.take().map_or(Step::Lost(reason), |process| Step::Died(self.unpacker.bury(process)))
     }
 
     fn lose(&mut self, outcome: Outcome, ending: Ending) -> Step {

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::metrics::Presence;
-use crate::obituary::Obituary;
+use crate::obituary::{Deceased, Obituary};
 use crate::packet;
 use crate::pool::DearTurn;
 use crate::temp::{Room, WorkerFolder};
@@ -193,8 +193,7 @@ impl Worker {
     pub(crate) fn obituary(&self) -> Option<Obituary> {
         Some(Obituary {
             pid: self.pid,
-            pidfd: self.pidfd.try_clone().ok()?,
-            zygote: self.zygote.clone(),
+            by: Deceased::Worker { pidfd: self.pidfd.try_clone().ok()?, zygote: self.zygote.clone() },
             age: self.born.elapsed(),
             served: self.served,
         })

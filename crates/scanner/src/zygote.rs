@@ -4,7 +4,9 @@
 
 use icapstan_clamav_wire::{CONTROL_FD, Command as Order, Confinement, Event};
 use parking_lot::Mutex;
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -41,6 +43,8 @@ pub(crate) struct Zygote {
     pub(crate) engine: String,
     /// What its workers are kept from.
     pub(crate) confinement: Confinement,
+    /// Of the process itself, to be asked without its lock.
+    pidfd: OwnedFd,
     process: Mutex<Process>,
     is_broken: AtomicBool,
 }
@@ -114,14 +118,16 @@ impl Zygote {
     /// when this process is killed: call it from a thread that lives as long as the scanner.
     pub(crate) fn start(start: &Start<'_>) -> Result<Self, ZygoteError> {
         let mut process = spawn(start).map_err(ZygoteError::Spawn)?;
+        let pidfd = pidfd_open(Pid::from_child(&process.child), PidfdFlags::empty());
         let event = wait_for_load(&process, start);
-        match event {
-            Ok(Event::Ready { signatures, engine, confinement, rules }) => Ok(Self {
+        match pidfd.map_err(|error| ZygoteError::Spawn(error.into())).and_then(|pidfd| Ok((event?, pidfd))) {
+            Ok((Event::Ready { signatures, engine, confinement, rules }, pidfd)) => Ok(Self {
                 serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                 signatures,
                 rules,
                 engine: format!("ClamAV {}", String::from_utf8_lossy(&engine)),
                 confinement,
+                pidfd,
                 process: Mutex::new(process),
                 is_broken: AtomicBool::new(false),
             }),
@@ -129,7 +135,7 @@ impl Zygote {
                 let _ = process.child.kill();
                 let status = process.child.wait();
                 Err(match other {
-                    Ok(Event::LoadFailed { message }) => {
+                    Ok((Event::LoadFailed { message }, _)) => {
                         ZygoteError::Load(String::from_utf8_lossy(&message).into_owned())
                     }
                     Ok(_) => ZygoteError::Protocol,
@@ -189,6 +195,11 @@ impl Zygote {
     /// What this kernel cannot keep its workers from, and by what it would; `None` if there is nothing.
     pub(crate) fn gaps(&self) -> Option<String> {
         gaps(self.confinement)
+    }
+
+    /// Whether the process is gone, and with it all of its workers: the kernel ends them, whatever they have.
+    pub(crate) fn is_gone(&self) -> bool {
+        has_ended(&self.pidfd)
     }
 
     /// Whether it can fork no more.
@@ -283,7 +294,7 @@ fn spawn(start: &Start<'_>) -> io::Result<Process> {
 }
 
 /// In the new process, before it becomes the worker.
-fn prepare(fd: i32, parent: rustix::process::Pid) -> io::Result<()> {
+fn prepare(fd: i32, parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have ended before the kernel was told.
     if rustix::process::getppid() != Some(parent) {

@@ -33,6 +33,8 @@ struct State {
     is_over: bool,
     /// Why the scanner cannot be reached.
     lost: Option<io::Error>,
+    /// On the way from a reader; kept, since most members are small.
+    chunk: Vec<u8>,
 }
 
 /// Takes the bytes of one member, and hands it over when it is dropped.
@@ -59,6 +61,7 @@ impl Members {
             is_waiting: false,
             is_over: false,
             lost: None,
+            chunk: Vec::new(),
         })))
     }
 
@@ -96,9 +99,15 @@ impl Members {
     /// Takes a member out of a reader. What the reader cannot give is a gap.
     pub(crate) fn take(&self, name: &[u8], content: &mut dyn Read) {
         let Some(mut sink) = self.begin(name) else { return };
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = std::mem::take(&mut self.0.borrow_mut().chunk);
+        chunk.resize(CHUNK, 0);
+        self.copy(content, &mut sink, &mut chunk);
+        self.0.borrow_mut().chunk = chunk;
+    }
+
+    fn copy(&self, content: &mut dyn Read, sink: &mut Sink, chunk: &mut [u8]) {
         loop {
-            match content.read(&mut chunk) {
+            match content.read(chunk) {
                 Ok(0) => return,
                 // A limit, which has its gap.
                 Ok(len) if sink.write_all(&chunk[..len]).is_err() => return,

@@ -29,13 +29,22 @@ fn has_object(pid: u32, len: u64) -> bool {
 
 /// Ends workers that have the marked object, as if they crashed of it, while `work` goes on.
 pub(crate) fn while_it_kills<T>(server: &Standalone, work: impl FnOnce() -> T) -> T {
+    while_object_kills(&|| Family::of(server).workers, MARKED, work)
+}
+
+/// Ends those of some processes that have an object of this length, while `work` goes on.
+pub(crate) fn while_object_kills<T>(
+    processes: &(impl Fn() -> Vec<u32> + Sync),
+    len: usize,
+    work: impl FnOnce() -> T,
+) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut killed = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                for pid in Family::of(server).workers {
-                    if !killed.contains(&pid) && has_object(pid, MARKED as u64) {
+                for pid in processes() {
+                    if !killed.contains(&pid) && has_object(pid, len as u64) {
                         signal("ABRT", &[pid]);
                         killed.push(pid);
                     }

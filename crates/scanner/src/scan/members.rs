@@ -11,19 +11,26 @@
 //! Which member libclamav did not open is not known, so that all of a container is taken out and scanned again.
 
 use super::{HEAD, Halt, MAX_DEATHS, Session, for_worker, is_late, listed, unreadable};
+use crate::engine::Wanted;
 use crate::judge;
 use crate::listed::Question;
+use crate::obituary::Obituary;
 use crate::queue::Lane;
 use crate::sealed::Source;
 use crate::unpacker::{Step, Unpacker};
 use icapstan_model::{FailedReason, Findings, NonScannedReason, ScanProfile, Verdict};
 use icapstan_unpack::{Container, Gap, MemberLimits};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A worker is kept so long for the next member. Most of them are ready by then.
 const KEEP: Duration = Duration::from_millis(2);
+
+/// Members of up to this size are read at once.
+const SMALL: u64 = 64 << 10;
 
 /// The path to a member is cut to this length where it is told.
 const MAX_PATH: usize = 256;
@@ -37,6 +44,14 @@ struct Closed {
     path: String,
     /// What libclamav found in it all the same.
     findings: Findings,
+}
+
+/// What one try to take a container apart led to.
+enum Opened {
+    /// All that came of it is known.
+    Done,
+    /// The process died while it had it.
+    Died(Obituary),
 }
 
 /// All that is still to be opened, and what was found.
@@ -73,22 +88,53 @@ impl Session<'_> {
         Ok(work.into_findings())
     }
 
+    /// Takes one container apart. If the process dies of it, another one that has nothing else tries once more.
     async fn take_apart(
         &mut self,
         unpacker: &Arc<Unpacker>,
         closed: Closed,
         work: &mut Work,
     ) -> Result<(), Halt> {
-        let Closed { source, container, depth, path, findings } = closed;
-        work.findings.merge(without_unsupported(&findings));
+        work.findings.merge(without_unsupported(&closed.findings));
         // Whoever waits for a process that unpacks must not keep one that scans: its owner may need it.
         self.lease = None;
-        let source = Arc::new(source);
-        let file = match for_worker(&source, &[], &self.ticket).await {
+        let (bytes_left, layers, others) = (work.bytes_left, self.layers, work.closed.len());
+        let mut wanted = if self.is_suspect { Wanted::Isolated } else { Wanted::Any };
+        let source = Arc::new(closed.source.clone());
+        loop {
+            let Opened::Died(obituary) = self.open(unpacker, (&closed, &source), wanted, work).await? else {
+                return Ok(());
+            };
+            self.has_died(Some(obituary), source.len(), wanted);
+            if wanted == Wanted::Isolated || !self.may_try_again() {
+                self.is_proven |= wanted == Wanted::Isolated;
+                work.findings.add(Verdict::Failed(FailedReason::Crash));
+                return Ok(());
+            }
+            // It may have been something else that the process died of. The next one has nothing else, and begins
+            // anew.
+            self.shared.metrics.retries.inc();
+            wanted = Wanted::Isolated;
+            (work.bytes_left, self.layers) = (bytes_left, layers);
+            work.closed.truncate(others);
+        }
+    }
+
+    /// One try.
+    async fn open(
+        &mut self,
+        unpacker: &Arc<Unpacker>,
+        (closed, source): (&Closed, &Arc<Source>),
+        wanted: Wanted,
+        work: &mut Work,
+    ) -> Result<Opened, Halt> {
+        let Closed { container, depth, path, .. } = closed;
+        let (container, depth) = (*container, *depth);
+        let file = match for_worker(source, &[], &self.ticket).await {
             Ok(file) => file,
             Err(error) => {
                 work.findings.merge(unreadable(&error));
-                return Ok(());
+                return Ok(Opened::Done);
             }
         };
         let limits = MemberLimits {
@@ -97,27 +143,35 @@ impl Session<'_> {
             max_members: self.files_left(),
             time_ms: 0,
         };
-        let mut opening = match unpacker.open(file, limits, self.deadline).await {
+        let mut opening = match unpacker.open(file, limits, wanted, self.deadline).await {
             Ok(opening) => opening,
             Err(reason) => {
                 work.findings.add(Verdict::Failed(reason));
-                return Ok(());
+                return Ok(Opened::Done);
             }
         };
         loop {
+            let begin = Instant::now();
             let step = if let Ok(step) = tokio::time::timeout(KEEP, opening.next()).await {
                 step
             } else {
                 self.lease = None;
                 opening.next().await
             };
+            self.unpacking += begin.elapsed();
             match step {
                 Step::Member { file, len, name } => {
                     work.bytes_left = work.bytes_left.saturating_sub(len);
-                    let member = Source::File(Arc::new(file), len);
-                    self.member(member, container, depth, member_path(&path, container, &name), work).await?;
+                    let member = match small(file, len) {
+                        Ok(member) => member,
+                        Err(error) => {
+                            work.findings.merge(unreadable(&error));
+                            return Ok(Opened::Done);
+                        }
+                    };
+                    self.member(member, container, depth, member_path(path, container, &name), work).await?;
                     if self.is_over(work) {
-                        return Ok(());
+                        return Ok(Opened::Done);
                     }
                 }
                 Step::Done(gaps) => {
@@ -131,11 +185,12 @@ impl Session<'_> {
                             "Not all of a container was opened."
                         );
                     }
-                    return Ok(());
+                    return Ok(Opened::Done);
                 }
+                Step::Died(obituary) => return Ok(Opened::Died(obituary)),
                 Step::Lost(reason) => {
                     work.findings.add(Verdict::Failed(reason));
-                    return Ok(());
+                    return Ok(Opened::Done);
                 }
             }
         }
@@ -222,6 +277,13 @@ impl Work {
         }
         self.findings
     }
+}
+
+/// A small member is read at once: it lies in memory, and what is done with a file is done in another thread, which
+/// takes longer.
+fn small(file: File, len: u64) -> io::Result<Source> {
+    let file = Source::File(Arc::new(file), len);
+    Ok(if len <= SMALL { Source::Memory(file.read()?) } else { file })
 }
 
 /// What makes looking on needless, or useless.

@@ -40,6 +40,8 @@ label! {
         Cancelled = "cancelled",
         /// Killed: it sent something that is no answer.
         Protocol = "protocol",
+        /// Ended after one container, since another process had died of that.
+        Isolated = "isolated",
         /// Ended after its number of containers.
         Recycled = "recycled",
         /// Ended with the scanner.

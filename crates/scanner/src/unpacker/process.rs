@@ -8,10 +8,10 @@ use icapstan_unpack::{Handed, MemberLimits, Order};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
@@ -25,6 +25,7 @@ pub(super) struct Process {
     id: u64,
     served: u32,
     busy: Duration,
+    born: Instant,
 }
 
 /// Has a thread that lives as long as this: the kernel ends a process when the thread ends that started it.
@@ -34,8 +35,11 @@ pub(super) struct Keeper(Sender<Job>);
 /// Bounded by the number of processes.
 enum Job {
     Start(oneshot::Sender<io::Result<Process>>),
-    End(Process),
+    End(Process, Option<Told>),
 }
+
+/// Who is told by which signal a process ended, if any.
+pub(super) type Told = SyncSender<Option<u32>>;
 
 struct Starter {
     workers: UnpackWorkers,
@@ -65,11 +69,11 @@ impl Keeper {
         receiver.await.map_err(|_| gone())?
     }
 
-    pub(super) fn end(&self, mut process: Process) {
+    pub(super) fn end(&self, mut process: Process, told: Option<Told>) {
         // At once, and by a number that cannot mean another process as long as nobody asked for its end.
         let _ = process.child.kill();
         // Without the thread the number stays taken until this process ends.
-        let _ = self.0.send(Job::End(process));
+        let _ = self.0.send(Job::End(process, told));
     }
 }
 
@@ -82,10 +86,10 @@ impl Starter {
                 Job::Start(answer) => {
                     // Who does not wait any more has it ended.
                     if let Err(Ok(process)) = answer.send(self.spawn()) {
-                        bury(process);
+                        bury(process, None);
                     }
                 }
-                Job::End(process) => bury(process),
+                Job::End(process, told) => bury(process, told),
             }
         }
     }
@@ -106,14 +110,20 @@ impl Starter {
         // SAFETY: an `OwnedFd` names one open descriptor as long as it lives, and the `AsyncFd` owns it.
         let socket = unsafe { AsyncFd::register_with_interest(ours, Interest::READABLE)? };
         tracing::debug!(pid = child.id(), "A process that opens archives has been started.");
-        Ok(Process { child, socket, id: 0, served: 0, busy: Duration::ZERO })
+        Ok(Process { child, socket, id: 0, served: 0, busy: Duration::ZERO, born: Instant::now() })
     }
 }
 
 /// Waits for the end, which a killed process comes to in milliseconds.
-fn bury(mut process: Process) {
+fn bury(mut process: Process, told: Option<Told>) {
     let _ = process.child.kill();
-    match process.child.wait() {
+    let ended = process.child.wait();
+    if let Some(told) = told {
+        let signal = ended.as_ref().ok().and_then(ExitStatus::signal);
+        // Who does not wait any more does without.
+        let _ = told.try_send(signal.and_then(|signal| u32::try_from(signal).ok()));
+    }
+    match ended {
         Ok(status) if status.signal().is_none_or(|signal| signal == sigkill()) => {}
         Ok(status) => {
             tracing::warn!(pid = process.pid(), %status, "A process that opens archives ended by itself.");
@@ -139,6 +149,10 @@ impl Process {
 
     pub(super) fn busy(&self) -> Duration {
         self.busy
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.born.elapsed()
     }
 
     /// Hands a container over. Fails at once if the process is gone.

@@ -281,12 +281,16 @@ pub(crate) fn names(findings: &Findings) -> Vec<&str> {
 
 /// Small, and takes libclamav seconds: a zip of a hundred files of a megabyte each.
 pub(crate) fn long_zip(seed: u64) -> Vec<u8> {
-    let content = text(25_000, seed).repeat(40);
+    zip_of(&text(25_000, seed).repeat(40), 100)
+}
+
+/// A zip file of so many members, each with this content. Their names have three digits.
+pub(crate) fn zip_of(content: &[u8], members: usize) -> Vec<u8> {
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(&content).unwrap();
+    packed.write_all(content).unwrap();
     let packed = packed.finish().unwrap();
     let mut crc = Crc::new();
-    crc.update(&content);
+    crc.update(content);
     let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
     // From the version needed to the length of extra fields (APPNOTE.TXT of PKWARE); names have three bytes.
     let described = [
@@ -298,15 +302,17 @@ pub(crate) fn long_zip(seed: u64) -> Vec<u8> {
     ]
     .concat();
     let (mut file, mut directory) = (Vec::new(), Vec::new());
-    for number in 100..200 {
+    for number in 100..100 + members {
         let name = number.to_string();
         let at = file.len();
         file.extend([&b"PK\x03\x04"[..], &described, name.as_bytes(), &packed].concat());
         directory
             .extend([&b"PK\x01\x02\x14\0"[..], &described, &[0; 10], &long(at), name.as_bytes()].concat());
     }
+    let count = u16::try_from(members).unwrap().to_le_bytes();
     let end =
-        [&b"PK\x05\x06\0\0\0\0\x64\0\x64\0"[..], &long(directory.len()), &long(file.len()), &[0, 0]].concat();
+        [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &long(directory.len()), &long(file.len()), &[0, 0]];
+    let end = end.concat();
     [file, directory, end].concat()
 }
 

@@ -3,6 +3,7 @@
 use crate::harness::{
     Bench, Killer, PATIENCE, context, eicar, long_zip, names, object, signature, text, until,
 };
+use crate::log::warnings_with;
 use icapstan_model::{
     FailedReason, Findings, Origin, ScanContext, ScanPort, ScanProfile, ScanReport, Verdict,
 };
@@ -216,6 +217,77 @@ async fn ever_new_objects_that_kill_their_workers_leave_some_for_others_and_are_
     until("it closes by itself", || !open()).await;
     assert_eq!(bench.scanner.note(), None);
     assert!(bench.scan(&text(CAUGHT, 99)).await.is_clean());
+    Arc::into_inner(bench).unwrap().end().await;
+}
+
+/// The kernel ends workers with their ancestor, whatever they have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_whose_worker_ended_with_its_ancestor_is_no_suspect() {
+    let bench = Arc::new(Bench::start(|config| config.workers = 2).await);
+    until("both are idle", || bench.workers("idle") > 1.5).await;
+    let (zygotes, workers) = bench.processes();
+    for pid in workers {
+        Bench::signal(pid, Signal::STOP);
+    }
+    let bad = text(100_000, 7);
+    let scans: Vec<_> = (0..2)
+        .map(|_| {
+            let (bench, bad) = (bench.clone(), bad.clone());
+            tokio::spawn(async move { report(&bench, &bad).await })
+        })
+        .collect();
+    until("both are busy", || bench.workers("busy") > 1.5).await;
+    Bench::signal(zygotes[0], Signal::KILL);
+    for scan in scans {
+        let report = scan.await.unwrap();
+        assert!(report.findings.is_clean() || matches!(report.findings.strongest(), Verdict::Failed(_)));
+        assert_eq!(report.origin, Origin::Scan);
+    }
+    assert!(near(bench.metric("icapstan_scanner_poison_entries", None), 0));
+    let deadline = Instant::now() + PATIENCE;
+    while !report(&bench, &bad).await.findings.is_clean() {
+        assert!(Instant::now() < deadline);
+    }
+    Arc::into_inner(bench).unwrap().end().await;
+}
+
+/// Who sends an object that kills its workers, and is gone before they die, has two of them as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_whose_client_left_is_remembered_and_told_of_if_its_worker_dies_a_moment_later() {
+    const LENGTH: usize = 100_413;
+    let told = warnings_with(&format!("length={LENGTH} "));
+    let bench = Arc::new(
+        Bench::start(|config| {
+            config.workers = 1;
+            config.in_flight = 2;
+            config.cancel_grace = PATIENCE;
+        })
+        .await,
+    );
+    let bad = text(LENGTH, 1);
+    for deaths in 1..=2 {
+        until("one idle worker", || bench.workers("idle") > 0.5).await;
+        let pid = bench.processes().1[0];
+        Bench::signal(pid, Signal::STOP);
+        let scan = {
+            let (bench, bad) = (bench.clone(), bad.clone());
+            tokio::spawn(async move { report(&bench, &bad).await })
+        };
+        until("it is being scanned", || bench.workers("busy") > 0.5).await;
+        scan.abort();
+        assert!(scan.await.unwrap_err().is_cancelled());
+        Bench::signal(pid, Signal::KILL);
+        until("it is told of", || told.load(Ordering::Relaxed) == deaths).await;
+        until("it is remembered", || near(bench.metric("icapstan_scanner_poison_entries", None), 1)).await;
+    }
+    // The first one might have been unlucky. The second one had nothing else.
+    until("it is answered without a worker", || near(bench.deaths("crash"), 2)).await;
+    let (again, deadline) = (|| report(&bench, &bad), Instant::now() + PATIENCE);
+    while again().await.origin != Origin::Poison {
+        assert!(Instant::now() < deadline);
+    }
+    assert!(is_crash(&again().await.findings));
+    assert!(report(&bench, &text(LENGTH, 2)).await.findings.is_clean(), "another one of its length");
     Arc::into_inner(bench).unwrap().end().await;
 }
 

@@ -1,10 +1,10 @@
 //! What objects are found to be.
 
-use crate::harness::{Bench, PATIENCE, context, eicar, names, object, text};
+use crate::harness::{Bench, PATIENCE, context, eicar, names, object, text, zip_of};
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, Crc};
 use icapstan_model::{
-    Content, FailedReason, NonScannedReason, Object, Readiness, ScanPort, ScanProfile, Verdict,
+    Content, FailedReason, NonScannedReason, Object, Readiness, ScanContext, ScanPort, ScanProfile, Verdict,
 };
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -256,5 +256,30 @@ async fn every_file_of_clamavs_test_collection_is_infected_or_has_a_reason() {
     }
     println!("{infected} of {seen} infected");
     assert!(seen >= 40 && infected * 10 >= seen * 9, "{infected} of {seen}");
+    bench.end().await;
+}
+
+/// It is `count` whatever it holds, so that nobody spends seconds on that; it is looked at as it stands.
+#[tokio::test]
+async fn a_zip_file_whose_directory_tells_of_too_many_members_is_not_opened() {
+    let bench = Bench::start(|_| {}).await;
+    let limited = |max_files| ScanContext {
+        profile: Arc::new(ScanProfile { max_files, ..ScanProfile::default() }),
+        ..context()
+    };
+    let count = Verdict::NonScanned(NonScannedReason::Count);
+    let inside = zip_of(&eicar(), 60);
+    let found = bench.try_scan(&inside, limited(100), PATIENCE).await.unwrap().findings;
+    assert_eq!(names(&found), ["Eicar-Test-Signature.UNOFFICIAL"]);
+    let found = bench.try_scan(&inside, limited(50), PATIENCE).await.unwrap().findings;
+    assert_eq!(found.iter().collect::<Vec<_>>(), [&count]);
+    let mut beside = zip_of(&text(100, 1), 60);
+    // A comment of the file.
+    let at = beside.len() - 2;
+    beside[at..].copy_from_slice(&68_u16.to_le_bytes());
+    beside.extend(eicar());
+    let found = bench.try_scan(&beside, limited(50), PATIENCE).await.unwrap().findings;
+    assert_eq!(names(&found), ["Eicar-Test-Signature.UNOFFICIAL"]);
+    assert!(found.iter().any(|verdict| *verdict == count));
     bench.end().await;
 }

@@ -323,3 +323,35 @@ fn limits_hold_and_what_they_cost_is_told() {
         assert_same(what, &worker.take(&container, LIMITS), &whole(&contents));
     }
 }
+
+/// An archive of ar(1), whose headers have all before any content has to be read.
+fn ar(contents: &[Vec<u8>]) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    for (number, content) in contents.iter().enumerate() {
+        let size = content.len();
+        let name = format!("{number}.txt");
+        archive.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644).bytes());
+        archive.extend(content);
+        archive.resize(archive.len() + size % 2, b'\n');
+    }
+    archive
+}
+
+#[test]
+fn an_archive_that_says_by_its_headers_that_it_has_too_many_members_is_not_taken_apart() {
+    let contents: Vec<_> = (0..50).map(|seed| text(60 + usize::try_from(seed).unwrap(), seed)).collect();
+    let archive = ar(&contents);
+    let mut worker = Worker::start();
+    let few = worker.take(&archive, MemberLimits { max_members: 49, ..LIMITS });
+    assert_eq!((few.members.len(), &few.gaps[..]), (0, &[Gap::Count][..]));
+    let all = worker.take(&archive, MemberLimits { max_members: 50, ..LIMITS });
+    assert_same("ar", &all, &whole(&contents));
+    // One that is damaged is taken apart as far as it goes.
+    let cut = worker.take(&archive[..archive.len() / 2], MemberLimits { max_members: 49, ..LIMITS });
+    assert!(cut.gaps == [Gap::Malformed] && cut.members.len() > 10, "{:?}", cut.gaps);
+    // Nor is a size believed that leads behind the end.
+    let mut far = archive;
+    far[8 + 48..8 + 58].copy_from_slice(b"9999999999");
+    let far = worker.take(&far, LIMITS);
+    assert_eq!((far.members.len(), &far.gaps[..]), (1, &[Gap::Malformed][..]));
+}
