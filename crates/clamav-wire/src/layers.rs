@@ -38,8 +38,13 @@ pub enum Structure {
     /// Another reader may see other members than libclamav, which does not say so.
     Ambiguous,
     /// libclamav leaves members out that every other reader sees: numbers stand in the 64-bit extension
-    /// of the zip format, which it does not know, or behind the data in a zip file behind other data.
+    /// of the zip format, which it does not know, or behind the data in a zip file behind other data; or
+    /// that zip file packs in a way that it does not know.
     Unsupported,
+    /// A zip file behind other data has members that are encrypted. libclamav does not say so.
+    Encrypted,
+    /// Of the members some are the one and some the other.
+    UnsupportedAndEncrypted,
 }
 
 /// What a type of file is to the counting of containers.

@@ -2,6 +2,7 @@
 
 use super::MAX_DICTIONARY_KIB;
 use crate::members::{Members, of_error};
+use crate::tail;
 use icapstan_unpack::Container;
 use lz4_flex::frame::FrameDecoder;
 use lzma_rust2::{LzipReader, LzmaReader, XzReader};
@@ -23,9 +24,25 @@ const MOST_EMPTY: u32 = 64;
 
 pub(super) fn open(kind: Container, file: &File, members: &Members) {
     let input = BufReader::new(file);
+    if kind == Container::Lzma {
+        return lzma(input, members);
+    }
     match reader(kind, input) {
         Ok(mut content) => members.take(kind.as_str().as_bytes(), &mut content),
         Err(error) => members.gap(of_error(&error)),
+    }
+}
+
+/// What follows such a stream is no matter to its reader.
+fn lzma(input: BufReader<&File>, members: &Members) {
+    let mut content = match LzmaReader::new_mem_limit(input, MAX_DICTIONARY_KIB, None) {
+        Ok(content) => content,
+        Err(error) => return members.gap(of_error(&error)),
+    };
+    members.take(Container::Lzma.as_str().as_bytes(), &mut content);
+    if !members.is_over() {
+        let (input, read) = content.into_parts();
+        tail::rest(read.as_slice().chain(input), members);
     }
 }
 
@@ -41,8 +58,12 @@ fn reader<'f>(kind: Container, input: BufReader<&'f File>) -> io::Result<Box<dyn
         }
         Container::Lz4 => Box::new(Lz4 { decoder: FrameDecoder::new(input), empty: 0 }),
         Container::Lzip => Box::new(LzipReader::new(input)),
-        Container::Lzma => Box::new(LzmaReader::new_mem_limit(input, MAX_DICTIONARY_KIB, None)?),
-        Container::Rar | Container::Zip | Container::SevenZip | Container::Tar | Container::Ar => {
+        Container::Lzma
+        | Container::Rar
+        | Container::Zip
+        | Container::SevenZip
+        | Container::Tar
+        | Container::Ar => {
             return Err(io::ErrorKind::Unsupported.into());
         }
     })
