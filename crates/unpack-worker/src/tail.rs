@@ -54,7 +54,7 @@ pub(crate) fn behind(container: Container, file: &File, members: &Members) {
     }
     let begin = match container {
         // The directory of a zip file is sought from its end; others come with what is behind, or break there.
-        Container::Zip | Container::Tar | Container::Ar | Container::Lzma => return,
+        Container::Zip | Container::Tar | Container::Ar | Container::Lzma | Container::Zlib => return,
         Container::SevenZip => seven_zip_end(file).map(|end| end.map(Behind::At)),
         _ => zip_behind(file),
     };

@@ -19,13 +19,18 @@ struct Lz4<R: BufRead> {
     empty: u32,
 }
 
+/// A stream that was taken for one by little.
+struct Doubtful<R>(R);
+
 /// Nobody has a use for more.
 const MOST_EMPTY: u32 = 64;
 
 pub(super) fn open(kind: Container, file: &File, members: &Members) {
     let input = BufReader::new(file);
-    if kind == Container::Lzma {
-        return lzma(input, members);
+    match kind {
+        Container::Lzma => return lzma(input, members),
+        Container::Zlib => return zlib(input, members),
+        _ => {}
     }
     match reader(kind, input) {
         Ok(mut content) => members.take(kind.as_str().as_bytes(), &mut content),
@@ -46,6 +51,15 @@ fn lzma(input: BufReader<&File>, members: &Members) {
     }
 }
 
+/// What is no stream after all is not damaged for that.
+fn zlib(input: BufReader<&File>, members: &Members) {
+    let mut content = Doubtful(flate2::bufread::ZlibDecoder::new(input));
+    members.take(Container::Zlib.as_str().as_bytes(), &mut content);
+    if !members.is_over() {
+        tail::rest(content.0.into_inner(), members);
+    }
+}
+
 fn reader<'f>(kind: Container, input: BufReader<&'f File>) -> io::Result<Box<dyn Read + 'f>> {
     Ok(match kind {
         Container::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
@@ -59,6 +73,7 @@ fn reader<'f>(kind: Container, input: BufReader<&'f File>) -> io::Result<Box<dyn
         Container::Lz4 => Box::new(Lz4 { decoder: FrameDecoder::new(input), empty: 0 }),
         Container::Lzip => Box::new(LzipReader::new(input)),
         Container::Lzma
+        | Container::Zlib
         | Container::Rar
         | Container::Zip
         | Container::SevenZip
@@ -67,6 +82,17 @@ fn reader<'f>(kind: Container, input: BufReader<&'f File>) -> io::Result<Box<dyn
             return Err(io::ErrorKind::Unsupported.into());
         }
     })
+}
+
+// === impl Doubtful ===
+
+impl<R: Read> Read for Doubtful<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory => error,
+            _ => io::ErrorKind::Unsupported.into(),
+        })
+    }
 }
 
 // === impl Lz4 ===
