@@ -8,6 +8,7 @@
 //! 1.4.6 (its signature files can replace that table, so the worker goes by the type's name), and a
 //! marker packed in each way that the tools at hand know.
 
+mod archives;
 mod deflate;
 mod disks;
 mod envelope;
@@ -20,6 +21,7 @@ mod text;
 mod zip;
 
 use crate::Options;
+use archives::{has_rar, is_dar};
 
 /// What becomes of a layer that libclamav is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +147,6 @@ const UNSUPPORTED: &[Magic] = &[
     (64, b"\x7f\x10\xda\xbe"),
     (1080, b"\x53\xef"),
 ];
-
-/// A RAR archive behind a program that unpacks it: the mark, and what its first header begins with.
-/// The mark alone also stands in every program that can read RAR.
-const RAR: &[u8] = b"Rar!\x1a\x07";
 
 /// Encrypted as a whole.
 const ENCRYPTED: &[Magic] = &[
@@ -339,31 +337,11 @@ fn is_zstd_skippable(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// A slice of a dar archive: its number, a label of ten bytes, whether it is the last one, and what follows.
-fn is_dar(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0, 0, 0, 123])
-        && matches!(bytes.get(14..16), Some([b'T' | b'N' | b'E', b'T' | b'N' | b'S']))
-}
-
 /// libclamav unpacks the first stream only; every bzip2 unpacks all of them.
 fn has_second_bzip2_stream(bytes: &[u8]) -> bool {
     let mut from = 10;
     while let Some(at) = find(bytes, BZIP2_BLOCK, from) {
         if matches!(bytes[..at], [.., b'B', b'Z', b'h', b'1'..=b'9']) {
-            return true;
-        }
-        from = at + 1;
-    }
-    false
-}
-
-fn has_rar(bytes: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some(at) = find(bytes, RAR, from) {
-        // 1.5 to 4: a zero, two bytes of checksum, the kind of the archive's header.
-        // 5: a one and a zero, four bytes of checksum, a short length, the kind: archive or encryption.
-        let header = &bytes[at + RAR.len()..];
-        if matches!(header, [0, _, _, 0x73, ..] | [1, 0, _, _, _, _, 1..=0x7f, 1 | 4, ..]) {
             return true;
         }
         from = at + 1;
