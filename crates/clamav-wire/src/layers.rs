@@ -8,14 +8,20 @@
 //! 1.4.6 (its signature files can replace that table, so the worker goes by the type's name), and a
 //! marker packed in each way that the tools at hand know.
 
+mod archives;
+mod deflate;
+mod disks;
 mod envelope;
 mod groups;
 mod odf;
 mod ole2;
 mod pdf;
+mod tar;
+mod text;
 mod zip;
 
 use crate::Options;
+use archives::{has_rar, is_dar};
 
 /// What becomes of a layer that libclamav is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +44,13 @@ pub enum Structure {
     /// Another reader may see other members than libclamav, which does not say so.
     Ambiguous,
     /// libclamav leaves members out that every other reader sees: numbers stand in the 64-bit extension
-    /// of the zip format, which it does not know, or behind the data in a zip file behind other data.
+    /// of the zip format, which it does not know, or behind the data in a zip file behind other data; or
+    /// that zip file packs in a way that it does not know.
     Unsupported,
+    /// A zip file behind other data has members that are encrypted. libclamav does not say so.
+    Encrypted,
+    /// Of the members some are the one and some the other.
+    UnsupportedAndEncrypted,
 }
 
 /// What a type of file is to the counting of containers.
@@ -113,6 +124,11 @@ const UNSUPPORTED: &[Magic] = &[
     (0, b"BZ0"),
     (0, b"KWAJ\x88\xf0\x27\xd1"),
     (0, b"SZ \x88\xf0\x27\x33\xd1"),
+    // What git packs: a pack, and a bundle with one in it.
+    (0, b"PACK\x00\x00\x00\x02"),
+    (0, b"PACK\x00\x00\x00\x03"),
+    (0, b"# v2 git bundle\n"),
+    (0, b"# v3 git bundle\n"),
     // Mail data bases.
     (0, b"!BDN"),
     (0, b"\xcf\xad\x12\xfe"),
@@ -126,13 +142,11 @@ const UNSUPPORTED: &[Magic] = &[
     (0, b"vhdxfile"),
     (0, b"KDMV"),
     (0, b"QFI\xfb"),
+    (0, b"WithoutFreeSpace"),
+    (0, b"WithouFreSpacExt"),
     (64, b"\x7f\x10\xda\xbe"),
     (1080, b"\x53\xef"),
 ];
-
-/// A RAR archive behind a program that unpacks it: the mark, and what its first header begins with.
-/// The mark alone also stands in every program that can read RAR.
-const RAR: &[u8] = b"Rar!\x1a\x07";
 
 /// Encrypted as a whole.
 const ENCRYPTED: &[Magic] = &[
@@ -163,7 +177,10 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
         b"RAR" => Kind::Unsupported,
         name if is_zip(name) => zip::judge(bytes),
         b"MSOLE2" | b"MSWORD" | b"MSXL" | b"MSPPT" => ole2::judge(bytes),
-        b"PDF" => pdf::judge(bytes),
+        b"PDF" => match pdf::judge(bytes) {
+            Kind::Ok => behind(b"PDF", bytes),
+            kind => kind,
+        },
         b"GIF" | b"PNG" | b"JPEG" | b"TIFF" | b"GRAPHICS" | b"HTML" if pdf::stands_behind(bytes) => {
             pdf::judge(bytes)
         }
@@ -175,12 +192,29 @@ pub fn classify(type_name: &[u8], bytes: &[u8]) -> Kind {
         {
             Kind::Unsupported
         }
-        b"MSEXE" | b"ELF" | b"MACHO" | b"MACHO_UNIBIN" if has_rar(bytes) => Kind::Unsupported,
+        b"POSIX_TAR" | b"OLD_TAR" if tar::has_sizes_elsewhere(bytes) => Kind::Unsupported,
         b"" => by_magic(bytes, true),
         // The type is another one than what its bytes would make it: the types below are those that
         // libclamav gives to what it does not know.
         b"BINARY_DATA" | b"TEXT_ASCII" | b"TEXT_UTF8" | b"TEXT_UTF16LE" | b"TEXT_UTF16BE" | b"ANY"
-        | b"ERROR" | b"MBR" => by_magic(bytes, false),
+        | b"ERROR" | b"MBR" | b"PART_ANY" => by_magic(bytes, false),
+        name => behind(name, bytes),
+    }
+}
+
+/// What stands behind or in the middle of a type that libclamav opens, and which it does not look for.
+fn behind(name: &[u8], bytes: &[u8]) -> Kind {
+    // In archives each member is a layer.
+    let is_whole = groups::option_of(name).is_none_or(|option| option == Options::PACKED);
+    let has = match name {
+        b"ELF" => has_rar(bytes) || disks::has_squashfs(bytes),
+        b"PDF" | b"RTF" => has_rar(bytes),
+        b"MAIL" | b"MHTML" => false,
+        _ => is_whole && has_rar(bytes),
+    };
+    match name {
+        _ if has => Kind::Unsupported,
+        b"HTML" | b"MAIL" | b"MHTML" => text::openpgp(bytes).unwrap_or(Kind::Ok),
         _ => Kind::Ok,
     }
 }
@@ -256,12 +290,23 @@ fn by_magic(bytes: &[u8], type_unknown: bool) -> Kind {
             return pdf::judge(bytes);
         }
     }
-    if any(UNSUPPORTED) || has_rar(bytes) || is_lzma_alone(bytes) || is_zstd_skippable(bytes) {
+    let is_unsupported = any(UNSUPPORTED)
+        || has_rar(bytes)
+        || is_lzma_alone(bytes)
+        || is_zstd_skippable(bytes)
+        || is_dar(bytes)
+        || deflate::is_zlib(bytes)
+        || disks::is_file_system(bytes)
+        || envelope::is_open_openpgp(bytes)
+        || text::has_uuencoded(bytes);
+    let message = text::openpgp(bytes);
+    if is_unsupported || message == Some(Kind::Unsupported) {
         Kind::Unsupported
     } else if any(ENCRYPTED)
         || odf::is_encrypted_manifest(bytes)
         || envelope::is_openpgp(bytes)
         || envelope::is_cms(bytes)
+        || message == Some(Kind::Encrypted)
     {
         Kind::Encrypted
     } else {
@@ -297,20 +342,6 @@ fn has_second_bzip2_stream(bytes: &[u8]) -> bool {
     let mut from = 10;
     while let Some(at) = find(bytes, BZIP2_BLOCK, from) {
         if matches!(bytes[..at], [.., b'B', b'Z', b'h', b'1'..=b'9']) {
-            return true;
-        }
-        from = at + 1;
-    }
-    false
-}
-
-fn has_rar(bytes: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some(at) = find(bytes, RAR, from) {
-        // 1.5 to 4: a zero, two bytes of checksum, the kind of the archive's header.
-        // 5: a one and a zero, four bytes of checksum, a short length, the kind: archive or encryption.
-        let header = &bytes[at + RAR.len()..];
-        if matches!(header, [0, _, _, 0x73, ..] | [1, 0, _, _, _, _, 1..=0x7f, 1 | 4, ..]) {
             return true;
         }
         from = at + 1;

@@ -127,6 +127,10 @@ impl Scan {
             Structure::Plain => {}
             Structure::Ambiguous => self.flag(ReplyFlags::MALFORMED),
             Structure::Unsupported => self.flag(ReplyFlags::UNSUPPORTED),
+            Structure::Encrypted => self.flag(ReplyFlags::ENCRYPTED),
+            Structure::UnsupportedAndEncrypted => {
+                self.flag(ReplyFlags::UNSUPPORTED.with(ReplyFlags::ENCRYPTED));
+            }
         }
         if layers::skips(self.options, layer.type_name, layer.bytes) {
             self.flag(ReplyFlags::SKIPPED);

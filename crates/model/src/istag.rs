@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// Raised by one whenever a change to this program can change a verdict: it goes into every tag,
 /// so that caching clients forget what an older program said.
-pub const VERDICT_VERSION: u32 = 4;
+pub const VERDICT_VERSION: u32 = 5;
 
 /// 1 to 32 characters of `[A-Za-z0-9-]`: what the RFC's prose and its examples both allow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

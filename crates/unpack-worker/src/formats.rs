@@ -8,6 +8,7 @@ mod tar;
 mod zip;
 
 use crate::members::Members;
+use crate::tail;
 use icapstan_unpack::Container;
 use std::fs::File;
 
@@ -16,7 +17,7 @@ const MAX_DICTIONARY: u64 = 256 << 20;
 /// The same in KiB.
 const MAX_DICTIONARY_KIB: u32 = 256 << 10;
 
-/// Takes all members out of a file that begins as `container` does.
+/// Takes all members out of a file that begins as `container` does, and what stands behind its end.
 pub(crate) fn open(container: Container, file: &File, members: &Members) {
     match container {
         Container::Rar => rar::open(file, members),
@@ -26,4 +27,5 @@ pub(crate) fn open(container: Container, file: &File, members: &Members) {
         Container::Ar => ar::open(file, members),
         stream => stream::open(stream, file, members),
     }
+    tail::behind(container, file, members);
 }

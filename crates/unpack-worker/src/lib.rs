@@ -14,7 +14,7 @@
 //!
 //! Invariants
 //! 1. [`Handed::Done`](icapstan_unpack::Handed) without a gap says that each member was handed over wholly, and that
-//!    its checksum was right where the format has one.
+//!    its checksum was right where the format has one; and so were bytes behind its end, as one more.
 //! 2. At most two members are in memory at once: one that the scanner has, one that is being unpacked.
 //! 3. Nothing is written beyond the limits of the order. A member that reaches them is handed over as far as it goes.
 //! 4. A panic of a decoder costs the rest of its container, and is a gap ([`Gap::Malformed`](icapstan_unpack::Gap)).
@@ -26,5 +26,6 @@ mod process;
 pub mod sandbox;
 mod serve;
 mod socket;
+mod tail;
 
 pub use process::{Start, run};

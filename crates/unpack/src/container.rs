@@ -27,6 +27,8 @@ pub enum Container {
     Lzip,
     /// A stream of LZMA without a container: `.lzma`.
     Lzma,
+    /// A stream of zlib. Two bytes are little to go by, so that it may be something else.
+    Zlib,
 }
 
 /// Where the mark of a tar archive stands.
@@ -67,6 +69,8 @@ impl Container {
             behind_skippable(first)
         } else if is_tar(first) {
             Self::Tar
+        } else if matches!(first, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) {
+            Self::Zlib
         } else if is_lzma(first) {
             Self::Lzma
         } else {
@@ -99,6 +103,7 @@ impl Container {
             Self::Lz4 => "lz4",
             Self::Lzip => "lzip",
             Self::Lzma => "lzma",
+            Self::Zlib => "zlib",
         }
     }
 }
@@ -163,6 +168,7 @@ mod tests {
             (b"\x5f\x2a\x4d\x18\xff\xff\xff\xffx", Some(Container::Zstd)),
             (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0", Some(Container::Lzma)),
             (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\x01", None),
+            (b"\x78\x9c\x03\0\0\0\0\x01", Some(Container::Zlib)),
             (b"some text that is longer than that", None),
             (b"", None),
         ] {

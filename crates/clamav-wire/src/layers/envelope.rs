@@ -1,25 +1,81 @@
 //! Encrypted messages that are told by their structure: OpenPGP (RFC 9580) and CMS (RFC 5652), as in S/MIME.
 
+use super::deflate::{self, Start};
+
 /// Recipients and passwords in front of what is encrypted.
 const MAX_KEYS: usize = 64;
 
 /// Whether the packets of an OpenPGP message begin here: keys that are encrypted, and what they open.
 pub(super) fn is_openpgp(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    for count in 0..MAX_KEYS {
+    let (mut rest, mut is_keyed) = (bytes, false);
+    for _ in 0..MAX_KEYS {
         let Some((tag, len, body)) = packet(rest) else { return false };
         match (tag, body) {
             // Encrypted for a key: version 3 with what kind of key it is, version 6.
             // By a password: version, and in version 4 the cipher and how the key is made.
             (1, [3, _, _, _, _, _, _, _, _, 1 | 2 | 16 | 18 | 25 | 26, ..] | [6, ..])
             | (3, [4, 1..=13, 0 | 1 | 3 | 4, ..] | [5 | 6, ..]) => {}
-            (9 | 18 | 20, _) => return count > 0,
+            (9 | 18 | 20, _) => return is_keyed,
+            _ if is_filler(tag, body) => {}
+            _ => return false,
+        }
+        is_keyed |= matches!(tag, 1 | 3);
+        let Some(behind) = len.and_then(|len| body.get(len..)) else { return false };
+        rest = behind;
+    }
+    false
+}
+
+/// Whether the packets of an OpenPGP message begin here that is not encrypted: its content, as it stands or
+/// packed, and signatures in front of it. What is signed elsewhere is none.
+pub(super) fn is_open_openpgp(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    for _ in 0..MAX_KEYS {
+        let Some((tag, len, body)) = packet(rest) else { return false };
+        match (tag, body) {
+            (8, _) => return is_packed(body),
+            (11, _) => return is_literal(len, body),
+            (2, [3..=6, ..]) | (4, [3 | 6, ..]) => {}
+            _ if is_filler(tag, body) => {}
             _ => return false,
         }
         let Some(behind) = len.and_then(|len| body.get(len..)) else { return false };
         rest = behind;
     }
     false
+}
+
+/// What readers pass over: a marker, and padding.
+fn is_filler(tag: u8, body: &[u8]) -> bool {
+    tag == 10 && body.starts_with(b"PGP") || tag == 21
+}
+
+/// By the way of packing, and what begins so.
+fn is_packed(body: &[u8]) -> bool {
+    let is_start = |start| match start {
+        Some(Start::Byte(byte)) => {
+            let tag = if byte & 0x40 == 0 { byte >> 2 & 0xf } else { byte & 0x3f };
+            byte & 0x80 != 0 && matches!(tag, 2 | 4 | 8 | 10 | 11 | 21)
+        }
+        Some(Start::Any) => true,
+        None => false,
+    };
+    match body {
+        [0, first, ..] => is_start(Some(Start::Byte(*first))),
+        [1, stream @ ..] => is_start(deflate::start(stream)),
+        [2, stream @ ..] => deflate::is_zlib(stream),
+        [3, stream @ ..] => stream.starts_with(b"BZh"),
+        _ => false,
+    }
+}
+
+/// A kind, a name, a date. It is as long as all that is left, or comes in pieces.
+fn is_literal(len: Option<usize>, body: &[u8]) -> bool {
+    let [b'b' | b't' | b'u' | b'l' | b'm' | b'1', name_len, rest @ ..] = body else { return false };
+    let name = rest.get(..usize::from(*name_len));
+    // An empty message has no more than that.
+    name.is_some_and(|name| rest.len() > name.len() + 4 && !name.iter().any(|&byte| byte < 0x20))
+        && len.is_none_or(|len| len <= body.len() && len > usize::from(*name_len) + 6)
 }
 
 /// Tag, length and all that follows the header. Without a length the packet goes on to the end, or in pieces.
@@ -101,6 +157,36 @@ mod tests {
         }
         // As long as a computer can count.
         assert!(!is_openpgp(&[0xc1, 0xff, 0xff, 0xff, 0xff, 0xff, 3, 1]));
+    }
+
+    #[test]
+    fn a_message_that_is_open_is_known_by_its_first_packets() {
+        let literal = [&[0xcb, 14, b'b', 1, b'n', 1, 2, 3, 4][..], b"content"].concat();
+        let marker = [0xca, 3, b'P', b'G', b'P'];
+        let one_pass = [&[0x90, 13, 3, 0, 10, 1][..], &[0; 8], &[1]].concat();
+        for (message, expected) in [
+            (literal.clone(), true),
+            ([&marker[..], &literal].concat(), true),
+            ([&one_pass[..], &literal, &[0x88, 2, 4, 0]].concat(), true),
+            ([&one_pass[..], b"text"].concat(), false),
+            (b"\xcb\xe4b\0\0\0\0\0content".to_vec(), true),
+            (b"\xcb\x40b\0\0\0\0\0content".to_vec(), false),
+            (b"\xcb\x0dx\0\0\0\0\0content".to_vec(), false),
+            (b"\xa3\x01\x5b\xcb\xb4\x93\x28\x93".to_vec(), true),
+            (b"\xa3\x01\xcbH\xcd\xc9\xc9\x07\x00".to_vec(), false),
+            (b"\xa3\x02\x78\x9c\x5b\xcb\xb4\x93".to_vec(), true),
+            (b"\xa3\x03BZh91AY&SY".to_vec(), true),
+            (b"\xa3\x03bytes".to_vec(), false),
+            (b"\x88\x02\x04\0".to_vec(), false),
+            (b"\x99\x01\x0d\x04 a key".to_vec(), false),
+        ] {
+            assert_eq!(is_open_openpgp(&message), expected, "{message:02x?}");
+            assert!(!is_openpgp(&message));
+            for end in 0..message.len() {
+                let _ = is_open_openpgp(&message[..end]);
+            }
+        }
+        assert!(is_openpgp(&[&marker[..], &message()].concat()));
     }
 
     #[test]

@@ -102,7 +102,26 @@ fn a_rar_archive_behind_a_program_is_seen_and_the_mark_alone_is_not() {
         (b"Rar!\x1a\x07", Kind::Ok),
     ] {
         let bytes = [b"MZ......".as_slice(), mark].concat();
-        assert_eq!(classify(b"CL_TYPE_MSEXE", &bytes), kind, "{mark:?}");
+        for name in ["MSEXE", "ELF", "GIF", "JPEG", "HTML", "PDF", "RTF", "BINARY_DATA", "TEXT_ASCII"] {
+            let name = format!("CL_TYPE_{name}");
+            assert_eq!(classify(name.as_bytes(), &bytes), kind, "{mark:?} in {name}");
+        }
+        // Each member is looked at by itself.
+        assert_eq!(classify(b"CL_TYPE_ISO9660", &bytes), Kind::Ok);
+    }
+}
+
+#[test]
+fn a_squashfs_behind_a_program_and_armour_in_a_page_are_seen() {
+    let superblock =
+        [b"hsqs".as_slice(), &[0; 8], &[0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 17, 0], &[0; 4], &[4, 0, 0, 0]];
+    let program = [b"\x7fELF........".as_slice(), &superblock.concat()].concat();
+    assert_eq!(classify(b"CL_TYPE_ELF", &program), Kind::Unsupported);
+    assert_eq!(classify(b"CL_TYPE_ELF", &program[..20]), Kind::Ok);
+    let greeting = b"Dear all,\n-----BEGIN PGP MESSAGE-----\n\njA0EC\n";
+    for name in [&b"HTML"[..], b"MAIL", b"TEXT_UTF8", b"BINARY_DATA"] {
+        assert_eq!(classify(name, greeting), Kind::Encrypted);
+        assert_eq!(classify(name, &greeting[..30]), Kind::Ok);
     }
 }
 

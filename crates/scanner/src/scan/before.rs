@@ -95,7 +95,10 @@ fn closed(bytes: &[u8], is_zip: bool) -> impl Iterator<Item = NonScannedReason> 
     let by_structure = match is_plain_zip.then(|| layers::structure(b"ZIP", bytes)) {
         None | Some(Structure::Plain) => None,
         Some(Structure::Ambiguous) => Some(NonScannedReason::Malformed),
-        Some(Structure::Unsupported) => Some(NonScannedReason::Unsupported),
+        Some(Structure::Unsupported | Structure::UnsupportedAndEncrypted) => {
+            Some(NonScannedReason::Unsupported)
+        }
+        Some(Structure::Encrypted) => Some(NonScannedReason::Encrypted),
     };
     by_kind.into_iter().chain(by_structure)
 }

@@ -2,6 +2,7 @@
 
 use super::MAX_DICTIONARY_KIB;
 use crate::members::{Members, of_error};
+use crate::tail;
 use icapstan_unpack::Container;
 use lz4_flex::frame::FrameDecoder;
 use lzma_rust2::{LzipReader, LzmaReader, XzReader};
@@ -18,14 +19,44 @@ struct Lz4<R: BufRead> {
     empty: u32,
 }
 
+/// A stream that was taken for one by little.
+struct Doubtful<R>(R);
+
 /// Nobody has a use for more.
 const MOST_EMPTY: u32 = 64;
 
 pub(super) fn open(kind: Container, file: &File, members: &Members) {
     let input = BufReader::new(file);
+    match kind {
+        Container::Lzma => return lzma(input, members),
+        Container::Zlib => return zlib(input, members),
+        _ => {}
+    }
     match reader(kind, input) {
         Ok(mut content) => members.take(kind.as_str().as_bytes(), &mut content),
         Err(error) => members.gap(of_error(&error)),
+    }
+}
+
+/// What follows such a stream is no matter to its reader.
+fn lzma(input: BufReader<&File>, members: &Members) {
+    let mut content = match LzmaReader::new_mem_limit(input, MAX_DICTIONARY_KIB, None) {
+        Ok(content) => content,
+        Err(error) => return members.gap(of_error(&error)),
+    };
+    members.take(Container::Lzma.as_str().as_bytes(), &mut content);
+    if !members.is_over() {
+        let (input, read) = content.into_parts();
+        tail::rest(read.as_slice().chain(input), members);
+    }
+}
+
+/// What is no stream after all is not damaged for that.
+fn zlib(input: BufReader<&File>, members: &Members) {
+    let mut content = Doubtful(flate2::bufread::ZlibDecoder::new(input));
+    members.take(Container::Zlib.as_str().as_bytes(), &mut content);
+    if !members.is_over() {
+        tail::rest(content.0.into_inner(), members);
     }
 }
 
@@ -41,11 +72,27 @@ fn reader<'f>(kind: Container, input: BufReader<&'f File>) -> io::Result<Box<dyn
         }
         Container::Lz4 => Box::new(Lz4 { decoder: FrameDecoder::new(input), empty: 0 }),
         Container::Lzip => Box::new(LzipReader::new(input)),
-        Container::Lzma => Box::new(LzmaReader::new_mem_limit(input, MAX_DICTIONARY_KIB, None)?),
-        Container::Rar | Container::Zip | Container::SevenZip | Container::Tar | Container::Ar => {
+        Container::Lzma
+        | Container::Zlib
+        | Container::Rar
+        | Container::Zip
+        | Container::SevenZip
+        | Container::Tar
+        | Container::Ar => {
             return Err(io::ErrorKind::Unsupported.into());
         }
     })
+}
+
+// === impl Doubtful ===
+
+impl<R: Read> Read for Doubtful<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::OutOfMemory => error,
+            _ => io::ErrorKind::Unsupported.into(),
+        })
+    }
 }
 
 // === impl Lz4 ===

@@ -1,6 +1,7 @@
 //! Tar.
 
 use crate::members::{Members, of_error};
+use crate::tail;
 use std::fs::File;
 use std::io::BufReader;
 use tar::Archive;
@@ -24,5 +25,8 @@ pub(super) fn open(file: &File, members: &Members) {
             // Where the next one begins is not known then.
             Err(error) => return members.gap(of_error(&error)),
         }
+    }
+    if !members.is_over() {
+        tail::rest(archive.into_inner(), members);
     }
 }

@@ -295,6 +295,62 @@ fn streams_come_out_whole_in_several_parts_too_and_damage_is_told() {
     assert_eq!(take(&skipped.concat()).members, [("zstd".to_owned(), b"some text".to_vec())]);
 }
 
+fn tar_of(contents: &[Vec<u8>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (number, content) in contents.iter().enumerate() {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, format!("{number}.txt"), content.as_slice()).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn zlib(content: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn what_is_taken_for_zlib_is_not_damaged_for_that() {
+    let content = text(70_000, 1);
+    let stream = zlib(&content);
+    let mut worker = Worker::start();
+    let taken = worker.take(&stream, LIMITS);
+    assert_eq!(taken, Taken { members: vec![("zlib".to_owned(), content)], gaps: Vec::new() });
+    assert_eq!(worker.take(&stream[..stream.len() / 2], LIMITS).gaps, [Gap::Unsupported]);
+    assert_eq!(worker.take(b"\x78\x9c and what is none", LIMITS).gaps, [Gap::Unsupported]);
+}
+
+#[test]
+fn what_stands_behind_the_end_comes_out_too() {
+    let contents = contents();
+    let zip = zip_of(CompressionMethod::Deflated, &contents);
+    let mut worker = Worker::start();
+    for (what, container) in [
+        ("tar", tar_of(&contents)),
+        ("7z", seven_zip(vec![EncoderMethod::PPMD.into()], &contents, false)),
+        ("rar 4", rar_by_hand("0.txt", &contents[0])),
+        ("rar 5", rar_with(Builder::new(ArchiveVersion::Rar50), &contents)),
+        ("lzma", lzma_alone(&contents[0])),
+        ("zlib", zlib(&contents[0])),
+        ("lzip", lzip(&contents[0])),
+    ] {
+        let alone = worker.take(&container, LIMITS);
+        assert_eq!(alone.gaps, [], "{what}");
+        assert!(alone.members.iter().all(|(name, _)| name != "behind the end"), "{what}");
+        let mut expected = alone.members;
+        expected.push(("behind the end".to_owned(), zip.clone()));
+        let taken = worker.take(&[container.as_slice(), &zip].concat(), LIMITS);
+        // To its reader that is another part of it, and damaged.
+        let gaps = if what == "lzip" { vec![Gap::Malformed] } else { Vec::new() };
+        assert_same(what, &taken, &Taken { members: expected, gaps });
+    }
+    // Padding is nothing.
+    let padded = [tar_of(&contents), vec![0; 100_000]].concat();
+    assert_same("padded", &worker.take(&padded, LIMITS), &whole(&contents));
+}
+
 #[test]
 fn what_nobody_knows_is_unsupported() {
     assert_eq!(take(b"plain text").gaps, [Gap::Unsupported]);

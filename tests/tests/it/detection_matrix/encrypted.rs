@@ -1,6 +1,6 @@
 //! What nobody here can read, and what only looks so.
 
-use super::build::{base64, pdf, pdf_with, wrapped, zip, zip_of, zip_with};
+use super::build::{base64, pdf, pdf_with, tar, wrapped, zip, zip_of, zip_with};
 use super::multipart::form;
 use super::rows::{Row, download, upload};
 use icapstan_testkit::{clean_bytes, clean_text, deflate, eicar, gzip};
@@ -62,6 +62,7 @@ pub(super) fn rows() -> Vec<Row> {
         download("rar 5 with encrypted headers", rar_5()),
         download("encrypted by OpenPGP", open_pgp()),
         download("encrypted by OpenPGP in a mail", mail(&open_pgp())).content_type("message/rfc822"),
+        download("encrypted by OpenPGP in a text behind a greeting", armoured("Dear all,\n\n")),
         download("encrypted by S/MIME", cms(3)),
     ];
     rows.extend(unread.into_iter().map(|row| row.not_scanned("encrypted")));
@@ -90,11 +91,20 @@ pub(super) fn clean() -> Vec<Row> {
         download("signed by S/MIME", cms(2)),
         download("key of OpenPGP", [b"\x99\x01\x0d\x04".as_slice(), &clean_bytes(265, 1)].concat()),
         download("zip, two of one name", zip_of(&[("a", text), ("a", b"other text")])),
+        download("zip behind a tar file", [tar(text), zip(text)].concat()),
+        download("zlib", deflate(text)),
+        download("text about OpenPGP", "A message\n-----BEGIN PGP MESSAGE-----\nis how one begins.\n"),
         download("zip behind a script", [b"#!/bin/sh\nexit 0\n".as_slice(), &zip(text)].concat()),
         download("zip whose members are ordered otherwise", {
             zip_of(&[("b", text), ("a", text), ("META-INF/", b"")])
         }),
     ]
+}
+
+/// Such a message in armour, behind that.
+fn armoured(front: &str) -> String {
+    let lines = wrapped(&base64(&open_pgp()), 64, "\n");
+    format!("{front}-----BEGIN PGP MESSAGE-----\n\n{lines}\n-----END PGP MESSAGE-----\n")
 }
 
 /// A PDF with an attached file, encrypted by RC4 with 40 bits (ISO 32000-1, 7.6.2 and 7.6.3). The key in the

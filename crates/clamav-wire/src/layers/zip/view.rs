@@ -9,27 +9,18 @@
 //! (APPNOTE.TXT 6.3.10, section 4.3.6). What the members hold is not searched: zip files inside
 //! zip files are common.
 
-use super::{CENTRAL, END, END_LEN, LAST_VERSION, LOCAL};
+use super::{
+    CENTRAL, CENTRAL_LEN, ENCRYPTED, END, END_64, END_LEN, IN_64, LAST_VERSION, LOCAL, LOCATOR_64,
+    LOCATOR_64_LEN, MASKED, SIZES_FOLLOW,
+};
 use crate::layers::{Structure, find, is_at, u16_at, u32_at, u64_at};
 
 const LOCAL_LEN: usize = 30;
-const CENTRAL_LEN: usize = 46;
-/// The end record of the 64-bit extension and what leads to it.
-const END_64: &[u8] = b"PK\x06\x06";
-const LOCATOR_64: &[u8] = b"PK\x06\x07";
-const LOCATOR_64_LEN: usize = 20;
 /// The record that may follow the directory's headers.
 const SIGNATURE: &[u8] = b"PK\x05\x05";
 
-/// In place of a number that stands in the 64-bit extension.
-const IN_64: u32 = u32::MAX;
 const IN_64_SHORT: u16 = u16::MAX;
 
-/// Sizes follow the data. The local header has none.
-const SIZES_FOLLOW: u16 = 8;
-const ENCRYPTED: u16 = 1;
-/// The local header is masked: libclamav leaves the member out.
-const MASKED: u16 = 1 << 13;
 const STORED: u16 = 0;
 
 /// A member as libclamav sees it.
@@ -75,39 +66,6 @@ fn members(bytes: &[u8]) -> Result<(), Structure> {
     let tail = at + END_LEN;
     nothing_between(&bytes[tail..])?;
     no_other_end(bytes, tail..bytes.len(), at)
-}
-
-/// Judges the bytes of a file of another type, behind which a zip file may stand. libclamav comes upon
-/// its members one by one, by their local headers alone, so it cannot open those whose sizes stand
-/// elsewhere. `anywhere`: not only what reaches to the very end counts.
-pub(in crate::layers) fn structure_behind(bytes: &[u8], anywhere: bool) -> Structure {
-    // No file has room for more headers: if there are more, many end records share a directory.
-    let mut left = bytes.len() / CENTRAL_LEN;
-    let mut hides = |end: super::End| {
-        let start = u32_at(bytes, end.at + 16).map_or(0, |start| start as usize);
-        // As the readers do: what the offsets are short by is how much stands in front.
-        let Some(before) = end.directory.checked_sub(start) else { return false };
-        let mut at = end.directory;
-        while is_at(bytes, at, CENTRAL) && at < end.at {
-            if left == 0 {
-                return true;
-            }
-            left -= 1;
-            let number = |offset| u16_at(bytes, at + offset).map_or(0, usize::from);
-            let local = u32_at(bytes, at + 42).map_or(0, |offset| offset as usize).saturating_add(before);
-            let is_empty = u32_at(bytes, at + 20) == Some(0);
-            let follows =
-                u16_at(bytes, local.saturating_add(6)).is_some_and(|flags| flags & SIZES_FOLLOW != 0);
-            let in_64 = u32_at(bytes, local.saturating_add(18)) == Some(IN_64);
-            if is_at(bytes, local, LOCAL) && !is_empty && (follows || in_64) {
-                return true;
-            }
-            at += CENTRAL_LEN + number(28) + number(30) + number(32);
-        }
-        false
-    };
-    let found = super::ends(bytes).filter(|end| anywhere || end.is_last).any(&mut hides);
-    if found { Structure::Unsupported } else { Structure::Plain }
 }
 
 /// The end record that libclamav goes by, and where its directory starts.
