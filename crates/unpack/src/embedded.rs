@@ -22,6 +22,8 @@ mod tests;
 
 use crate::{Budget, Defect};
 use data_uri::DataUris;
+use escapes::ByteOrder;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Fewer digits are not looked at. Those of the shortest thing that is known by all of its bytes, EICAR's 68,
@@ -37,6 +39,9 @@ const MIN_LINE: usize = 20;
 
 /// How many bytes of input lie between two looks at the clock.
 const CHUNK: usize = 64 * 1024;
+
+/// So much of UTF-16 is looked at for telling whether it is JSON.
+const JSON_HEAD: usize = 64 * 1024;
 
 /// Digits of both alphabets, and what else a byte may be.
 const DIGITS: [u8; 256] = digits();
@@ -62,6 +67,15 @@ pub struct EmbeddedPieces {
     pub defect: Option<Defect>,
 }
 
+/// How content is read: what its beginning tells, for pieces of it that are looked at one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// It looks like JSON.
+    is_json: bool,
+    /// It looks like UTF-16.
+    order: Option<ByteOrder>,
+}
+
 /// Finds runs of digits.
 struct Runs<'a> {
     text: &'a [u8],
@@ -71,20 +85,18 @@ struct Runs<'a> {
 
 /// Whether [`embedded`] may find anything.
 pub fn has_embedded(content: &[u8]) -> bool {
-    strings::has_files(content)
-        || escapes::readings(content).any(|text| {
-            is_all_digits(&text)
-                || DataUris::new(&text).next().is_some()
-                || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
-        })
+    Reading::of(content).may_find(content)
 }
 
-/// Finds and decodes all pieces. Those together are never longer than three times the content.
+/// Finds and decodes all pieces. Those together are never longer than six times the content.
 pub fn embedded(content: &[u8], budget: &Budget) -> EmbeddedPieces {
     let mut found = EmbeddedPieces::default();
-    found.files(content, budget);
-    for text in escapes::readings(content) {
-        found.search(&text, budget);
+    let reading = Reading::of(content);
+    for text in reading.texts(content) {
+        if reading.is_json {
+            found.files(&text, budget);
+        }
+        found.search(&escapes::undone(&text), budget);
     }
     found
 }
@@ -192,6 +204,39 @@ const fn digits() -> [u8; 256] {
     table[0x0c] = SPACE;
     table[b'=' as usize] = PAD;
     table
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// By how the content begins.
+    pub fn of(beginning: &[u8]) -> Self {
+        let order = ByteOrder::of(beginning);
+        let is_json = match order {
+            Some(order) => strings::is_json(&order.narrowed(&beginning[..beginning.len().min(JSON_HEAD)])),
+            None => strings::is_json(beginning),
+        };
+        Self { is_json, order }
+    }
+
+    /// Whether there may be anything in a piece of the content, which begins at an even place of it.
+    pub fn may_find(self, piece: &[u8]) -> bool {
+        self.texts(piece).any(|text| {
+            if self.is_json && strings::has_files(&text) {
+                return true;
+            }
+            let text = escapes::undone(&text);
+            is_all_digits(&text)
+                || DataUris::new(&text).next().is_some()
+                || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
+        })
+    }
+
+    /// As it stands, and if it looks like UTF-16 as that.
+    fn texts(self, content: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        let narrow = self.order.map(|order| Cow::Owned(order.narrowed(content)));
+        std::iter::once(Cow::Borrowed(content)).chain(narrow)
+    }
 }
 
 // === impl EmbeddedPieces ===

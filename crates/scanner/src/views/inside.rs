@@ -5,7 +5,7 @@ use crate::sealed::Source;
 use bytes::Bytes;
 use icapstan_model::{FailedReason, NonScannedReason, Verdict};
 use icapstan_unpack::{
-    Coding, Codings, Defect, Embedded, Multipart, embedded, has_embedded, looks_like_gzip,
+    Coding, Codings, Defect, Embedded, Multipart, Reading, embedded, has_embedded, looks_like_gzip,
 };
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -18,8 +18,9 @@ const LARGE: usize = 3 << 10;
 
 /// Files are looked through in pieces of this size...
 const WINDOW: usize = 1 << 20;
-/// ... each of which begins so far before the end of the one before it.
-const OVERLAP: usize = 16 << 10;
+/// ... each of which begins so far before the end of the one before it: what is shorter than that, however it
+/// is broken into lines and escaped, is in one of them. Even, since characters may take two bytes.
+const OVERLAP: usize = 128 << 10;
 
 // === impl Builder ===
 
@@ -32,6 +33,8 @@ impl Builder<'_> {
         }
         let mut window = vec![0; WINDOW];
         let mut from = 0;
+        // The first one tells how the others are read.
+        let mut reading = None;
         while from < *len {
             if Instant::now() >= self.budget.deadline || self.budget.cancelled.load(Ordering::Relaxed) {
                 self.views.findings.add(Verdict::Failed(FailedReason::Time));
@@ -39,7 +42,7 @@ impl Builder<'_> {
             }
             let most = usize::try_from(*len - from).unwrap_or(WINDOW).min(WINDOW);
             file.read_exact_at(&mut window[..most], from)?;
-            if has_embedded(&window[..most]) {
+            if reading.get_or_insert_with(|| Reading::of(&window[..most])).may_find(&window[..most]) {
                 return body.read().map(Some);
             }
             if most < WINDOW {

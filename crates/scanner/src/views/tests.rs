@@ -297,6 +297,33 @@ fn what_stands_encoded_in_a_body_is_scanned_and_so_is_what_stands_in_that() {
 }
 
 #[test]
+fn how_far_behind_it_stands_is_no_matter() {
+    let page = format!("<!DOCTYPE html>{}", "x".repeat(80));
+    let tail = format!("\", 'b': '{page}', \"c\": 1}}");
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let escaped: String = base64(page.as_bytes()).bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    for words in [100, 60_000, 174_000, 174_500, 175_000, 250_000] {
+        let prose = "words ".repeat(words);
+        let cyrillic = format!("\u{feff}\u{43f}{prose}\"{escaped}\"");
+        for body in [
+            format!("{{\"a\": \"{prose}{tail}").into_bytes(),
+            format!("/*{prose}*/{{\"a\": \"{tail}").into_bytes(),
+            format!("{{\"a\": \"{prose}\", \"b\": \"{escaped}\"}}").into_bytes(),
+            wide(&cyrillic),
+            wide(&format!("\u{feff}{{\"a\": \"{prose}{tail}")),
+        ] {
+            let mut file = sealed::create().unwrap();
+            file.write_all(&body).unwrap();
+            let source = Source::File(Arc::new(file), body.len() as u64);
+            let deadline = Instant::now() + Duration::from_mins(1);
+            let views = Views::of(source, &context("", ""), deadline, Arc::default()).unwrap();
+            let last = views.sources.last().unwrap().read().unwrap();
+            assert_eq!(last, page.as_bytes(), "{words} words before: {:?}", &body[..20]);
+        }
+    }
+}
+
+#[test]
 fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
     let small = [noise(90, 1), noise(90, 2)];
     let large = noise(4000, 3);

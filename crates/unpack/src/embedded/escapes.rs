@@ -3,28 +3,16 @@
 use memchr::{memchr2, memmem};
 use std::borrow::Cow;
 
-/// The content as readers may take it, with escapes undone: as it stands, and if it looks like UTF-16 as that.
-pub(super) fn readings(content: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
-    let narrow = narrow(content).map(|narrow| Cow::Owned(undone(&narrow).into_owned()));
-    std::iter::once(undone(content)).chain(narrow)
-}
-
-/// UTF-16 of ASCII as that, by its byte order mark or by how its first characters look. Any other character
-/// becomes one that means nothing.
-fn narrow(content: &[u8]) -> Option<Vec<u8>> {
-    let (high, text) = match content {
-        [0xff, 0xfe, text @ ..] => (1, text),
-        [0xfe, 0xff, text @ ..] => (0, text),
-        [1..=0x7f, 0, 1..=0x7f, 0, ..] => (1, content),
-        [0, 1..=0x7f, 0, 1..=0x7f, ..] => (0, content),
-        _ => return None,
-    };
-    Some(text.chunks_exact(2).map(|pair| if pair[high] == 0 { pair[1 - high] } else { 0 }).collect())
+/// The order of the bytes of UTF-16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
 }
 
 /// The content with the escapes undone that stand for ASCII. However many backslashes there are, they count
 /// as one: JSON may lie in a string of JSON.
-fn undone(content: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn undone(content: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', content).is_none() && memmem::find(content, b"&#").is_none() {
         return Cow::Borrowed(content);
     }
@@ -81,4 +69,28 @@ fn reference(text: &[u8]) -> (u8, usize) {
 
 fn ascii(number: u32) -> Option<u8> {
     u8::try_from(number).ok().filter(u8::is_ascii)
+}
+
+// === impl ByteOrder ===
+
+impl ByteOrder {
+    /// By the byte order mark, or by how the first characters look.
+    pub(super) fn of(beginning: &[u8]) -> Option<Self> {
+        match beginning {
+            [0xff, 0xfe, ..] | [1..=0x7f, 0, 1..=0x7f, 0, ..] => Some(Self::Little),
+            [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..] => Some(Self::Big),
+            _ => None,
+        }
+    }
+
+    /// UTF-16 of ASCII as that. Any other character becomes one that means nothing, and the mark
+    /// goes.
+    pub(super) fn narrowed(self, content: &[u8]) -> Vec<u8> {
+        let narrowed = |pair: &[u8]| match (self, pair) {
+            (Self::Little, [byte, 0]) | (Self::Big, [0, byte]) => *byte,
+            _ => 0,
+        };
+        let mark = content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]);
+        content[if mark { 2 } else { 0 }..].chunks_exact(2).map(narrowed).collect()
+    }
 }
