@@ -34,6 +34,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 const CLEAN: [Verdict; 1] = [Verdict::Clean];
+const UNSUPPORTED: Verdict = Verdict::NonScanned(NonScannedReason::Unsupported);
 const MALFORMED: [Verdict; 1] = [Verdict::NonScanned(NonScannedReason::Malformed)];
 
 #[test]
@@ -114,6 +115,34 @@ fn parts_are_objects_of_their_own_and_small_fields_share_one() {
         expected,
         "coded as well"
     );
+}
+
+#[test]
+fn parts_with_codings_of_their_own_are_scanned_both_ways() {
+    let form = |fields: &str, content: &[u8]| {
+        let head = format!("--b\r\n{fields}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n--b--\r\n"].concat()
+    };
+    let context = context("", "multipart/form-data; boundary=b");
+    let packed = gzip(b"packed by itself");
+    let coded = form("Content-Encoding: gzip", &packed);
+    let expected = vec![coded.clone(), b"packed by itself".to_vec(), packed.clone()];
+    assert_eq!(views(&coded, &context), (expected, CLEAN.to_vec()));
+
+    let both = form(
+        "Content-Transfer-Encoding: base64\r\nContent-Encoding: utf-8, gzip",
+        base64(&packed).as_bytes(),
+    );
+    assert!(views(&both, &context).0.contains(&b"packed by itself".to_vec()));
+
+    let file = "Content-Disposition: form-data; filename=a\r\nContent-Encoding:";
+    for (name, findings) in [("utf-8", CLEAN), ("gzip", CLEAN), ("x-foo", [UNSUPPORTED])] {
+        let plain = form(&format!("{file} {name}"), b"as it stands");
+        let (sources, found) = views(&plain, &context);
+        assert_eq!((sources, found), (vec![plain, b"as it stands".to_vec()], findings.to_vec()), "{name}");
+    }
+    let cut = form(&format!("{file} gzip"), &gzip(&noise(9000, 1))[..1000]);
+    assert_eq!(views(&cut, &context).1, MALFORMED);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
     let in_json = json(&bad.replace('/', "\\/"));
     let url_safe = bad.replace('+', "-").replace('/', "_").replace('=', "");
     let halves = bad.split_at(40);
+    let quoted = String::from_utf8(eicar()).expect("text").replace('\\', "\\\\");
     vec![
         upload("JSON: base64", JSON, json(&bad)),
         upload("JSON: base64, chunks of nine bytes", JSON, json(&bad)).chunks_of(9),
@@ -83,8 +84,29 @@ pub(super) fn rows() -> Vec<Row> {
         download("script: base64 in two strings with a plus between", {
             format!("var a = atob('{}' + '{}');", halves.0, halves.1)
         }),
-        upload("JSON: the content itself as a string", JSON, {
-            json(&String::from_utf8(eicar()).expect("text").replace('\\', "\\\\"))
+        upload("JSON: the content itself as a string", JSON, { json(&quoted) }),
+        upload(
+            "JSON behind a mark: the content itself as a string",
+            JSON,
+            format!("\u{feff}{}", json(&quoted)),
+        ),
+        upload("JSON behind a comment: the content itself as a string", JSON, {
+            format!("// It's a comment\n{}", json(&quoted))
+        }),
+        download("script: the content itself as a string of JSON that is called with", {
+            format!("jQuery1_2({});", json(&quoted))
+        })
+        .content_type("text/javascript"),
+        upload(
+            "JSON: the content itself as a string in single quotes",
+            JSON,
+            json(&quoted).replace('"', "'"),
+        ),
+        upload("JSON: the content itself as a string behind 4 MB of text in another", JSON, {
+            format!("{{\"text\": \"{}\", \"b\": {}}}", "some words ".repeat(400_000), json(&quoted))
+        }),
+        upload("JSON in UTF-16 that begins in Cyrillic: base64 behind 4 MB", JSON, {
+            utf16(&format!("[\"\u{43f}{}\", {}]", "some words ".repeat(200_000), json(&bad)))
         }),
         upload("XML in UTF-16: base64", "text/xml", utf16(&format!("<a>{bad}</a>"))),
         upload("JSON: base32", JSON, json(&base32(&eicar()))),
