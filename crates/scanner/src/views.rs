@@ -274,7 +274,7 @@ impl Builder<'_> {
                 // Readers go by the label, so that it is no matter whether they would agree.
                 self.parts(&multipart, &bytes, false)?;
             }
-            self.inside(&bytes, 0);
+            self.inside(&bytes, 0)?;
             return self.inside_gzip(body);
         }
         let bytes = body.read()?;
@@ -291,8 +291,8 @@ impl Builder<'_> {
             } else if Multipart::is_message(content_type) {
                 self.parts(&Multipart::message(&bytes, &limits), &bytes, false)?;
             } else {
-                self.form(&bytes);
-                self.inside(&bytes, 0);
+                self.form(&bytes)?;
+                self.inside(&bytes, 0)?;
             }
         }
         Ok(())

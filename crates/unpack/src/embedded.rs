@@ -16,6 +16,8 @@ mod base32;
 mod data_uri;
 mod escapes;
 mod joints;
+mod loose;
+mod runs;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ mod tests;
 use crate::{Budget, Defect};
 use data_uri::DataUris;
 use escapes::ByteOrder;
+use loose::Loose;
+use runs::Runs;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -74,13 +78,6 @@ pub struct Reading {
     is_json: bool,
     /// It looks like UTF-16.
     order: Option<ByteOrder>,
-}
-
-/// Finds runs of digits.
-struct Runs<'a> {
-    text: &'a [u8],
-    /// No digits begin before this and end behind it.
-    at: usize,
 }
 
 /// Whether [`embedded`] may find anything.
@@ -176,6 +173,12 @@ fn drawn<'a>(run: impl Iterator<Item = &'a u8>) -> usize {
     if hyphens > 1 { hyphens } else { 0 }
 }
 
+/// Which of the places that one begins in; they follow each other.
+fn begins_within<'a>(places: &'a [Range<usize>], other: &Range<usize>) -> Option<&'a Range<usize>> {
+    let behind = places.partition_point(|place| place.start <= other.start);
+    places[..behind].last().filter(|place| place.contains(&other.start))
+}
+
 /// A line that somebody drew.
 fn is_monotonous(run: &[u8]) -> bool {
     let mut digits = run.iter().filter(|byte| is_digit(**byte));
@@ -228,7 +231,8 @@ impl Reading {
             let text = escapes::undone(&text);
             is_all_digits(&text)
                 || DataUris::new(&text).next().is_some()
-                || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
+                || Runs::new(&text).any(|run| !is_monotonous(&text[run]))
+                || Loose::new(&text).next().is_some()
         })
     }
 
@@ -259,7 +263,7 @@ impl EmbeddedPieces {
         }
         let mut taken: Vec<Range<usize>> = Vec::new();
         for uri in DataUris::new(text) {
-            let plain = data_uri::percent_decoded(&text[uri.payload.clone()]);
+            let plain = data_uri::unescaped(&text[uri.payload.clone()]);
             let decoded = if uri.base64 { base64(&plain, budget) } else { Some(plain.into_owned()) };
             self.add(decoded, true);
             taken.push(uri.payload);
@@ -267,11 +271,20 @@ impl EmbeddedPieces {
                 return;
             }
         }
-        let mut taken = taken.into_iter().peekable();
-        for place in (Runs { text, at: 0 }) {
-            while taken.next_if(|payload| payload.end <= place.start).is_some() {}
-            let is_taken = taken.peek().is_some_and(|payload| payload.contains(&place.start));
-            if is_taken || is_monotonous(&text[place.clone()]) {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for place in Runs::new(text) {
+            if begins_within(&taken, &place).is_some() || is_monotonous(&text[place.clone()]) {
+                continue;
+            }
+            self.run(&text[place.clone()], budget);
+            runs.push(place);
+            if self.is_over(budget) {
+                return;
+            }
+        }
+        for place in Loose::new(text) {
+            let is_run = begins_within(&runs, &place).is_some_and(|run| run.end >= place.end);
+            if is_run || begins_within(&taken, &place).is_some() {
                 continue;
             }
             self.run(&text[place], budget);
@@ -306,86 +319,6 @@ impl EmbeddedPieces {
             None => self.defect = Some(Defect::Deadline),
             Some(bytes) if bytes.len() < MIN_BYTES => {}
             Some(bytes) => self.pieces.push(Embedded { bytes, labelled }),
-        }
-    }
-}
-
-// === impl Runs ===
-
-impl Runs<'_> {
-    /// Where the next digits begin that are so many that they may go on in another line. No other ones
-    /// begin a run, and few bytes have to be looked at to find these.
-    fn line_start(&mut self) -> Option<usize> {
-        loop {
-            // Whatever of that length begins before this place reaches it.
-            let probe = self.at + MIN_LINE - 1;
-            if !is_digit(*self.text.get(probe)?) {
-                self.at = probe + 1;
-                continue;
-            }
-            let front = self.text[self.at..probe].iter().rev().take_while(|byte| is_digit(**byte)).count();
-            let start = probe - front;
-            let end = self.line_end(probe);
-            if end - start >= MIN_LINE {
-                return Some(start);
-            }
-            self.at = end;
-        }
-    }
-
-    /// Where the digits from `at` on end.
-    fn line_end(&self, at: usize) -> usize {
-        let digits = self.text[at..].iter().take_while(|byte| is_digit(**byte));
-        at + digits.count()
-    }
-
-    /// Where the next line begins, or the next string, if the line that ends at `end` goes on there.
-    fn next_line(&self, end: usize) -> Option<usize> {
-        if let Some(joint) = joints::joint(&self.text[end..]) {
-            let next = end + joint;
-            return self.text.get(next).is_some_and(|byte| is_digit(*byte)).then_some(next);
-        }
-        let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
-        let rest = &self.text[end..];
-        let trailing = rest.iter().take_while(blank).count();
-        let rest = &rest[trailing..];
-        let line_end = match rest {
-            [b'\r', b'\r', b'\n', ..] => 3,
-            [b'\r', b'\n', ..] => 2,
-            [b'\r' | b'\n', ..] => 1,
-            _ => return None,
-        };
-        let rest = &rest[line_end..];
-        let indent = rest.iter().take_while(blank).count();
-        let rest = &rest[indent..];
-        // A boundary, or the end of an armour.
-        let goes_on = rest.first().is_some_and(|byte| is_digit(*byte)) && !rest.starts_with(b"--");
-        goes_on.then_some(end + trailing + line_end + indent)
-    }
-}
-
-impl Iterator for Runs<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        loop {
-            let start = self.line_start()?;
-            let mut end = self.line_end(start);
-            let (mut line, mut digits) = (end - start, end - start);
-            while line >= MIN_LINE
-                && let Some(next) = self.next_line(end)
-            {
-                end = self.line_end(next);
-                line = end - next;
-                digits += line;
-            }
-            self.at = end;
-            let run = &self.text[start..end];
-            let front = front(run);
-            let behind = drawn(run.iter().rev());
-            if digits >= MIN_DIGITS + front + behind {
-                return Some(start + front..end - behind);
-            }
         }
     }
 }

@@ -51,7 +51,7 @@ impl Builder<'_> {
             }
         }
         if multipart.parts.is_empty() {
-            self.inside(bytes, 0);
+            self.inside(bytes, 0)?;
         }
         let mut fields = Vec::new();
         for part in multipart.leaves() {
@@ -68,16 +68,16 @@ impl Builder<'_> {
             match part.transfer_encoding {
                 // What it holds is in other parts.
                 TransferEncoding::Identity if part.is_message() && part.nested.is_some() => {}
-                TransferEncoding::Identity => self.inside(&content, 0),
+                TransferEncoding::Identity => self.inside(&content, 0)?,
                 TransferEncoding::Base64 => {
-                    self.transferred(icapstan_unpack::base64(&content, &self.budget), must_agree);
+                    self.transferred(icapstan_unpack::base64(&content, &self.budget), must_agree)?;
                 }
                 TransferEncoding::QuotedPrintable => {
-                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget), must_agree);
+                    self.transferred(icapstan_unpack::quoted_printable(&content, &self.budget), must_agree)?;
                 }
                 TransferEncoding::Unknown => {
                     self.not_scanned(NonScannedReason::Unsupported);
-                    self.inside(&content, 0);
+                    self.inside(&content, 0)?;
                 }
             }
             // Most web servers take an encoded part as it stands, and nobody who reads mail.
@@ -117,13 +117,13 @@ impl Builder<'_> {
         if let Some(decoded) = output {
             let bytes = decoded.read()?;
             self.push(decoded);
-            self.inside(&bytes, 0);
+            self.inside(&bytes, 0)?;
         }
         Ok(())
     }
 
     /// The names and values, and what stands in them.
-    pub(super) fn form(&mut self, bytes: &Bytes) {
+    pub(super) fn form(&mut self, bytes: &Bytes) -> io::Result<()> {
         let form = Urlencoded::parse(bytes, MAX_TEXTS);
         let (small, large): (Vec<_>, Vec<_>) =
             form.texts.into_iter().partition(|text| text.len() <= SMALL_FIELD);
@@ -133,13 +133,14 @@ impl Builder<'_> {
         }
         for text in large.into_iter().take(most) {
             let text = Bytes::from(text);
-            self.inside(&text, 0);
+            self.inside(&text, 0)?;
             self.push(Source::Memory(text));
         }
         self.push(Source::Memory(small.join(&b'\n').into()));
+        Ok(())
     }
 
-    fn transferred(&mut self, transferred: Transferred, must_agree: bool) {
+    fn transferred(&mut self, transferred: Transferred, must_agree: bool) -> io::Result<()> {
         if let Some(defect) = transferred.defect {
             self.defect(defect);
         }
@@ -148,7 +149,7 @@ impl Builder<'_> {
         }
         let output = Bytes::from(transferred.output);
         self.push(Source::Memory(output.clone()));
-        self.inside(&output, 0);
+        self.inside(&output, 0)
     }
 }
 

@@ -363,6 +363,26 @@ fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
 }
 
 #[test]
+fn small_pieces_that_only_a_sum_or_a_decoder_tells_are_scanned_alone() {
+    let text = b"a text that is long enough to be an object of its own, and is one; it has a few more words.";
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    let zlib = encoder.finish().unwrap();
+    let body = format!("[\"{}\"]", base64(&zlib));
+    let sources = views(body.as_bytes(), &context("", "")).0;
+    assert!(sources.contains(&text.to_vec()), "{sources:?}");
+
+    let mut tar = noise(1024, 0);
+    tar[148..156].copy_from_slice(b"        ");
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let body = |tar: &[u8]| format!("[\"{}\"]", base64(tar)).into_bytes();
+    assert!(views(&body(&tar), &context("", "")).0.contains(&tar));
+    tar[0] += 1;
+    assert!(!views(&body(&tar), &context("", "")).0.contains(&tar));
+}
+
+#[test]
 fn more_pieces_than_the_limit_are_told() {
     let mut context = context("", "");
     context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });

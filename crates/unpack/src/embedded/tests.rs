@@ -76,10 +76,103 @@ fn base64_is_found_wherever_programs_write_it() {
     }
 }
 
+/// Text of a known type; its base64 has every sort of digit.
+fn text() -> Vec<u8> {
+    b"A text that is long enough, ~~ and?? has one or two more words than it needs; \xc3\xbf.".repeat(2)
+}
+
+#[test]
+fn lines_may_be_short_and_blanks_stand_anywhere() {
+    let (text, digits) = (text(), encode(&text()));
+    let odd: String = digits
+        .bytes()
+        .enumerate()
+        .map(|(at, byte)| format!("{}{}", char::from(byte), ["", " ", "\n\t", "", "\r\n\r\n"][at * at % 5]))
+        .collect();
+    for short in [lines(&digits, 16, "\n"), lines(&digits, 4, " "), lines(&digits, 1, "\n\n   "), odd] {
+        for content in [
+            short.clone(),
+            format!("{{\"file\": \"{short}\"}}"),
+            format!("{{\"file\": \"{}\"}}", short.replace('\n', "\\n")),
+            format!("<file>\n  {short}\n</file>"),
+            format!("file: |\n  {short}\nother: x\n"),
+            format!("PHOTO;ENCODING=b:{short}=\r\nEND:VCARD"),
+            format!("base64 -d <<EOF\n{short}\nEOF\n"),
+            format!("echo {short} | base64 -d"),
+            format!("var x = atob(`\n{short}\n`)"),
+        ] {
+            let found = found(&content);
+            assert!(found.iter().any(|piece| piece.starts_with(&text[..text.len() - 2])), "{content}");
+        }
+    }
+    // Groups of one length count whatever they say.
+    let (payload, digits) = (payload(), encode(&payload()));
+    for content in [lines(&digits, 8, " "), format!("<a>some words\n{}</a>", lines(&digits, 12, "\n"))] {
+        assert_eq!(found(&content), std::slice::from_ref(&payload), "{content}");
+    }
+    assert_eq!(found(lines(&hex(&payload), 2, " ")), std::slice::from_ref(&payload));
+    let dump = format!("bytes {}\nthat was it", lines(&hex(&text), 4, "  "));
+    assert_eq!(found(&dump), [text]);
+}
+
+#[test]
+fn long_lines_may_have_empty_ones_between_them_and_marks_in_front() {
+    let (payload, text) = (payload(), encode(&payload()));
+    for between in ["\n\n", "\n> ", "\n# ", "\r\n>> ", "\n * ", "\n>\n> ", " \n\n\n\t"] {
+        let content = format!("It says:{between}{}\n--\n", lines(&text, 40, between));
+        assert_eq!(found(&content), std::slice::from_ref(&payload), "{content}");
+    }
+}
+
+#[test]
+fn markup_may_stand_between() {
+    let (payload, text) = (payload(), encode(&payload()));
+    for between in ["<!-- a > b -->", "]]><![CDATA[", "\n  <!---->\n  ", "]]>\n <!--x--> <![CDATA[", "]]>"] {
+        let content = format!("<a><![CDATA[{}</a>", lines(&text, 30, between));
+        assert_eq!(found(&content), std::slice::from_ref(&payload), "{content}");
+    }
+    assert_eq!(found(format!("<a>{}</a>", lines(&text, 30, "<b/>"))), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn escapes_of_scripts_and_names_of_html_are_undone() {
+    let (payload, text) = (payload(), encode(&payload()));
+    let each = |how: fn(u8) -> String| text.bytes().map(how).collect::<String>();
+    for content in [
+        each(|byte| format!("\\u{{{byte:x}}}")),
+        each(|byte| format!("\\u{{0000{byte:x}}}").replace("0000", "00")),
+        each(|byte| format!("\\{byte:03o}")),
+        lines(&text, 7, "\\\n"),
+        lines(&text, 7, "\\\r\n"),
+        each(|byte| match byte {
+            b'b' | b'f' | b'n' | b'r' | b't' | b'u' | b'v' | b'x' | b'0'..=b'9' => {
+                char::from(byte).to_string()
+            }
+            other => format!("\\{}", char::from(other)),
+        }),
+        each(|byte| format!("&#x{byte:050x};")),
+        each(|byte| format!("&#{byte:09}")),
+        text.replace('+', "&plus;").replace('/', "&sol;").replace('=', "&equals;"),
+    ] {
+        let content = format!("f('{content}')");
+        assert_eq!(found(&content), std::slice::from_ref(&payload), "{content}");
+    }
+    let entities = format!("<a href=\"&#x44;ata&colon;a/b&semi;base64&comma;{text}\">");
+    assert!(found(&entities).contains(&payload));
+    for none in ["\\u{110000}", "\\u{}", "\\u{41", "\\400", "&#;", "&#x;", "&plus", "\\"] {
+        let content = format!("{none}{}", "x".repeat(9));
+        assert_eq!(
+            &*escapes::undone(content.as_bytes()),
+            content.replace("\\400", "\\400").as_bytes(),
+            "{none}"
+        );
+    }
+}
+
 #[test]
 fn strings_that_a_script_joins_are_one() {
     let (payload, text) = (payload(), encode(&payload()));
-    for joint in ["\"+\"", "' + '", "\" .\n   \"", "` +\r\n\t`", "\" & _\r\n  \""] {
+    for joint in ["\"+\"", "' + '", "\" .\n   \"", "` +\r\n\t`", "\" & _\r\n  \"", "\"/* a */+ // b\n \""] {
         let (open, close) = (&joint[joint.len() - 1..], &joint[..1]);
         let script = format!("var x = atob({open}{}{close});", lines(&text, 30, joint));
         assert_eq!(found(&script), std::slice::from_ref(&payload), "{script}");
@@ -195,6 +288,8 @@ fn data_uris_are_found_in_base64_and_as_text() {
         format!("\"data:a/b;base64,{}\"", text.replace('+', "%2B").replace('/', "%2f")),
         format!("data:,{percent}"),
         format!("href=\"data:text/html;charset=utf-8,{percent}\""),
+        format!("'d\ta\r\nta:a/b\t;ba\nse64,{text}'"),
+        format!("'data:a/b,{}'", lines(&percent, 7, "\t")),
         // Unclosed, and one behind it.
         format!("\"data:a/b, x url(data:a/b;base64,{text}"),
     ] {
@@ -241,9 +336,27 @@ fn the_deadline_ends_the_search() {
 
 #[test]
 fn hostile_repetition_takes_linear_time() {
-    for unit in
-        ["(data:a/b,", "'data:a/b,", "data:", "\\", "&#", "&#x", "A=", "AAAAAAAAAAAAAAAAAAAAA\n", "%", "--A"]
-    {
+    for unit in [
+        "(data:a/b,",
+        "'data:a/b,",
+        "data:",
+        "\\",
+        "&#",
+        "&#x",
+        "A=",
+        "AAAAAAAAAAAAAAAAAAAAA\n",
+        "%",
+        "--A",
+        "AZ ",
+        "A0 B C ",
+        "\"'",
+        "AAAAAAAAAAAAAAAAAAAAAA<!--",
+        "AAAAAAAAAAAAAAAAAAAAAAA\"/*",
+        "\n",
+        "&#0",
+        "d\na\nta:",
+        "Z                   ",
+    ] {
         let content = unit.repeat((4 << 20) / unit.len());
         let begun = Instant::now();
         let pieces = embedded(content.as_bytes(), &budget());
