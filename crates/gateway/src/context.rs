@@ -27,9 +27,16 @@ pub(crate) fn is_chunked(head: &RequestHead) -> bool {
     body_head(head).is_some_and(|head| head.value("transfer-encoding").is_some())
 }
 
-/// The content codings that the message names.
+/// The content codings that the message names, and the transfer codings behind them but for `chunked`, which ICAP's
+/// own chunks have replaced: what else stands there, the body has still (RFC 9112 section 7), and clients undo it.
 pub(crate) fn content_encoding(head: &RequestHead) -> String {
-    texts(head, "content-encoding").join(", ")
+    let mut codings = texts(head, "content-encoding");
+    for line in texts(head, "transfer-encoding") {
+        let names = line.split(',').map(|coding| coding.split(';').next().unwrap_or_default().trim());
+        let left = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("chunked"));
+        codings.extend(left.map(ToOwned::to_owned));
+    }
+    codings.join(", ")
 }
 
 /// Whether the body is a piece of something.

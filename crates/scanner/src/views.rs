@@ -272,27 +272,27 @@ impl Builder<'_> {
             let Some(bytes) = self.worth_reading(body)? else { return self.inside_gzip(body) };
             if let Some(multipart) = Multipart::by_looks(&bytes, &limits) {
                 // Readers go by the label, so that it is no matter whether they would agree.
-                self.parts(&multipart, &bytes, false);
+                self.parts(&multipart, &bytes, false)?;
             }
-            self.inside(&bytes, 0);
+            self.inside(&bytes, 0)?;
             return self.inside_gzip(body);
         }
         let bytes = body.read()?;
         for content_type in types.forms {
             if Multipart::is_multipart(content_type) {
                 let multipart = Multipart::parse(content_type, &bytes, &limits);
-                self.parts(&multipart, &bytes, true);
+                self.parts(&multipart, &bytes, true)?;
                 // Readers may guess the boundary, or take it from a parameter that others do not know.
                 if multipart.parts.is_empty()
                     && let Some(multipart) = Multipart::by_looks(&bytes, &limits)
                 {
-                    self.parts(&multipart, &bytes, false);
+                    self.parts(&multipart, &bytes, false)?;
                 }
             } else if Multipart::is_message(content_type) {
-                self.parts(&Multipart::message(&bytes, &limits), &bytes, false);
+                self.parts(&Multipart::message(&bytes, &limits), &bytes, false)?;
             } else {
-                self.form(&bytes);
-                self.inside(&bytes, 0);
+                self.form(&bytes)?;
+                self.inside(&bytes, 0)?;
             }
         }
         Ok(())

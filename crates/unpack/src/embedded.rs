@@ -16,12 +16,18 @@ mod base32;
 mod data_uri;
 mod escapes;
 mod joints;
+mod loose;
+mod runs;
 mod strings;
 #[cfg(test)]
 mod tests;
 
 use crate::{Budget, Defect};
 use data_uri::DataUris;
+use escapes::ByteOrder;
+use loose::Loose;
+use runs::Runs;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Fewer digits are not looked at. Those of the shortest thing that is known by all of its bytes, EICAR's 68,
@@ -37,6 +43,9 @@ const MIN_LINE: usize = 20;
 
 /// How many bytes of input lie between two looks at the clock.
 const CHUNK: usize = 64 * 1024;
+
+/// So much of UTF-16 is looked at for telling whether it is JSON.
+const JSON_HEAD: usize = 64 * 1024;
 
 /// Digits of both alphabets, and what else a byte may be.
 const DIGITS: [u8; 256] = digits();
@@ -62,29 +71,29 @@ pub struct EmbeddedPieces {
     pub defect: Option<Defect>,
 }
 
-/// Finds runs of digits.
-struct Runs<'a> {
-    text: &'a [u8],
-    /// No digits begin before this and end behind it.
-    at: usize,
+/// How content is read: what its beginning tells, for pieces of it that are looked at one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// It looks like JSON.
+    is_json: bool,
+    /// It looks like UTF-16.
+    order: Option<ByteOrder>,
 }
 
 /// Whether [`embedded`] may find anything.
 pub fn has_embedded(content: &[u8]) -> bool {
-    strings::has_files(content)
-        || escapes::readings(content).any(|text| {
-            is_all_digits(&text)
-                || DataUris::new(&text).next().is_some()
-                || Runs { text: &text, at: 0 }.any(|run| !is_monotonous(&text[run]))
-        })
+    Reading::of(content).may_find(content)
 }
 
-/// Finds and decodes all pieces. Those together are never longer than three times the content.
+/// Finds and decodes all pieces. Those together are never longer than six times the content.
 pub fn embedded(content: &[u8], budget: &Budget) -> EmbeddedPieces {
     let mut found = EmbeddedPieces::default();
-    found.files(content, budget);
-    for text in escapes::readings(content) {
-        found.search(&text, budget);
+    let reading = Reading::of(content);
+    for text in reading.texts(content) {
+        if reading.is_json {
+            found.files(&text, budget);
+        }
+        found.search(&escapes::undone(&text), budget);
     }
     found
 }
@@ -164,6 +173,12 @@ fn drawn<'a>(run: impl Iterator<Item = &'a u8>) -> usize {
     if hyphens > 1 { hyphens } else { 0 }
 }
 
+/// Which of the places that one begins in; they follow each other.
+fn begins_within<'a>(places: &'a [Range<usize>], other: &Range<usize>) -> Option<&'a Range<usize>> {
+    let behind = places.partition_point(|place| place.start <= other.start);
+    places[..behind].last().filter(|place| place.contains(&other.start))
+}
+
 /// A line that somebody drew.
 fn is_monotonous(run: &[u8]) -> bool {
     let mut digits = run.iter().filter(|byte| is_digit(**byte));
@@ -194,6 +209,40 @@ const fn digits() -> [u8; 256] {
     table
 }
 
+// === impl Reading ===
+
+impl Reading {
+    /// By how the content begins.
+    pub fn of(beginning: &[u8]) -> Self {
+        let order = ByteOrder::of(beginning);
+        let is_json = match order {
+            Some(order) => strings::is_json(&order.narrowed(&beginning[..beginning.len().min(JSON_HEAD)])),
+            None => strings::is_json(beginning),
+        };
+        Self { is_json, order }
+    }
+
+    /// Whether there may be anything in a piece of the content, which begins at an even place of it.
+    pub fn may_find(self, piece: &[u8]) -> bool {
+        self.texts(piece).any(|text| {
+            if self.is_json && strings::has_files(&text) {
+                return true;
+            }
+            let text = escapes::undone(&text);
+            is_all_digits(&text)
+                || DataUris::new(&text).next().is_some()
+                || Runs::new(&text).any(|run| !is_monotonous(&text[run]))
+                || Loose::new(&text).next().is_some()
+        })
+    }
+
+    /// As it stands, and if it looks like UTF-16 as that.
+    fn texts(self, content: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        let narrow = self.order.map(|order| Cow::Owned(order.narrowed(content)));
+        std::iter::once(Cow::Borrowed(content)).chain(narrow)
+    }
+}
+
 // === impl EmbeddedPieces ===
 
 impl EmbeddedPieces {
@@ -214,7 +263,7 @@ impl EmbeddedPieces {
         }
         let mut taken: Vec<Range<usize>> = Vec::new();
         for uri in DataUris::new(text) {
-            let plain = data_uri::percent_decoded(&text[uri.payload.clone()]);
+            let plain = data_uri::unescaped(&text[uri.payload.clone()]);
             let decoded = if uri.base64 { base64(&plain, budget) } else { Some(plain.into_owned()) };
             self.add(decoded, true);
             taken.push(uri.payload);
@@ -222,11 +271,20 @@ impl EmbeddedPieces {
                 return;
             }
         }
-        let mut taken = taken.into_iter().peekable();
-        for place in (Runs { text, at: 0 }) {
-            while taken.next_if(|payload| payload.end <= place.start).is_some() {}
-            let is_taken = taken.peek().is_some_and(|payload| payload.contains(&place.start));
-            if is_taken || is_monotonous(&text[place.clone()]) {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for place in Runs::new(text) {
+            if begins_within(&taken, &place).is_some() || is_monotonous(&text[place.clone()]) {
+                continue;
+            }
+            self.run(&text[place.clone()], budget);
+            runs.push(place);
+            if self.is_over(budget) {
+                return;
+            }
+        }
+        for place in Loose::new(text) {
+            let is_run = begins_within(&runs, &place).is_some_and(|run| run.end >= place.end);
+            if is_run || begins_within(&taken, &place).is_some() {
                 continue;
             }
             self.run(&text[place], budget);
@@ -261,86 +319,6 @@ impl EmbeddedPieces {
             None => self.defect = Some(Defect::Deadline),
             Some(bytes) if bytes.len() < MIN_BYTES => {}
             Some(bytes) => self.pieces.push(Embedded { bytes, labelled }),
-        }
-    }
-}
-
-// === impl Runs ===
-
-impl Runs<'_> {
-    /// Where the next digits begin that are so many that they may go on in another line. No other ones
-    /// begin a run, and few bytes have to be looked at to find these.
-    fn line_start(&mut self) -> Option<usize> {
-        loop {
-            // Whatever of that length begins before this place reaches it.
-            let probe = self.at + MIN_LINE - 1;
-            if !is_digit(*self.text.get(probe)?) {
-                self.at = probe + 1;
-                continue;
-            }
-            let front = self.text[self.at..probe].iter().rev().take_while(|byte| is_digit(**byte)).count();
-            let start = probe - front;
-            let end = self.line_end(probe);
-            if end - start >= MIN_LINE {
-                return Some(start);
-            }
-            self.at = end;
-        }
-    }
-
-    /// Where the digits from `at` on end.
-    fn line_end(&self, at: usize) -> usize {
-        let digits = self.text[at..].iter().take_while(|byte| is_digit(**byte));
-        at + digits.count()
-    }
-
-    /// Where the next line begins, or the next string, if the line that ends at `end` goes on there.
-    fn next_line(&self, end: usize) -> Option<usize> {
-        if let Some(joint) = joints::joint(&self.text[end..]) {
-            let next = end + joint;
-            return self.text.get(next).is_some_and(|byte| is_digit(*byte)).then_some(next);
-        }
-        let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
-        let rest = &self.text[end..];
-        let trailing = rest.iter().take_while(blank).count();
-        let rest = &rest[trailing..];
-        let line_end = match rest {
-            [b'\r', b'\r', b'\n', ..] => 3,
-            [b'\r', b'\n', ..] => 2,
-            [b'\r' | b'\n', ..] => 1,
-            _ => return None,
-        };
-        let rest = &rest[line_end..];
-        let indent = rest.iter().take_while(blank).count();
-        let rest = &rest[indent..];
-        // A boundary, or the end of an armour.
-        let goes_on = rest.first().is_some_and(|byte| is_digit(*byte)) && !rest.starts_with(b"--");
-        goes_on.then_some(end + trailing + line_end + indent)
-    }
-}
-
-impl Iterator for Runs<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        loop {
-            let start = self.line_start()?;
-            let mut end = self.line_end(start);
-            let (mut line, mut digits) = (end - start, end - start);
-            while line >= MIN_LINE
-                && let Some(next) = self.next_line(end)
-            {
-                end = self.line_end(next);
-                line = end - next;
-                digits += line;
-            }
-            self.at = end;
-            let run = &self.text[start..end];
-            let front = front(run);
-            let behind = drawn(run.iter().rev());
-            if digits >= MIN_DIGITS + front + behind {
-                return Some(start + front..end - behind);
-            }
         }
     }
 }

@@ -73,7 +73,7 @@ pub use codings::{
 };
 pub use container::Container;
 pub use data::{Input, Output, Spill};
-pub use embedded::{Embedded, EmbeddedPieces, MIN_DIGITS, embedded, has_embedded};
+pub use embedded::{Embedded, EmbeddedPieces, MIN_DIGITS, Reading, embedded, has_embedded};
 pub use handover::{Gap, Gaps, Handed, MAX_NAME, MAX_RECORD, MemberLimits, NoRecord, Order};
 pub use multipart::{Multipart, MultipartDefect, MultipartLimits, Part, TransferEncoding};
 pub use transfer::{Transferred, base64, quoted_printable};

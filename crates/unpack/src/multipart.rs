@@ -58,6 +58,8 @@ pub struct Part {
     pub content_type: Option<String>,
     /// `Content-Transfer-Encoding`.
     pub transfer_encoding: TransferEncoding,
+    /// `Content-Encoding` as it stands; several lines are joined with a comma. Some web servers undo it in parts, too.
+    pub content_encoding: String,
     /// The header lines, without the empty line behind them.
     pub headers: Range<usize>,
     /// The content.
@@ -203,14 +205,17 @@ impl Multipart {
     }
 
     /// The parts that hold no parts themselves, on every level, in the order in which they stand, and mail
-    /// messages before what they hold: readers save those as files. What stands before and behind the parts is
+    /// messages before what they hold: readers save those as files; and parts with a content coding, which may
+    /// hold something else when it is undone. What stands before and behind the parts is
     /// in none of them; only a scan of the whole body sees it.
     pub fn leaves(&self) -> Vec<&Part> {
         let mut leaves = Vec::new();
         for part in &self.parts {
             match &part.nested {
                 Some(nested) if !nested.parts.is_empty() => {
-                    leaves.extend(Some(part).filter(|part| part.is_message()));
+                    leaves.extend(
+                        Some(part).filter(|part| part.is_message() || !part.content_encoding.is_empty()),
+                    );
                     leaves.extend(nested.leaves());
                 }
                 _ => leaves.push(part),

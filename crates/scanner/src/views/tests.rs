@@ -34,6 +34,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 const CLEAN: [Verdict; 1] = [Verdict::Clean];
+const UNSUPPORTED: Verdict = Verdict::NonScanned(NonScannedReason::Unsupported);
 const MALFORMED: [Verdict; 1] = [Verdict::NonScanned(NonScannedReason::Malformed)];
 
 #[test]
@@ -114,6 +115,34 @@ fn parts_are_objects_of_their_own_and_small_fields_share_one() {
         expected,
         "coded as well"
     );
+}
+
+#[test]
+fn parts_with_codings_of_their_own_are_scanned_both_ways() {
+    let form = |fields: &str, content: &[u8]| {
+        let head = format!("--b\r\n{fields}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n--b--\r\n"].concat()
+    };
+    let context = context("", "multipart/form-data; boundary=b");
+    let packed = gzip(b"packed by itself");
+    let coded = form("Content-Encoding: gzip", &packed);
+    let expected = vec![coded.clone(), b"packed by itself".to_vec(), packed.clone()];
+    assert_eq!(views(&coded, &context), (expected, CLEAN.to_vec()));
+
+    let both = form(
+        "Content-Transfer-Encoding: base64\r\nContent-Encoding: utf-8, gzip",
+        base64(&packed).as_bytes(),
+    );
+    assert!(views(&both, &context).0.contains(&b"packed by itself".to_vec()));
+
+    let file = "Content-Disposition: form-data; filename=a\r\nContent-Encoding:";
+    for (name, findings) in [("utf-8", CLEAN), ("gzip", CLEAN), ("x-foo", [UNSUPPORTED])] {
+        let plain = form(&format!("{file} {name}"), b"as it stands");
+        let (sources, found) = views(&plain, &context);
+        assert_eq!((sources, found), (vec![plain, b"as it stands".to_vec()], findings.to_vec()), "{name}");
+    }
+    let cut = form(&format!("{file} gzip"), &gzip(&noise(9000, 1))[..1000]);
+    assert_eq!(views(&cut, &context).1, MALFORMED);
 }
 
 #[test]
@@ -297,6 +326,33 @@ fn what_stands_encoded_in_a_body_is_scanned_and_so_is_what_stands_in_that() {
 }
 
 #[test]
+fn how_far_behind_it_stands_is_no_matter() {
+    let page = format!("<!DOCTYPE html>{}", "x".repeat(80));
+    let tail = format!("\", 'b': '{page}', \"c\": 1}}");
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let escaped: String = base64(page.as_bytes()).bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    for words in [100, 60_000, 174_000, 174_500, 175_000, 250_000] {
+        let prose = "words ".repeat(words);
+        let cyrillic = format!("\u{feff}\u{43f}{prose}\"{escaped}\"");
+        for body in [
+            format!("{{\"a\": \"{prose}{tail}").into_bytes(),
+            format!("/*{prose}*/{{\"a\": \"{tail}").into_bytes(),
+            format!("{{\"a\": \"{prose}\", \"b\": \"{escaped}\"}}").into_bytes(),
+            wide(&cyrillic),
+            wide(&format!("\u{feff}{{\"a\": \"{prose}{tail}")),
+        ] {
+            let mut file = sealed::create().unwrap();
+            file.write_all(&body).unwrap();
+            let source = Source::File(Arc::new(file), body.len() as u64);
+            let deadline = Instant::now() + Duration::from_mins(1);
+            let views = Views::of(source, &context("", ""), deadline, Arc::default()).unwrap();
+            let last = views.sources.last().unwrap().read().unwrap();
+            assert_eq!(last, page.as_bytes(), "{words} words before: {:?}", &body[..20]);
+        }
+    }
+}
+
+#[test]
 fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
     let small = [noise(90, 1), noise(90, 2)];
     let large = noise(4000, 3);
@@ -304,6 +360,26 @@ fn small_pieces_of_no_known_type_are_scanned_together_and_large_ones_alone() {
     let together = [b"\n".as_slice(), &small[0], b"\n", &small[1], b"\n"].concat();
     let (sources, findings) = views(body.as_bytes(), &context("", ""));
     assert_eq!((sources, findings), (vec![body.into_bytes(), large, together], CLEAN.to_vec()));
+}
+
+#[test]
+fn small_pieces_that_only_a_sum_or_a_decoder_tells_are_scanned_alone() {
+    let text = b"a text that is long enough to be an object of its own, and is one; it has a few more words.";
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    let zlib = encoder.finish().unwrap();
+    let body = format!("[\"{}\"]", base64(&zlib));
+    let sources = views(body.as_bytes(), &context("", "")).0;
+    assert!(sources.contains(&text.to_vec()), "{sources:?}");
+
+    let mut tar = noise(1024, 0);
+    tar[148..156].copy_from_slice(b"        ");
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let body = |tar: &[u8]| format!("[\"{}\"]", base64(tar)).into_bytes();
+    assert!(views(&body(&tar), &context("", "")).0.contains(&tar));
+    tar[0] += 1;
+    assert!(!views(&body(&tar), &context("", "")).0.contains(&tar));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `data:` URIs, wherever they stand.
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// What stands between `data:` and the comma is a media type and its parameters.
 const MAX_HEADER: usize = 256;
+
+/// So many tabs and line ends may stand between two letters of `data:`.
+const MAX_BREAKS: usize = 16;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,22 @@ pub(super) struct DataUris<'a> {
     gone: [bool; 256],
 }
 
+/// Without the tabs and line ends that readers of URLs pass over (WHATWG URL, "basic URL parser"), and with
+/// percent codes undone.
+pub(super) fn unescaped(payload: &[u8]) -> Cow<'_, [u8]> {
+    if memchr3(b'\t', b'\r', b'\n', payload).is_none() {
+        return percent_decoded(payload);
+    }
+    let whole: Vec<u8> = payload.iter().copied().filter(|byte| !is_break(*byte)).collect();
+    Cow::Owned(percent_decoded(&whole).into_owned())
+}
+
+const fn is_break(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
 /// With each `%` and its two digits undone; others stand for themselves.
-pub(super) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
+fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -47,6 +64,16 @@ pub(super) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// Where the name of the scheme begins that the text ends with.
+fn scheme(text: &[u8]) -> Option<usize> {
+    let mut at = text.len();
+    for letter in b"data".iter().rev() {
+        at -= text[..at].iter().rev().take(MAX_BREAKS).take_while(|byte| is_break(**byte)).count();
+        at = at.checked_sub(1).filter(|at| text[*at].eq_ignore_ascii_case(letter))?;
+    }
+    Some(at)
+}
+
 // === impl DataUris ===
 
 impl<'a> DataUris<'a> {
@@ -59,10 +86,11 @@ impl<'a> DataUris<'a> {
         let window = &self.text[at..self.text.len().min(at + MAX_HEADER)];
         let header = &window[..memchr(b',', window)?];
         let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+-._;= !#$&^*%".contains(byte);
-        if !header.iter().all(named) {
+        let says: Vec<u8> = header.iter().copied().filter(|byte| !is_break(*byte)).collect();
+        if !says.iter().all(named) {
             return None;
         }
-        let mut fields = header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let mut fields = says.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let media_type = fields.next().unwrap_or_default();
         let base64 = fields.next_back().is_some_and(|last| last.eq_ignore_ascii_case(b"base64"));
         let is_type = media_type.is_empty() || media_type.contains(&b'/');
@@ -93,14 +121,10 @@ impl Iterator for DataUris<'_> {
     type Item = DataUri;
 
     fn next(&mut self) -> Option<DataUri> {
-        const SCHEME: usize = 4;
         loop {
             let colon = self.at + memchr(b':', self.text.get(self.at..)?)?;
             self.at = colon + 1;
-            let Some(scheme) = colon.checked_sub(SCHEME) else { continue };
-            if !self.text[scheme..colon].eq_ignore_ascii_case(b"data") {
-                continue;
-            }
+            let Some(scheme) = scheme(&self.text[..colon]) else { continue };
             let Some((base64, start)) = self.header(colon + 1) else { continue };
             let end = self.end(scheme, start);
             self.at = end;

@@ -18,6 +18,50 @@ const PAGES: [&[u8]; 5] = [b"<!doctype", b"<html", b"<head", b"<script", b"<ifra
 /// A type is told by so many bytes.
 const HEAD: usize = 512;
 
+/// What stands in front of JSON so that a page cannot use it as a script.
+const GUARDS: [&[u8]; 4] = [b")]}'", b"while(1);", b"for(;;);", b"{}&&"];
+
+/// Whether content that begins so is JSON, or an object or a list in a script: behind a byte order mark,
+/// blanks, comments, and the name of a function that is to be called with it. So is what ends before that
+/// can be told.
+pub(super) fn is_json(beginning: &[u8]) -> bool {
+    let mut text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
+    let mut is_called = false;
+    loop {
+        text = after_comments(text);
+        if let Some(rest) = GUARDS.iter().find_map(|guard| text.strip_prefix(*guard)) {
+            text = rest.strip_prefix(b",").unwrap_or(rest);
+            continue;
+        }
+        match text.first() {
+            None => return !beginning.is_empty(),
+            Some(b'{' | b'[' | b'"') => return true,
+            _ if is_called => return false,
+            _ => {}
+        }
+        let in_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'_' | b'$' | b'.');
+        let name = text.iter().take(HEAD).take_while(in_name).count();
+        let Some(rest) = after_comments(&text[name..]).strip_prefix(b"(") else { return false };
+        is_called = true;
+        text = rest;
+    }
+}
+
+/// Without the blanks and comments in front.
+fn after_comments(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = text.trim_ascii_start();
+        let end = match text {
+            [b'/', b'/', rest @ ..] | [b'#', rest @ ..] => {
+                memchr::memchr2(b'\r', b'\n', rest).map(|end| &rest[end..])
+            }
+            [b'/', b'*', rest @ ..] => memchr::memmem::find(rest, b"*/").map(|end| &rest[end + 2..]),
+            _ => return text,
+        };
+        text = end.unwrap_or_default();
+    }
+}
+
 /// The strings that are files, their escapes undone.
 pub(super) fn files(content: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     strings(content).filter(|string| is_file(string)).map(|string| undone(string, usize::MAX))
@@ -28,30 +72,31 @@ pub(super) fn has_files(content: &[u8]) -> bool {
     strings(content).any(is_file)
 }
 
-/// The strings that are not too short, as they stand. Content that does not look like JSON has none.
+/// The strings that are not too short, as they stand. What is between two of them counts as one, too: it
+/// hardly ever looks like a file, and so it is no matter where the first quote belongs to, be it in a
+/// comment or before the piece of the content that this is.
 fn strings(content: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let start = content.iter().take(HEAD).position(|byte| !byte.is_ascii_whitespace());
-    let is_json = start.is_some_and(|start| matches!(content[start], b'{' | b'[' | b'"'));
-    let mut rest = if is_json { content } else { &[] };
-    iter::from_fn(move || {
-        loop {
-            let begin = memchr::memchr(b'"', rest)? + 1;
-            let string = &rest[begin..];
-            let end = end(string);
-            rest = string.get(end + 1..).unwrap_or_default();
-            if end >= MIN_BYTES {
-                return Some(&string[..end]);
+    [b'"', b'\''].into_iter().flat_map(move |quote| {
+        let mut rest = &content[end(content, quote)..];
+        iter::from_fn(move || {
+            loop {
+                let string = rest.get(1..)?;
+                let end = end(string, quote);
+                rest = &string[end..];
+                if end >= MIN_BYTES {
+                    return Some(&string[..end]);
+                }
             }
-        }
+        })
     })
 }
 
 /// Where the quote stands that ends the string, or the content ends.
-fn end(string: &[u8]) -> usize {
+fn end(string: &[u8], quote: u8) -> usize {
     let mut at = 0;
-    while let Some(found) = memchr::memchr2(b'"', b'\\', &string[at..]) {
+    while let Some(found) = memchr::memchr2(quote, b'\\', &string[at..]) {
         at += found;
-        if string[at] == b'"' {
+        if string[at] == quote {
             return at;
         }
         // Whatever it is, it does not end the string.

@@ -41,6 +41,11 @@ pub(super) fn read_fields(headers: &[u8], part: &mut Part) -> HeaderNotes {
             }
         } else if name.eq_ignore_ascii_case("content-disposition") {
             disposition.get_or_insert_with(|| value.to_owned());
+        } else if name.eq_ignore_ascii_case("content-encoding") {
+            if !part.content_encoding.is_empty() {
+                part.content_encoding.push_str(", ");
+            }
+            part.content_encoding.push_str(value);
         } else if name.eq_ignore_ascii_case("content-transfer-encoding") {
             let named = TransferEncoding::from_value(value);
             encoding = match encoding {
@@ -86,6 +91,26 @@ fn unfold(headers: &[u8]) -> Vec<String> {
     fields
 }
 
+/// A value without its comments (RFC 2045 section 6.1, RFC 5322 section 3.2.2); `None` if one does not end.
+fn without_comments(value: &str) -> Option<String> {
+    let mut left = String::with_capacity(value.len());
+    let (mut depth, mut characters) = (0usize, value.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '(' => depth += 1,
+            // Whatever it is, it does not end the comment.
+            '\\' if depth > 0 => drop(characters.next()),
+            ')' if depth > 0 => {
+                depth -= 1;
+                left.push(' ');
+            }
+            _ if depth > 0 => {}
+            other => left.push(other),
+        }
+    }
+    (depth == 0).then_some(left)
+}
+
 /// A value in the form of RFC 8187, `charset'language'percent-encoded`; any other as it stands.
 fn extended(value: &str) -> String {
     let Some((_, rest)) = value.split_once('\'') else {
@@ -115,10 +140,14 @@ fn extended(value: &str) -> String {
 
 impl TransferEncoding {
     fn from_value(value: &str) -> Self {
-        let end = value.find([';', ' ', '\t', '(']).unwrap_or(value.len());
-        let token = &value[..end];
+        let Some(value) = without_comments(value) else { return Self::Unknown };
+        let value = value.trim();
+        if value.is_empty() {
+            return Self::Identity;
+        }
+        let token = value.split([';', ' ', '\t']).next().unwrap_or_default();
         let is = |name: &str| token.eq_ignore_ascii_case(name);
-        if token.is_empty() || is("7bit") || is("8bit") || is("binary") {
+        if is("7bit") || is("8bit") || is("binary") {
             Self::Identity
         } else if is("base64") {
             Self::Base64

@@ -282,7 +282,7 @@ fn long_headers_are_told_and_the_part_counts_as_content() {
 
 #[test]
 fn header_fields_are_read_in_their_many_forms() {
-    let cases: [(&str, Option<&str>, TransferEncoding); 9] = [
+    let cases: [(&str, Option<&str>, TransferEncoding); 14] = [
         (
             "Content-Disposition: attachment; filename=plain.exe",
             Some("plain.exe"),
@@ -306,6 +306,11 @@ fn header_fields_are_read_in_their_many_forms() {
         ),
         ("Content-Type: a/b; name=\"typed.exe\"", Some("typed.exe"), TransferEncoding::Identity),
         ("Content-Transfer-Encoding : quoted-printable (really)", None, TransferEncoding::QuotedPrintable),
+        ("Content-Transfer-Encoding: (x(y\\)) ;)quoted-printable", None, TransferEncoding::QuotedPrintable),
+        ("Content-Transfer-Encoding: (none)", None, TransferEncoding::Identity),
+        ("Content-Transfer-Encoding:", None, TransferEncoding::Identity),
+        ("Content-Transfer-Encoding: (x base64", None, TransferEncoding::Unknown),
+        ("Content-Transfer-Encoding: ;base64", None, TransferEncoding::Unknown),
         ("Content-Transfer-Encoding: x-uuencode", None, TransferEncoding::Unknown),
         (
             "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64",

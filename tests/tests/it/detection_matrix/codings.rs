@@ -30,6 +30,15 @@ pub(super) fn rows() -> Vec<Row> {
         download("zstd, br, deflate, gzip", gzip(&deflate(&brotli(&zstd(&bad())))))
             .coding("zstd, br, deflate, gzip"),
         download("identity, gzip", gzip(&bad())).coding("identity, gzip"),
+        download("gzip as a transfer coding", gzip(&bad())).field("Transfer-Encoding", "gzip, chunked"),
+        download("deflate as a transfer coding", deflate(&bad())).field("Transfer-Encoding", "deflate"),
+        download("br as a transfer coding", brotli(&bad())).field("Transfer-Encoding", "br;q=1, chunked"),
+        download("br, and deflate as a transfer coding", deflate(&brotli(&bad())))
+            .field("Transfer-Encoding", "deflate, chunked")
+            .coding("br"),
+        download("an unknown transfer coding", raw_deflate(&bad()))
+            .field("Transfer-Encoding", "x-foo, chunked")
+            .not_scanned("unsupported"),
         download("gzip seven times", seven).coding("gzip,gzip,gzip,gzip,gzip,gzip,gzip").not_scanned("depth"),
         download("gzip by the label only", bad()).coding("gzip"),
         download("br by the label only", bad()).coding("br"),

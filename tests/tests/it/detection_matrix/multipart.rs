@@ -2,7 +2,7 @@
 
 use super::build::{base64, quoted_printable, uuencoded, zip};
 use super::rows::{Row, download, upload};
-use icapstan_testkit::{eicar, gzip};
+use icapstan_testkit::{brotli, deflate, eicar, gzip};
 
 const TYPE: &str = "multipart/form-data; boundary=bnd";
 const FILE: &str = "Content-Disposition: form-data; name=\"f\"; filename=\"a.com\"";
@@ -67,6 +67,15 @@ pub(super) fn rows() -> Vec<Row> {
             TYPE,
             encoded("quoted-printable", &quoted_printable(&eicar())),
         ),
+        upload("form, part in quoted-printable, behind a comment", TYPE, {
+            encoded("(x) quoted-printable", &quoted_printable(&eicar()))
+        }),
+        upload("form, part in deflate by a coding of its own", TYPE, {
+            form(&format!("{FILE}\r\nContent-Encoding: deflate"), deflate(&eicar()))
+        }),
+        upload("form, part in br by a coding of its own", TYPE, {
+            form(&format!("{FILE}\r\nContent-Encoding: br"), brotli(&eicar()))
+        }),
         upload("form, part in uuencode", TYPE, encoded("x-uuencode", &uuencoded(&eicar()))),
         upload("form, part of JSON with base64", TYPE, {
             form("Content-Disposition: form-data; name=j", format!("{{\"f\":\"{}\"}}", base64(&eicar())))

@@ -1,0 +1,210 @@
+//! Digits in short lines, or with blanks between them.
+//!
+//! Readers of base64 pass over white space, wherever it stands. But words with blanks between them are all
+//! of digits, too: such text counts only if what it says is of a known type, or if it stands in groups of
+//! one length as programs write them.
+
+use super::{DIGITS, MIN_BYTES, MIN_DIGITS, SPACE, is_digit, is_monotonous};
+use icapstan_sniff::{UNKNOWN, media_type};
+use std::ops::Range;
+
+/// No more white space than this stands between two digits.
+const MAX_GAP: usize = 512;
+
+/// Of any text with [`MIN_DIGITS`] digits one block of this length, wherever blocks begin, is within it.
+const BLOCK: usize = MIN_DIGITS / 2;
+
+/// So many words may stand before the first digits: those that name a command, or the end of the data.
+const MAX_STARTS: usize = 8;
+
+/// A type is told by so many bytes.
+const HEAD: usize = 512;
+
+/// Fewer groups of one length may be chance.
+const MIN_GROUPS: usize = 4;
+
+/// Finds text of digits and white space, one behind another.
+pub(super) struct Loose<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Where the last one ended.
+    last: usize,
+}
+
+/// What in such text is taken for encoded content.
+fn content(text: &[u8]) -> Option<Range<usize>> {
+    known(text).or_else(|| regular(text))
+}
+
+/// What is of a known type.
+fn known(text: &[u8]) -> Option<Range<usize>> {
+    let mut start = 0;
+    let mut doubtful = None;
+    for _ in 0..MAX_STARTS {
+        let Some(blanks) = text[start..].iter().position(|byte| is_digit(*byte)) else { break };
+        start += blanks;
+        let rest = &text[start..];
+        let hex =
+            rest.iter().take_while(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace()).count();
+        if is_known(&head(&rest[..hex], 16)) {
+            return Some(start..start + hex);
+        }
+        let head = head(rest, 64);
+        if is_known(&head) {
+            // A word in front has four letters now and then.
+            if !is_doubtful(&head) {
+                return Some(start..text.len());
+            }
+            doubtful.get_or_insert(start..text.len());
+        }
+        let Some(len) = rest.iter().position(|byte| !is_digit(*byte)) else { break };
+        start += len;
+    }
+    doubtful
+}
+
+/// Whether it is text that does not begin like any.
+fn is_doubtful(head: &[u8]) -> bool {
+    const FIRST: usize = 12;
+    let beginning = &head[..head.len().min(MIN_BYTES)];
+    !head.iter().take(FIRST).all(u8::is_ascii) && media_type(beginning) == "text/plain"
+}
+
+/// Words behind the digits may have spoilt all but the beginning.
+fn is_known(head: &[u8]) -> bool {
+    head.len() >= MIN_DIGITS / 2
+        && (media_type(head) != UNKNOWN || media_type(&head[..head.len().min(MIN_BYTES)]) != UNKNOWN)
+}
+
+/// The first bytes that digits of that base say; none, if there are few digits.
+fn head(text: &[u8], base: u32) -> Vec<u8> {
+    let bits = base.ilog2();
+    let mut head = Vec::with_capacity(HEAD.min(text.len()));
+    let (mut group, mut count, mut digits) = (0u32, 0, 0);
+    for byte in text.iter().filter(|byte| is_digit(**byte)).take(HEAD * 8 / bits as usize) {
+        let value = if base == 16 {
+            char::from(*byte).to_digit(16).unwrap_or_default()
+        } else {
+            u32::from(DIGITS[usize::from(*byte)])
+        };
+        group = group << bits | value;
+        count += bits;
+        digits += 1;
+        if count >= 8 {
+            count -= 8;
+            let [.., byte] = (group >> count).to_be_bytes();
+            head.push(byte);
+        }
+    }
+    if digits < MIN_DIGITS {
+        head.clear();
+    }
+    head
+}
+
+/// What stands in groups of one length, but for the last one.
+fn regular(text: &[u8]) -> Option<Range<usize>> {
+    let middle = text.len() / 2;
+    let middle = middle - text[..middle].iter().rev().take_while(|byte| is_digit(**byte)).count();
+    let first = middle + text[middle..].iter().position(|byte| is_digit(*byte))?;
+    let group = |at: usize| text[at..].iter().take_while(|byte| is_digit(**byte)).count();
+    let len = group(first);
+    let (mut start, mut end) = (first, first + len);
+    let (mut groups, mut digits) = (1, len);
+    loop {
+        let gap = text[..start].iter().rev().take_while(|byte| !is_digit(**byte)).count();
+        let before =
+            text[..start - gap].iter().rev().take(len + 1).take_while(|byte| is_digit(**byte)).count();
+        if before != len {
+            break;
+        }
+        start -= gap + len;
+        groups += 1;
+        digits += len;
+    }
+    while let Some(gap) = text[end..].iter().position(|byte| is_digit(*byte)) {
+        let next = group(end + gap);
+        if next > len {
+            break;
+        }
+        end += gap + next;
+        groups += 1;
+        digits += next;
+        if next < len {
+            break;
+        }
+    }
+    (groups >= MIN_GROUPS && digits >= MIN_DIGITS).then_some(start..end)
+}
+
+/// Whether the block is of digits and white space, and its digits are not those of words: an eighth of them
+/// is other than small letters. Without branches, since nearly all text is asked for it.
+fn is_block(block: &[u8]) -> bool {
+    let (mut others, mut small, mut telling) = (0u8, 0u8, 0u8);
+    for &byte in block {
+        let is_small = byte.wrapping_sub(b'a') < 26;
+        let is_telling = (byte.wrapping_sub(b'A') < 26)
+            | (byte.wrapping_sub(b'0') < 10)
+            | (byte == b'+')
+            | (byte == b'/')
+            | (byte == b'-')
+            | (byte == b'_');
+        let is_space = (byte == b' ') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r') | (byte == 0x0c);
+        small += u8::from(is_small);
+        telling += u8::from(is_telling);
+        others += u8::from(!(is_small | is_telling | is_space));
+    }
+    others == 0 && telling > 0 && usize::from(telling) * 7 >= usize::from(small)
+}
+
+/// How many bytes are digits, and white space between them.
+fn len<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
+    let (mut len, mut gap) = (0, 0);
+    for byte in bytes {
+        match DIGITS[usize::from(*byte)] {
+            SPACE if gap < MAX_GAP => gap += 1,
+            value if value < SPACE => {
+                len += gap + 1;
+                gap = 0;
+            }
+            _ => break,
+        }
+    }
+    len
+}
+
+// === impl Loose ===
+
+impl<'a> Loose<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, last: 0 }
+    }
+}
+
+impl Iterator for Loose<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        loop {
+            let block = self.text.get(self.at..self.at + BLOCK)?;
+            if !is_block(block) {
+                self.at += BLOCK;
+                continue;
+            }
+            let begin = self.at + block.iter().position(|byte| is_digit(*byte))?;
+            let start = begin - len(self.text[self.last..begin].iter().rev());
+            let end = begin + len(self.text[begin..].iter());
+            self.last = end;
+            self.at = end.max(self.at + 1);
+            let text = &self.text[start..end];
+            let digits = text.iter().filter(|byte| is_digit(**byte)).take(MIN_DIGITS).count();
+            // Those without white space are found in any case.
+            let is_loose = digits == MIN_DIGITS && !text.iter().all(|byte| is_digit(*byte));
+            if is_loose
+                && let Some(content) = content(text).filter(|content| !is_monotonous(&text[content.clone()]))
+            {
+                return Some(start + content.start..start + content.end);
+            }
+        }
+    }
+}
