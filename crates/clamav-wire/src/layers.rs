@@ -16,6 +16,7 @@ mod groups;
 mod odf;
 mod ole2;
 mod pdf;
+mod rtf;
 mod tar;
 mod text;
 mod zip;
@@ -208,7 +209,8 @@ fn behind(name: &[u8], bytes: &[u8]) -> Kind {
     let is_whole = groups::option_of(name).is_none_or(|option| option == Options::PACKED);
     let has = match name {
         b"ELF" => has_rar(bytes) || disks::has_squashfs(bytes),
-        b"PDF" | b"RTF" => has_rar(bytes),
+        b"PDF" => has_rar(bytes),
+        b"RTF" => has_rar(bytes) || rtf::has_odd_object(bytes),
         b"MAIL" | b"MHTML" => false,
         _ => is_whole && has_rar(bytes),
     };

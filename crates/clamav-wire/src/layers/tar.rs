@@ -5,6 +5,9 @@ const BLOCK: usize = 512;
 const SIZE: std::ops::Range<usize> = 124..136;
 const KIND: usize = 156;
 
+/// In place of what is no number.
+const NONE: u64 = u64::MAX;
+
 /// Whether a member is said to be of another size than its own header says.
 pub(super) fn has_sizes_elsewhere(bytes: &[u8]) -> bool {
     let (mut for_all, mut for_next) = (None, None);
@@ -25,7 +28,7 @@ pub(super) fn has_sizes_elsewhere(bytes: &[u8]) -> bool {
             // Long names stand between an extended header and its member.
             b'L' | b'K' => {}
             _ => {
-                if for_next.take().or(for_all).is_some_and(|told| told != Some(size)) {
+                if for_next.take().or(for_all).is_some_and(|told| told != size) {
                     return true;
                 }
             }
@@ -47,15 +50,15 @@ fn number(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// The last `size` among records such as `20 size=12345\n`; `None` in it if it is no number.
-fn told(body: &[u8]) -> Option<Option<u64>> {
+/// The last `size` among records such as `20 size=12345\n`.
+fn told(body: &[u8]) -> Option<u64> {
     let (mut rest, mut found) = (body, None);
     while let Some(blank) = rest.iter().take(20).position(|&byte| byte == b' ') {
         let digits = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
         let Some(len) = digits(&rest[..blank]).and_then(|len| usize::try_from(len).ok()) else { break };
         let Some(record) = rest.get(blank + 1..len) else { break };
         if let Some(value) = record.strip_prefix(b"size=") {
-            found = Some(digits(value.strip_suffix(b"\n").unwrap_or(value)));
+            found = Some(digits(value.strip_suffix(b"\n").unwrap_or(value)).unwrap_or(NONE));
         }
         rest = &rest[len..];
     }
