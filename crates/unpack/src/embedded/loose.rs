@@ -6,6 +6,7 @@
 
 use super::{DIGITS, MIN_BYTES, MIN_DIGITS, SPACE, is_digit, is_monotonous};
 use icapstan_sniff::{UNKNOWN, media_type};
+use memchr::memmem;
 use std::ops::Range;
 
 /// No more white space than this stands between two digits.
@@ -16,6 +17,9 @@ const BLOCK: usize = 32;
 
 /// So many words may stand before the first digits: those that name a command, or the end of the data.
 const MAX_STARTS: usize = 8;
+
+/// So much is made at most of words behind the last digits.
+const MAX_BEHIND: usize = 256;
 
 /// A type is told by so many bytes.
 const HEAD: usize = 512;
@@ -29,6 +33,15 @@ pub(super) struct Loose<'a> {
     at: usize,
     /// Where the last one ended.
     last: usize,
+}
+
+/// Cuts off what words behind the digits have made of the end of a text.
+pub(super) fn cut(bytes: &mut Vec<u8>) {
+    let is_text = |byte: &u8| matches!(*byte, b'\t'..=b'\r' | 0x1b | b' '..);
+    let Some(end) = bytes.iter().position(|byte| !is_text(byte)) else { return };
+    if end >= MIN_BYTES && bytes.len() - end <= MAX_BEHIND {
+        bytes.truncate(end);
+    }
 }
 
 /// What in such text is taken for encoded content.
@@ -53,12 +66,18 @@ fn known(text: &[u8]) -> Option<Range<usize>> {
         if is_known(&head) {
             // A word in front has four letters now and then.
             if !is_doubtful(&head) {
-                return Some(start..text.len());
+                return Some(start..armour(text).max(start));
             }
-            doubtful.get_or_insert(start..text.len());
+            doubtful.get_or_insert(start..armour(text).max(start));
         }
     }
     doubtful
+}
+
+/// Where the text ends, but for the end of an armour.
+fn armour(text: &[u8]) -> usize {
+    let hyphens = memmem::rfind(text, b"-----END").unwrap_or(text.len());
+    text[..hyphens].trim_ascii_end().len()
 }
 
 /// Where the first words begin.
@@ -93,7 +112,8 @@ fn is_of_known_type(head: &[u8]) -> bool {
     match media_type(head) {
         UNKNOWN => false,
         "text/plain" => is_text(),
-        _ => true,
+        // These are told by a few bits.
+        other => !other.starts_with("audio/"),
     }
 }
 
@@ -127,7 +147,7 @@ fn head(text: &[u8], base: u32) -> Vec<u8> {
     head
 }
 
-/// What stands in groups of one length, but for the last one.
+/// What stands in groups of one length, but for the last one, if it is most of the text.
 fn regular(text: &[u8]) -> Option<Range<usize>> {
     let middle = text.len() / 2;
     let middle = middle - text[..middle].iter().rev().take_while(|byte| is_digit(**byte)).count();
@@ -159,7 +179,8 @@ fn regular(text: &[u8]) -> Option<Range<usize>> {
             break;
         }
     }
-    (groups >= MIN_GROUPS && digits >= MIN_DIGITS).then_some(start..end)
+    let all = text.iter().filter(|byte| is_digit(**byte)).count();
+    (groups >= MIN_GROUPS && digits >= MIN_DIGITS && digits * 2 >= all).then_some(start..end)
 }
 
 /// Whether the block is of digits and white space, and its digits may be others than those of words. Nearly all

@@ -52,9 +52,7 @@ fn after_comments(mut text: &[u8]) -> &[u8] {
     loop {
         text = text.trim_ascii_start();
         let end = match text {
-            [b'/', b'/', rest @ ..] | [b'#', rest @ ..] => {
-                memchr::memchr2(b'\r', b'\n', rest).map(|end| &rest[end..])
-            }
+            [b'/', b'/', rest @ ..] => memchr::memchr2(b'\r', b'\n', rest).map(|end| &rest[end..]),
             [b'/', b'*', rest @ ..] => memchr::memmem::find(rest, b"*/").map(|end| &rest[end + 2..]),
             _ => return text,
         };
