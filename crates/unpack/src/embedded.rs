@@ -287,7 +287,9 @@ impl EmbeddedPieces {
             if is_run || begins_within(&taken, &place).is_some() {
                 continue;
             }
+            let before = self.pieces.len();
             self.run(&text[place], budget);
+            self.pieces[before..].iter_mut().for_each(|piece| loose::cut(&mut piece.bytes));
             if self.is_over(budget) {
                 return;
             }

@@ -5,8 +5,8 @@ use crate::sealed::Source;
 use bytes::Bytes;
 use icapstan_model::{FailedReason, NonScannedReason, Verdict};
 use icapstan_unpack::{
-    Coding, Codings, Defect, Embedded, MIN_DIGITS, Multipart, Reading, embedded, has_embedded,
-    looks_like_gzip, looks_like_zlib,
+    Coding, Codings, Defect, Embedded, Multipart, Reading, embedded, has_embedded, looks_like_gzip,
+    looks_like_zlib,
 };
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,9 +16,6 @@ use std::time::Instant;
 /// Smaller pieces of no known type, pictures among them, are scanned together: pages have hundreds of icons and
 /// keys, and each call of the engine has its price.
 const LARGE: usize = 3 << 10;
-
-/// Text is told by so many bytes, the fewest that are looked for.
-const MIN_TEXT: usize = MIN_DIGITS / 4 * 3;
 
 /// Files are looked through in pieces of this size...
 const WINDOW: usize = 1 << 20;
@@ -152,14 +149,9 @@ fn is_object(piece: &Embedded) -> bool {
         return true;
     }
     let media_type = icapstan_sniff::media_type(&piece.bytes);
-    if media_type == icapstan_sniff::UNKNOWN {
-        // Where words stand behind the digits, the end of text is none.
-        let beginning = &piece.bytes[..piece.bytes.len().min(MIN_TEXT)];
-        return icapstan_sniff::media_type(beginning) == "text/plain";
-    }
     let is_media = ["image/", "font/", "audio/", "video/"].iter().any(|kind| media_type.starts_with(kind));
     let is_script = media_type == "image/svg+xml";
-    !is_media || is_script
+    media_type != icapstan_sniff::UNKNOWN && (!is_media || is_script)
 }
 
 /// Tar files of before POSIX have nothing to be told by but the sum of the bytes in their header.

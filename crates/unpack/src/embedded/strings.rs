@@ -52,9 +52,7 @@ fn after_comments(mut text: &[u8]) -> &[u8] {
     loop {
         text = text.trim_ascii_start();
         let end = match text {
-            [b'/', b'/', rest @ ..] | [b'#', rest @ ..] => {
-                memchr::memchr2(b'\r', b'\n', rest).map(|end| &rest[end..])
-            }
+            [b'/', b'/', rest @ ..] => memchr::memchr2(b'\r', b'\n', rest).map(|end| &rest[end..]),
             [b'/', b'*', rest @ ..] => memchr::memmem::find(rest, b"*/").map(|end| &rest[end + 2..]),
             _ => return text,
         };
@@ -106,6 +104,9 @@ fn end(string: &[u8], quote: u8) -> usize {
 }
 
 fn is_file(string: &[u8]) -> bool {
+    if is_prose(string) {
+        return false;
+    }
     // Escapes make what they stand for up to six times longer.
     let head = undone(&string[..string.len().min(6 * HEAD)], HEAD);
     match media_type(&head) {
@@ -114,6 +115,16 @@ fn is_file(string: &[u8]) -> bool {
         "text/html" => PAGES.iter().any(|tag| begins_with(head.trim_ascii_start(), tag)),
         _ => true,
     }
+}
+
+/// Whether it is certainly plain text, which most strings are: it begins like nothing that has a type, and has
+/// nothing that a type could be told by further behind.
+fn is_prose(string: &[u8]) -> bool {
+    let beginning = &string[..string.len().min(HEAD)];
+    let is_word = |byte: &u8| byte.is_ascii_lowercase() || matches!(*byte, b' ' | b',' | b':');
+    beginning.iter().take(4).all(is_word)
+        && beginning.is_ascii()
+        && !beginning.iter().any(|byte| matches!(*byte, b'\\' | b'<') || *byte < b'\t')
 }
 
 fn begins_with(text: &[u8], lower: &[u8]) -> bool {

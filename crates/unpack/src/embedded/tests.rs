@@ -231,7 +231,7 @@ fn json_is_told_behind_marks_comments_and_the_name_of_a_function() {
     let object = format!("{{\"it\": \"is\", \"page\": \"{page}\"}}");
     for json in [
         format!("\u{feff}{object}"),
-        format!("// It's a comment\r\n /* \" */\n# {{\n{object}"),
+        format!("// It's a comment\r\n /* \" */\n{object}"),
         format!("{}{object}", " ".repeat(5000)),
         format!("jQuery.cb_1({object});"),
         format!("/**/cb ( {object})"),

@@ -32,8 +32,8 @@ fn old_tar(content: &[u8]) -> Vec<u8> {
 
 /// How base64 may be written so that its readers pass over what stands in it.
 fn broken_up(bad: &str) -> Vec<Row> {
-    let script = |name, text: &str| download(name, format!("var a = atob('{text}');"));
-    let hyper = |name, url: &str| download(name, format!("<a href=\"{url}\">x</a>")).content_type(HTML);
+    let script = |name, text: String| download(name, format!("var a = atob('{text}');"));
+    let hyper = |name, url: String| download(name, format!("<a href=\"{url}\">x</a>")).content_type(HTML);
     let uri = format!("data:application/x-foo;base64,{bad}");
     let halves = bad.split_at(40);
     vec![
@@ -56,23 +56,23 @@ fn broken_up(bad: &str) -> Vec<Row> {
         download("hexadecimal digits with blanks between", wrapped(&hex(&eicar()), 2, " ")),
         script(
             "script: base64 with u escapes in braces",
-            &each(bad.as_bytes(), |byte| format!("\\u{{{byte:x}}}")),
+            each(bad.as_bytes(), |byte| format!("\\u{{{byte:x}}}")),
         ),
-        script("script: base64 with octal escapes", &each(bad.as_bytes(), |byte| format!("\\{byte:o}"))),
-        script("script: base64 that goes on in the next line", &wrapped(bad, 9, "\\\n")),
-        script("script: base64 with a backslash for nothing", &bad.replacen('W', "\\W", 1)),
+        script("script: base64 with octal escapes", each(bad.as_bytes(), |byte| format!("\\{byte:o}"))),
+        script("script: base64 that goes on in the next line", wrapped(bad, 9, "\\\n")),
+        script("script: base64 with a backslash for nothing", bad.replacen('W', "\\W", 1)),
         script("script: base64 in two strings with a comment between", {
-            &format!("{}'/* a */ + // b\n '{}", halves.0, halves.1)
+            format!("{}'/* a */ + // b\n '{}", halves.0, halves.1)
         }),
         hyper("HTML: data: URI with names for its marks", {
-            &uri.replacen(':', "&colon;", 1).replacen(',', "&comma;", 1)
+            uri.replacen(':', "&colon;", 1).replacen(',', "&comma;", 1)
         }),
         hyper(
             "HTML: data: URI by numbers with many zeros",
-            &each(uri.as_bytes(), |byte| format!("&#{byte:020};")),
+            each(uri.as_bytes(), |byte| format!("&#{byte:020};")),
         ),
         hyper("HTML: data: URI in percent codes with tabs in it", {
-            &format!("da\tta:application/x-foo,{}", wrapped(&percent(&eicar()), 10, "\t"))
+            format!("da\tta:application/x-foo,{}", wrapped(&percent(&eicar()), 10, "\t"))
         }),
         upload("XML: base64 in two sections", "text/xml", {
             format!("<a><![CDATA[{}]]><![CDATA[{}]]></a>", halves.0, halves.1)
