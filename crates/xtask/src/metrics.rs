@@ -145,6 +145,10 @@ fn registry() -> Result<Registry> {
     Ok(registry)
 }
 
+/// What a scrape may have to bear.
+const SLOW: &str = "What cannot be gathered within a second, on a machine that has far too much to do,
+is answered 500, and all of it is there the next time.";
+
 /// The page.
 pub(crate) fn page() -> Result<String> {
     let metrics = describe(&registry()?);
@@ -158,7 +162,7 @@ pub(crate) fn page() -> Result<String> {
     }
     let mut page = HEAD.to_owned();
     let lines: usize = metrics.iter().map(|metric| metric.lines).sum();
-    writeln!(page, "A scrape has at most {lines} series.")?;
+    writeln!(page, "A scrape has at most {lines} series. {SLOW}")?;
     for (part, metrics) in parts {
         writeln!(page, "\n## {}\n\n{}\n", part.title, part.about)?;
         writeln!(page, "| metric | type | labels | unit | meaning |\n|---|---|---|---|---|")?;
