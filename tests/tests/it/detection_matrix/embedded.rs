@@ -159,7 +159,7 @@ fn whole() -> Vec<Row> {
         download("script: base64 in two strings with a plus between", {
             format!("var a = atob('{}' + '{}');", halves.0, halves.1)
         }),
-        upload("JSON: the content itself as a string", JSON, { json(&quoted) }),
+        upload("JSON: the content itself as a string", JSON, json(&quoted)),
         upload(
             "JSON behind a mark: the content itself as a string",
             JSON,
