@@ -82,6 +82,8 @@ struct Builder<'a> {
     views: Views,
     /// How many pieces may still be found inside of others.
     pieces_left: usize,
+    /// How many bytes may still come out of what is packed in these, and in parts of a form.
+    unpacked_left: u64,
 }
 
 // === impl Views ===
@@ -119,6 +121,7 @@ impl Views {
             },
             views: Self { sources: Vec::new(), findings: Findings::clean() },
             pieces_left: most_pieces(&context.profile),
+            unpacked_left: context.profile.max_object_size,
         };
         builder.object(object)?;
         Ok(builder.views)
@@ -204,13 +207,30 @@ impl Builder<'_> {
     }
 
     fn decode(&self, object: &Source, codings: &Codings) -> io::Result<Decoded> {
+        Self::decode_within(&self.budget, object, codings)
+    }
+
+    /// Of what there may be many in one object, so that all of them together have a limit.
+    fn decode_piece(
+        &mut self,
+        object: &Source,
+        codings: &Codings,
+    ) -> io::Result<(Option<Source>, Option<Defect>)> {
+        let budget = Budget { max_output: self.unpacked_left, ..self.budget.clone() };
+        let (output, defect) = Self::decode_within(&budget, object, codings)?.into_parts();
+        let source = output_source(output)?;
+        self.unpacked_left = self.unpacked_left.saturating_sub(source.as_ref().map_or(0, Source::len));
+        Ok((source, defect))
+    }
+
+    fn decode_within(budget: &Budget, object: &Source, codings: &Codings) -> io::Result<Decoded> {
         let mut create = || sealed::create();
         let mut spill = Spill { threshold: SPILL, create: &mut create };
         let input = match object {
             Source::Memory(bytes) => Input::Memory(bytes),
             Source::File(file, len) => Input::File { file, len: *len },
         };
-        decode(input, codings, &self.budget, &mut spill)
+        decode(input, codings, budget, &mut spill)
     }
 
     /// What a coding passes over is there all the same for whoever saves the body as it came, or undoes

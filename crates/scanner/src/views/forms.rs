@@ -1,6 +1,6 @@
 //! Forms and mail: what is scanned of them.
 
-use super::{Builder, most_pieces, output_source};
+use super::{Builder, most_pieces};
 use crate::sealed::Source;
 use bytes::Bytes;
 use icapstan_model::NonScannedReason;
@@ -105,8 +105,7 @@ impl Builder<'_> {
             TransferEncoding::Identity | TransferEncoding::Unknown => content.clone(),
         };
         let whole = Source::Memory(transferred);
-        let (output, defect) = self.decode(&whole, &codings)?.into_parts();
-        let output = output_source(output)?;
+        let (output, defect) = self.decode_piece(&whole, &codings)?;
         match defect {
             // Nobody sees anything else than what is there.
             Some(Defect::Malformed | Defect::Truncated | Defect::TrailingData)

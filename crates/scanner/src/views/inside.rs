@@ -77,9 +77,9 @@ impl Builder<'_> {
                 together.push(b'\n');
             }
             let mut objects = Some(bytes).filter(|_| is_object).into_iter().chain(inflated);
-            if !objects
-                .try_fold(true, |goes_on, object| Ok::<_, io::Error>(goes_on && self.piece(object, depth)?))?
-                || is_object && found.defect == Some(Defect::Deadline)
+            if !objects.try_fold(true, |goes_on, object| {
+                Ok::<_, io::Error>(goes_on && self.piece(&object, depth)?)
+            })? || is_object && found.defect == Some(Defect::Deadline)
             {
                 break;
             }
@@ -91,8 +91,8 @@ impl Builder<'_> {
     }
 
     /// Adds a piece and what stands in it. Whether there may be more.
-    fn piece(&mut self, bytes: Bytes, depth: u32) -> io::Result<bool> {
-        if self.is_known(&bytes) {
+    fn piece(&mut self, bytes: &Bytes, depth: u32) -> io::Result<bool> {
+        if self.is_known(bytes) {
             return Ok(true);
         }
         let Some(left) = self.pieces_left.checked_sub(1) else {
@@ -101,7 +101,7 @@ impl Builder<'_> {
         };
         self.pieces_left = left;
         self.push(Source::Memory(bytes.clone()));
-        self.inside(&bytes, depth + 1)?;
+        self.inside(bytes, depth + 1)?;
         Ok(true)
     }
 
@@ -112,13 +112,13 @@ impl Builder<'_> {
             return Ok(None);
         }
         let source = Source::Memory(piece.clone());
-        let (output, defect) = self.decode(&source, &Codings::new(&[Coding::Deflate]))?.into_parts();
+        let (inflated, defect) = self.decode_piece(&source, &Codings::new(&[Coding::Deflate]))?;
         if let Some(defect) = defect
             .filter(|defect| matches!(defect, Defect::OutputLimit | Defect::RatioLimit | Defect::Deadline))
         {
             self.defect(defect);
         }
-        output_source(output)?.map(|source| source.read()).transpose()
+        inflated.map(|source| source.read()).transpose()
     }
 
     /// The same for what is in a gzip file, which the engine opens, but not to look for this. What is wrong

@@ -146,6 +146,23 @@ fn parts_with_codings_of_their_own_are_scanned_both_ways() {
 }
 
 #[test]
+fn what_comes_out_of_all_pieces_together_has_a_limit() {
+    let mut context = context("", "multipart/form-data; boundary=b");
+    context.profile = Arc::new(ScanProfile { max_object_size: 100_000, ..ScanProfile::default() });
+    let part = |seed| {
+        [b"--b\r\nContent-Encoding: gzip\r\n\r\n".as_slice(), &gzip(&noise(30_000, seed)), b"\r\n"].concat()
+    };
+    let body = |parts: u8| [(0..parts).flat_map(part).collect(), b"--b--\r\n".to_vec()].concat();
+    assert_eq!(views(&body(3), &context).1, CLEAN);
+    let (sources, findings) = views(&body(4), &context);
+    assert_eq!(findings, [Verdict::NonScanned(NonScannedReason::Size)]);
+    assert_eq!(
+        sources.iter().filter(|source| source.starts_with(&[0xf1])).map(Vec::len).sum::<usize>(),
+        100_000
+    );
+}
+
+#[test]
 fn more_parts_than_the_limit_and_boundaries_in_doubt_are_told() {
     let mut context = context("", "multipart/mixed; boundary=b");
     context.profile = Arc::new(ScanProfile { max_files: 3, ..ScanProfile::default() });
@@ -330,7 +347,8 @@ fn how_far_behind_it_stands_is_no_matter() {
     let page = format!("<!DOCTYPE html>{}", "x".repeat(80));
     let tail = format!("\", 'b': '{page}', \"c\": 1}}");
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-    let escaped: String = base64(page.as_bytes()).bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escapes: Vec<_> = base64(page.as_bytes()).bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escaped = escapes.concat();
     for words in [100, 60_000, 174_000, 174_500, 175_000, 250_000] {
         let prose = "words ".repeat(words);
         let cyrillic = format!("\u{feff}\u{43f}{prose}\"{escaped}\"");

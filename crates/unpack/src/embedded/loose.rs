@@ -68,7 +68,7 @@ fn known(text: &[u8]) -> Option<Range<usize>> {
             if !is_doubtful(&head) {
                 return Some(start..armour(text).max(start));
             }
-            doubtful.get_or_insert(start..armour(text).max(start));
+            doubtful.get_or_insert_with(|| start..armour(text).max(start));
         }
     }
     doubtful
@@ -185,6 +185,7 @@ fn regular(text: &[u8]) -> Option<Range<usize>> {
 
 /// Whether the block is of digits and white space, and its digits may be others than those of words. Nearly all
 /// text is asked for it, so that there are no branches in the loops.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches several bytes are compared at once")]
 fn is_block(block: &[u8; BLOCK]) -> bool {
     let is_small = |byte: u8| byte.wrapping_sub(b'a') < 26;
     let is_telling = |byte: u8| {

@@ -84,11 +84,9 @@ fn text() -> Vec<u8> {
 #[test]
 fn lines_may_be_short_and_blanks_stand_anywhere() {
     let (text, digits) = (text(), encode(&text()));
-    let odd: String = digits
-        .bytes()
-        .enumerate()
-        .map(|(at, byte)| format!("{}{}", char::from(byte), ["", " ", "\n\t", "", "\r\n\r\n"][at * at % 5]))
-        .collect();
+    let gap = |at: usize| ["", " ", "\n\t", "", "\r\n\r\n"][at * at % 5];
+    let odd: Vec<_> = digits.chars().enumerate().map(|(at, digit)| format!("{digit}{}", gap(at))).collect();
+    let odd = odd.concat();
     for short in [lines(&digits, 16, "\n"), lines(&digits, 4, " "), lines(&digits, 1, "\n\n   "), odd] {
         for content in [
             short.clone(),
@@ -161,11 +159,7 @@ fn escapes_of_scripts_and_names_of_html_are_undone() {
     assert!(found(&entities).contains(&payload));
     for none in ["\\u{110000}", "\\u{}", "\\u{41", "\\400", "&#;", "&#x;", "&plus", "\\"] {
         let content = format!("{none}{}", "x".repeat(9));
-        assert_eq!(
-            &*escapes::undone(content.as_bytes()),
-            content.replace("\\400", "\\400").as_bytes(),
-            "{none}"
-        );
+        assert_eq!(&*escapes::undone(content.as_bytes()), content.as_bytes(), "{none}");
     }
 }
 
@@ -357,7 +351,7 @@ fn hostile_repetition_takes_linear_time() {
         "d\na\nta:",
         "Z                   ",
     ] {
-        let content = unit.repeat((4 << 20) / unit.len());
+        let content = unit.repeat((1 << 20) / unit.len());
         let begun = Instant::now();
         let pieces = embedded(content.as_bytes(), &budget());
         assert!(begun.elapsed() < Duration::from_secs(5), "{unit:?}: {:?}", begun.elapsed());
