@@ -8,7 +8,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use icapstan_proto::externalscaler::external_scaler_server::ExternalScalerServer;
-use icapstan_scan_rpc::Secured;
+use icapstan_scan_rpc::{Begun, Secured};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 use tracing::{debug, info, warn};
 
-/// Until a connection is secured.
+/// Until a connection is secured, and until HTTP/2 has begun on it.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection over which nothing came for so long is asked whether it is still there.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -117,7 +117,7 @@ async fn serve(
         .keep_alive_timeout(PONG_WITHIN)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEAD)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Begun::within(HANDSHAKE, stream)), answer);
     let mut connection = pin!(connection);
     let mut is_draining = false;
     loop {

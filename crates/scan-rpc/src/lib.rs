@@ -31,4 +31,4 @@ pub use client::{ClientConfiguration, ClientTls, FleetWatch, RemoteScanners, Wat
 pub use framing::Malformed;
 pub use metrics::{ClientMetrics, ServerMetrics};
 pub use request::{Item, MAX_DATA, RequestReader};
-pub use server::{Busy, ScanServer, Secured, ServerConfig};
+pub use server::{Begun, Busy, ScanServer, Secured, ServerConfig};

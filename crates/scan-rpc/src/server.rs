@@ -14,6 +14,7 @@ mod object;
 mod service;
 mod status;
 
+pub use begun::Begun;
 pub use books::Busy;
 
 use icapstan_model::{Epoch, ScanPort};

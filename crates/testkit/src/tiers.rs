@@ -1,6 +1,7 @@
 //! The built binary as gateways, scanners and what tells how busy these are, each a process of its own.
 
 use crate::http::{Request, Response};
+use crate::net::free_port;
 use crate::process::{Logs, Process, Signal};
 use crate::samples;
 use crate::standalone::{address, binary, sum};
@@ -52,7 +53,7 @@ impl Tiers {
     /// Starts a scanner and waits until it is ready.
     #[track_caller]
     pub fn scanner(&self) -> Member {
-        self.scanner_at("127.0.0.1:0")
+        self.scanner_at(&format!("127.0.0.1:{}", free_port()))
     }
 
     /// The same, to be reached there.

@@ -4,9 +4,11 @@
 use crate::common::{OK, assert_204, assert_block, respmod};
 use crate::gateways_and_scanners_are_one::under_load;
 use icapstan_testkit::{
-    Authority, Collector, EICAR_NAME, IcapClient, Member, Message, Pem, Process, Tiers, clean_bytes, eicar,
-    eventually, tempdir,
+    Authority, Collector, EICAR_NAME, IcapClient, Member, Message, PATIENCE, Pem, Process, Tiers,
+    clean_bytes, eicar, eventually, tempdir,
 };
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -106,6 +108,27 @@ fn a_transaction_is_one_trace_over_both_tiers() {
     // What the scanner did has the same trace in its log lines.
     let told = format!("\"trace\":\"{TRACE}\"");
     assert!(gateway.process().logs().text().contains(&told));
+}
+
+#[test]
+fn who_connects_to_a_scanner_and_says_nothing_does_not_stay() {
+    let tiers = Tiers::new(UNCACHED);
+    let scanner = tiers.scanner();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let silent = [&preface[..0], &preface[..20]].map(|said| {
+        let mut stream = TcpStream::connect(scanner.address()).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it can wait");
+        stream.write_all(said).expect("it is taken");
+        stream
+    });
+    for mut stream in silent {
+        // The settings of the server may come first.
+        let ended = stream.read_to_end(&mut Vec::new());
+        let is_over =
+            ended.as_ref().map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true);
+        assert!(is_over, "{ended:?}");
+    }
+    assert_judges(&tiers.gateway(&[scanner.address()]));
 }
 
 #[test]

@@ -12,7 +12,8 @@ const PREFACE: usize = 24;
 
 /// Fails to be read when the preface of HTTP/2 has not come in time: whoever connects and says nothing, or not enough,
 /// would have its place for ever.
-pub(super) struct Begun<S> {
+#[derive(Debug)]
+pub struct Begun<S> {
     stream: S,
     /// How much of the preface is missing, and the end of its time; nothing once it is there.
     waits: Option<(usize, Pin<Box<Sleep>>)>,
@@ -21,8 +22,8 @@ pub(super) struct Begun<S> {
 // === impl Begun ===
 
 impl<S> Begun<S> {
-    /// Has to be made on a runtime with a timer.
-    pub(super) fn within(time: Duration, stream: S) -> Self {
+    /// Gives the preface this much time from now on. To be made on a runtime with a timer.
+    pub fn within(time: Duration, stream: S) -> Self {
         Self { stream, waits: Some((PREFACE, Box::pin(tokio::time::sleep(time)))) }
     }
 }
