@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
@@ -29,6 +29,8 @@ pub struct Process {
     child: Child,
     pidfd: OwnedFd,
     logs: Arc<Logs>,
+    /// The threads that read its output.
+    readers: [JoinHandle<()>; 2],
     status: Option<ExitStatus>,
 }
 
@@ -68,10 +70,10 @@ impl Process {
         logs.open_pipes.fetch_add(2, Ordering::Relaxed);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let for_stdout = Arc::clone(&logs);
-        thread::spawn(move || for_stdout.take_from(stdout.expect("asked for as a pipe"), true));
+        let stdout = thread::spawn(move || for_stdout.take_from(stdout.expect("asked for as a pipe"), true));
         let for_stderr = Arc::clone(&logs);
-        thread::spawn(move || for_stderr.take_from(stderr.expect("asked for as a pipe"), false));
-        Self { name: name.to_owned(), child, pidfd, logs, status: None }
+        let stderr = thread::spawn(move || for_stderr.take_from(stderr.expect("asked for as a pipe"), false));
+        Self { name: name.to_owned(), child, pidfd, logs, readers: [stdout, stderr], status: None }
     }
 
     /// Its process id.
@@ -129,11 +131,14 @@ impl Process {
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
-    /// Waits for its end; panics with its output when it lasts longer than [`PATIENCE`].
+    /// Waits for its end, and until all that it said can be read; panics with its output when it lasts longer than
+    /// [`PATIENCE`].
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
         assert!(self.ends_within(PATIENCE), "{} does not end; it said:\n{}", self.name, self.logs.text());
-        self.reap()
+        let status = self.reap();
+        eventually("its output is read", || self.readers.iter().all(JoinHandle::is_finished).then_some(()));
+        status
     }
 
     fn ends_within(&self, limit: Duration) -> bool {
