@@ -33,6 +33,7 @@ mod error;
 mod event_kind;
 mod events;
 mod field_name;
+pub mod fleet;
 mod hash_lists;
 mod hooks;
 mod identity;

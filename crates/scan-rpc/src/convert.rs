@@ -171,6 +171,7 @@ pub(crate) fn response(
         .into(),
         generation: generation.0.to_vec(),
         load: Some(load),
+        plan_generation: 0,
     }
 }
 

@@ -149,12 +149,20 @@ fn state() -> fleet::State {
         verdict_version: 2,
         draining: true,
         plan_generation: 3,
+        not_ready: "starting".to_owned(),
         role: Some(fleet::state::Role::Scanner(fleet::Scanner {
             held: vec![signatures_message(&set), signatures_message(&set)],
             load: Some(load()),
             trouble: "none".to_owned(),
             backlog_us: 5,
             zone: "a".to_owned(),
+            revisions: vec![fleet::Revision {
+                digest: vec![1],
+                stage: 4,
+                failure: 5,
+                detail: "x".to_owned(),
+            }],
+            mirrored: Some(fleet::Mirrored { digest: vec![1], compared: 7, ..fleet::Mirrored::default() }),
         })),
     }
 }
@@ -190,7 +198,13 @@ proptest! {
     ) {
         let said = state();
         prop_assert_eq!(&of_later(&said, &STATE, &fields), &said);
-        let role = Some(fleet::state::Role::Gateway(fleet::Gateway { in_flight: 1, bytes: 2, generation: vec![3] }));
+        let role = Some(fleet::state::Role::Gateway(fleet::Gateway {
+            in_flight: 1,
+            bytes: 2,
+            generation: vec![3],
+            istags: [("respmod".to_owned(), "ICS-1".to_owned())].into(),
+            ..fleet::Gateway::default()
+        }));
         let said = fleet::State { role, ..said };
         prop_assert_eq!(&of_later(&said, &STATE, &fields), &said);
         let said = fleet::WatchRequest { interval_ms: 250 };

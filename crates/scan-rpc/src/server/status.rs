@@ -73,6 +73,7 @@ impl Scannerhood {
             verdict_version: VERDICT_VERSION,
             draining: *draining.borrow(),
             plan_generation: 0,
+            not_ready: String::new(),
             role: Some(fleet::state::Role::Scanner(fleet::Scanner {
                 held: epochs
                     .held()
@@ -83,6 +84,8 @@ impl Scannerhood {
                 trouble,
                 backlog_us: convert::micros(backlog),
                 zone: zone.clone(),
+                revisions: Vec::new(),
+                mirrored: None,
             })),
         }
     }
