@@ -40,7 +40,8 @@ impl Account {
         apply(&admin, name, &Role { metadata: metadata.clone(), rules: Some(rules.clone()) }).await;
         apply(&admin, name, &binding(namespace.name(), name, metadata)).await;
 
-        let spec = TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() };
+        let spec =
+            TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() };
         let request = TokenRequest { spec, ..TokenRequest::default() };
         let accounts: Api<ServiceAccount> = Api::default_namespaced(admin);
         let answer = accounts.create_token_request(name, &PostParams::default(), &request).await;

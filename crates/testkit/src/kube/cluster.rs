@@ -52,7 +52,8 @@ impl Cluster {
             let own = ControlPlane::start(folder.path());
             (own.kubeconfig.clone(), Some(own))
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is memory");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is memory");
         let config = runtime.block_on(kubeconfig::config(&kubeconfig));
         Self { folder, kubeconfig, config, own, installed: Mutex::default() }
     }
@@ -110,7 +111,10 @@ impl Cluster {
 
 async fn is_established(api: &Api<CustomResourceDefinition>, name: &str) -> Option<()> {
     let conditions = api.get(name).await.ok()?.status?.conditions?;
-    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True").then_some(())
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == "Established" && condition.status == "True")
+        .then_some(())
 }
 
 async fn is_served(client: &Client, path: &str) -> Option<()> {

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 pub(super) struct ControlPlane {
     _etcd: Process,
     _apiserver: Process,
-    _authority: Authority,
     /// Where it is, for an administrator.
     pub(super) kubeconfig: Kubeconfig,
 }
@@ -56,15 +55,14 @@ impl ControlPlane {
     /// Starts one that keeps what it has in `folder`, and returns once it is ready.
     #[track_caller]
     pub(super) fn start(folder: &Path) -> Self {
-        let authority = Authority::new();
-        let keys = Keys::new(&authority, folder);
+        let keys = Keys::new(folder);
         let (etcd, etcd_port) = start_etcd(folder);
         for _ in 0..TRIES {
             let port = free_port();
             let apiserver = Process::start("kube-apiserver", apiserver(folder, &keys, etcd_port, port));
             let kubeconfig = kubeconfig::new(&format!("https://127.0.0.1:{port}"), &keys.ca, &keys.token);
             if is_ready(&apiserver, port, &kubeconfig) {
-                return Self { _etcd: etcd, _apiserver: apiserver, _authority: authority, kubeconfig };
+                return Self { _etcd: etcd, _apiserver: apiserver, kubeconfig };
             }
             let said = apiserver.logs().text();
             assert!(said.contains("address already in use"), "kube-apiserver does not start:\n{said}");
@@ -76,19 +74,24 @@ impl ControlPlane {
 // === impl Keys ===
 
 impl Keys {
-    fn new(authority: &Authority, folder: &Path) -> Self {
+    fn new(folder: &Path) -> Self {
+        let authority = Authority::new();
         let (cert, key) = authority.files("127.0.0.1");
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             std::fs::write(&path, text).expect("the folder is writable");
             path
         };
+        // What the authority wrote goes with it.
+        let keep = |name: &str, from: &Path| {
+            write(name, &std::fs::read_to_string(from).expect("the authority wrote it"))
+        };
         let pair = KeyPair::generate().expect("there is chance");
         let token = crate::hex(KeyPair::generate().expect("there is chance").der_bytes());
         Self {
-            cert,
-            key,
-            ca: authority.ca_file(),
+            cert: keep("server.crt", &cert),
+            key: keep("server.key", &key),
+            ca: keep("ca.crt", &authority.ca_file()),
             signing: write("service-accounts.key", &pair.serialize_pem()),
             verifying: write("service-accounts.pub", &pair.public_key_pem()),
             tokens: write("tokens.csv", &format!("{token},admin,admin,system:masters\n")),
@@ -151,7 +154,8 @@ fn apiserver(folder: &Path, keys: &Keys, etcd: u16, port: u16) -> Command {
 
 /// Whether it answers that it is ready; not where it ended before.
 fn is_ready(apiserver: &Process, port: u16, kubeconfig: &Kubeconfig) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is memory");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is memory");
     let begun = Instant::now();
     let ready = async {
         let client = Client::try_from(kubeconfig::config(kubeconfig).await).expect("the settings fit");

@@ -20,10 +20,17 @@ pub(super) fn new(server: &str, ca: &Path, token: &str) -> Kubeconfig {
     .expect("it is a kubeconfig")
 }
 
+/// Whether the tests are to use a cluster that is there.
+pub(super) fn is_in_environment() -> bool {
+    std::env::var_os("KUBECONFIG").is_some_and(|paths| !paths.is_empty())
+}
+
 /// The one that `KUBECONFIG` names, if it does, with nothing in it but its current context.
 #[track_caller]
 pub(super) fn from_environment() -> Option<Kubeconfig> {
-    std::env::var_os("KUBECONFIG").filter(|paths| !paths.is_empty())?;
+    if !is_in_environment() {
+        return None;
+    }
     let read = Kubeconfig::from_env().unwrap_or_else(|error| panic!("KUBECONFIG cannot be used: {error}"));
     let mut all = read.expect("the variable is set");
     let name = all.current_context.clone().expect("what KUBECONFIG names has a current context");

@@ -17,10 +17,10 @@ pub fn version() -> &'static str {
         .expect("go.mod requires it")
 }
 
-/// The client of the same release.
+/// The client of the same release; the user's own where the cluster is the user's own.
 #[track_caller]
 pub fn kubectl() -> PathBuf {
-    built("kubectl")
+    if super::kubeconfig::is_in_environment() { PathBuf::from("kubectl") } else { built("kubectl") }
 }
 
 /// One of the programs that `make setup-kube` builds; panics where it is missing.
