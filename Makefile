@@ -35,6 +35,16 @@ if (( $${#missing[@]} )); then \
 fi
 endef
 
+# $(call unstarted,PACKAGE,UNIT): the same for a server that systemd, where there is one, would start.
+define unstarted
+if [[ -d /run/systemd/system ]] && ! dpkg-query -W -f '$${Status}' $(1) 2>/dev/null | grep -q 'ok installed'; then \
+	if (( $$(id -u) == 0 )); then unit=(systemctl); else unit=(sudo systemctl); fi; \
+	"$${unit[@]}" mask --runtime --quiet $(2); \
+	trap '"$${unit[@]}" unmask --runtime --quiet $(2)' EXIT; \
+fi; \
+$(call install,$(1))
+endef
+
 .PHONY: help
 help: ## Shows this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +58,15 @@ setup: toolchain ## Installs the Debian packages that building needs, where miss
 	@$(call install,$(BUILD_PACKAGES))
 
 .PHONY: setup-test
-setup-test: setup ## Installs the Debian packages that the tests need, where missing.
+setup-test: setup setup-kube ## Installs and builds what the tests need, where missing.
 	@$(call install,$(TEST_PACKAGES))
+
+.PHONY: setup-kube
+setup-kube: ## Builds kube-apiserver for the tests (with Go; once), and installs etcd; nothing where KUBECONFIG is set.
+ifeq ($(strip $(KUBECONFIG)),)
+	@$(call unstarted,etcd-server,etcd.service)
+endif
+	@tests/kube/build
 
 .PHONY: build
 build: setup ## Builds the two programs, optimised.
