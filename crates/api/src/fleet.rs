@@ -6,12 +6,16 @@
 //!                 └▶ Holdings                                   what each of them has loaded
 //! ```
 
+mod amount;
 mod artifact;
 mod plan;
 mod revision;
+mod rollout;
 
+pub use amount::{Amount, AmountError};
 pub use artifact::{Artifact, ContentDigest, ContentDigestError};
 pub use plan::{
     FleetPlanSpec, FleetPlanStatus, Holdings, Issuer, Mirror, PendingEpoch, PlanEpoch, PlanError,
 };
 pub use revision::{FileKind, PlannedFile, PlannedRevision, SelfTest};
+pub use rollout::{Approval, Canary, OnFailure, Overlap, Rollout, Thresholds};
