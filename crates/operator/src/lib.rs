@@ -11,5 +11,7 @@
 //! 2. Nothing that the operator fails to do changes a verdict: without it everything stays as it is.
 
 mod lease;
+mod roster;
 
 pub use lease::{Candidate, LeaseSettings, Standing};
+pub use roster::{Place, Roster};
