@@ -22,15 +22,19 @@
 mod account;
 mod cluster;
 mod control_plane;
+mod endpoints;
 mod kubeconfig;
 mod namespace;
 mod programs;
+mod proxy;
 mod sweeper;
 
 pub use account::Account;
 pub use cluster::Cluster;
+pub use endpoints::{EndpointKeeper, Pod};
 pub use namespace::Namespace;
 pub use programs::{kubectl, version};
+pub use proxy::{FaultProxy, Held, Seen, Which};
 
 use crate::wait::{LOOK_EVERY, PATIENCE};
 use std::time::Instant;

@@ -70,6 +70,10 @@ impl Namespace {
         Account::create(self, service_account, rules).await
     }
 
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     pub(super) fn contents(&self) -> &Kubeconfig {
         &self.kubeconfig
     }

@@ -1,8 +1,11 @@
 //! The control plane that tests run against, and what stands before it: what fails here is the harness's own fault.
 
 mod accounts_may_do_what_their_role_says;
+mod endpoints_follow_their_processes;
+mod faults_are_what_they_say;
 mod namespaces_are_apart;
 mod types_are_served_with_their_rules;
+mod watches_survive;
 
 use icapstan_testkit::kube::{Cluster, Namespace};
 use icapstan_testkit::skipped;
