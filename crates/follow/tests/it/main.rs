@@ -1,0 +1,4 @@
+//! Plans that are followed, from files and from sources that fail.
+
+mod files;
+mod sources;
