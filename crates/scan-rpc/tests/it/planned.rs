@@ -23,7 +23,8 @@ async fn scanned_by(remote: &RemoteScanners, id: u8) -> Verdict {
 async fn the_plan_decides_and_not_most_scanners() {
     let scanners = [Scanner::start(Some(1)), Scanner::start(Some(1)), Scanner::start(Some(2))];
     let (remote, _) = planned(&scanners.iter().collect::<Vec<_>>());
-    until(|| remote.note().is_none() && remote.signatures(GenerationId([2; 32])).is_some()).await;
+    let has = |id| remote.signatures(GenerationId([id; 32])).is_some();
+    until(|| remote.note().is_none() && has(1) && has(2)).await;
     assert!(remote.epoch().is_none(), "no plan has said anything");
     assert!(matches!(remote.readiness(), Readiness::NotReady(_)));
     for id in [2, 1, 2] {
@@ -46,7 +47,7 @@ async fn the_plan_decides_and_not_most_scanners() {
 async fn what_nobody_has_is_waited_for_a_moment_and_then_failed() {
     let scanner = Scanner::start(Some(1));
     let (remote, registry) = planned(&[&scanner]);
-    until(|| remote.note().is_none()).await;
+    until(|| remote.signatures(GenerationId([1; 32])).is_some()).await;
     let begun = Instant::now();
     assert_eq!(scanned_by(&remote, 2).await, Verdict::Failed(FailedReason::NoScanner));
     assert!(begun.elapsed() >= Duration::from_millis(1900), "{:?}", begun.elapsed());
@@ -57,7 +58,7 @@ async fn what_nobody_has_is_waited_for_a_moment_and_then_failed() {
 async fn who_comes_to_have_it_in_this_moment_is_asked() {
     let scanner = Scanner::start(Some(1));
     let (remote, _) = planned(&[&scanner]);
-    until(|| remote.note().is_none()).await;
+    until(|| remote.signatures(GenerationId([1; 32])).is_some()).await;
     let remote = Arc::new(remote);
     let asking = Arc::clone(&remote);
     let scan = tokio::spawn(async move { scanned_by(&asking, 2).await });
