@@ -136,7 +136,8 @@ fn what_cannot_be_used_changes_nothing_and_is_told_until_it_is_mended() {
         assert!(note.starts_with("[!] config: ") && note.contains(&told.replace("\\\"", "\"")), "{note}");
         assert!(note.contains("those before stay in use") && note.ends_with("\nok\n"), "{note}");
         assert!(is(&server, "icapstan_config_last_reload_successful", "", 0));
-        assert!(server.process().logs().text().contains(told), "{told}");
+        // The log is written a moment later.
+        server.process().wait_for(told, |line| line.contains(told).then_some(()));
         assert_refused(&ask(&mut icap, "http://a.test/"));
     }
     server.replace_config(&rules(2, "b.test"));

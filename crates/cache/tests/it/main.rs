@@ -100,8 +100,10 @@ async fn what_is_removed_and_added_again_is_there() {
         return;
     }
     let place = place(ByteSize::mib(1));
-    let (finder, threat, urls) = (place.finder(), ThreatName::from("X"), urls(0..1));
-    for _ in 0..3 {
+    let (finder, urls) = (place.finder(), urls(0..1));
+    for name in ["X", "Y", "Z"] {
+        // Else it would be what was added last, if that was in the same millisecond.
+        let threat = ThreatName::from(name);
         assert_eq!(finder.add("acme", &urls, &threat, TTL).await.unwrap(), [Put::Kept]);
         assert_eq!(finder.list().await.unwrap().entries[0].entry.tenant(), "acme");
         assert_eq!(finder.remove("acme", &urls).await.unwrap(), [Put::Kept]);
