@@ -38,7 +38,7 @@ endef
 # $(call unstarted,PACKAGE,UNIT): the same for a server that systemd, where there is one, would start.
 define unstarted
 if [[ -d /run/systemd/system ]] && ! dpkg-query -W -f '$${Status}' $(1) 2>/dev/null | grep -q 'ok installed'; then \
-	if (( $$(id -u) == 0 )); then unit=(systemctl); else unit=(sudo systemctl); fi; \
+	if (( $$(id -u) == 0 )); then unit=(systemctl); elif command -v sudo >/dev/null; then unit=(sudo systemctl); else unit=(true); fi; \
 	"$${unit[@]}" mask --runtime --quiet $(2); \
 	trap '"$${unit[@]}" unmask --runtime --quiet $(2)' EXIT; \
 fi; \
@@ -78,7 +78,7 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 	$(TARGET)/release/icapstan standalone --listen $(LISTEN) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis.
+test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis, Kubernetes.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
 

@@ -98,6 +98,7 @@ impl Default for Authority {
 
 impl Identity {
     /// As settings of a server that is not one of this crate.
+    #[cfg(feature = "kube")]
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0)
     }

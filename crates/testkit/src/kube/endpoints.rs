@@ -42,9 +42,9 @@ pub struct Pod {
     /// Its own.
     pub name: String,
     /// Where it serves.
-    pub address: SocketAddr,
-    /// What its port is called in the Service.
-    pub port_name: String,
+    pub ip: IpAddr,
+    /// On which ports, with their names in the Service.
+    pub ports: Vec<(String, u16)>,
     /// What answers 200 when it is ready, such as `http://127.0.0.1:9344/readyz`.
     pub readyz: String,
 }
@@ -75,6 +75,21 @@ const ANSWER: Duration = Duration::from_secs(1);
 const MANAGER: &str = "endpoint-keeper.icapstan-testkit";
 /// Orders are few; who gives more waits.
 const ORDERS: usize = 16;
+
+// === impl Pod ===
+
+impl Pod {
+    /// A pod of `service` with one port, called `port_name`, at `address`.
+    pub fn new(service: &str, name: &str, port_name: &str, address: SocketAddr, readyz: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            name: name.to_owned(),
+            ip: address.ip(),
+            ports: vec![(port_name.to_owned(), address.port())],
+            readyz: readyz.to_owned(),
+        }
+    }
+}
 
 // === impl EndpointKeeper ===
 
@@ -246,18 +261,22 @@ fn slice(namespace: &str, kept: &Kept, answers: bool) -> EndpointSlice {
             labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
             ..ObjectMeta::default()
         },
-        address_type: address_type(pod.address.ip()).to_owned(),
+        address_type: address_type(pod.ip).to_owned(),
         endpoints: vec![Endpoint {
-            addresses: vec![pod.address.ip().to_string()],
+            addresses: vec![pod.ip.to_string()],
             conditions: Some(conditions),
             target_ref: Some(target),
             ..Endpoint::default()
         }],
-        ports: Some(vec![EndpointPort {
-            name: Some(pod.port_name.clone()),
-            port: Some(pod.address.port().into()),
-            protocol: Some("TCP".to_owned()),
-            ..EndpointPort::default()
-        }]),
+        ports: Some(pod.ports.iter().map(port).collect()),
+    }
+}
+
+fn port((name, number): &(String, u16)) -> EndpointPort {
+    EndpointPort {
+        name: Some(name.clone()),
+        port: Some((*number).into()),
+        protocol: Some("TCP".to_owned()),
+        ..EndpointPort::default()
     }
 }

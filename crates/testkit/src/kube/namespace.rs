@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace as Object, ServiceAccount};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::config::{Config, Kubeconfig};
-use kube::{Client, ResourceExt};
+use kube::{Client, Error, ResourceExt};
 use std::path::{Path, PathBuf};
 
 /// A namespace that no other test knows. Deleted when dropped, where there is somebody who does that.
@@ -30,12 +30,13 @@ impl Namespace {
         object.metadata.generate_name = Some(format!("{prefix}-"));
         let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
         let name = created.unwrap_or_else(|error| panic!("no namespace {prefix}: {error}")).name_any();
-        if cluster.is_own() {
-            // What a controller would make, and no pod may be without.
-            let mut account = ServiceAccount::default();
-            account.metadata.name = Some("default".to_owned());
-            let created = Api::namespaced(client, &name).create(&PostParams::default(), &account).await;
-            created.unwrap_or_else(|error| panic!("no service account in {name}: {error}"));
+        // What a controller makes, where there is one, and no pod may be without.
+        let mut account = ServiceAccount::default();
+        account.metadata.name = Some("default".to_owned());
+        match Api::namespaced(client, &name).create(&PostParams::default(), &account).await {
+            Ok(_) => {}
+            Err(Error::Api(status)) if status.code == 409 => {}
+            Err(error) => panic!("no service account in {name}: {error}"),
         }
         let kubeconfig = kubeconfig::in_namespace(cluster.kubeconfig(), &name);
         let path = kubeconfig::write(&kubeconfig, cluster.folder(), &name);

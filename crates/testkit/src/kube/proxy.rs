@@ -43,7 +43,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// A way to the API server on which faults are switched on and off at any time. Ended when dropped.
 ///
-/// It works on a thread of its own, whatever the test does meanwhile.
+/// It works on a thread of its own, whatever the test does meanwhile, and each fault is there when the call that asks for
+/// it returns.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -118,6 +119,7 @@ impl FaultProxy {
             line.refuses = true;
             line.cuts += 1;
         });
+        self.faults.wait_until(false);
     }
 
     /// Lets connections be, and come, and says nothing on them: no answer, no event, no end.
@@ -165,6 +167,7 @@ impl FaultProxy {
             line.delay = Duration::ZERO;
         });
         self.faults.silence(false);
+        self.faults.wait_until(true);
     }
 
     /// All requests until now, in the order in which they came.
@@ -205,6 +208,7 @@ async fn serve(first: TcpListener, tls: Arc<ServerConfig>, faults: Arc<Faults>, 
         if line.borrow_and_update().refuses {
             // Who comes now is told so by the kernel.
             listener = None;
+            faults.listens(false);
             if line.wait_for(|line| !line.refuses).await.is_err() {
                 return;
             }
@@ -213,6 +217,7 @@ async fn serve(first: TcpListener, tls: Arc<ServerConfig>, faults: Arc<Faults>, 
             Some(listening) => listening,
             None => listen_again(address).await,
         };
+        faults.listens(true);
         tokio::select! {
             accepted = listening.accept() => if let Ok((stream, _)) = accepted {
                 tokio::spawn(connection(stream, Arc::clone(&tls), Arc::clone(&faults), Arc::clone(&upstream)));
@@ -248,8 +253,9 @@ async fn connection(stream: TcpStream, tls: Arc<ServerConfig>, faults: Arc<Fault
     };
     let is_cut = |line: &Line| line.cuts != cuts;
     tokio::select! {
+        biased;
+        _ = line.wait_for(is_cut) => {}
         // How it ended its client knows.
         _ = served => {}
-        _ = line.wait_for(is_cut) => {}
     }
 }

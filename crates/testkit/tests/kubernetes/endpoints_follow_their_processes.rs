@@ -15,8 +15,8 @@ async fn who_is_ready_is_an_endpoint_and_who_is_not_says_so() {
     let ok = || Reply::bytes("ok");
     let away = || ok().status("503 Service Unavailable");
     let keeper = EndpointKeeper::start(&namespace);
-    keeper.keep(pod("scanner-0", first.put("/readyz", away())));
-    keeper.keep(pod("scanner-1", second.put("/readyz", ok())));
+    keeper.keep(pod("scanner-0", &first.put("/readyz", away())));
+    keeper.keep(pod("scanner-1", &second.put("/readyz", ok())));
     until("one of two is ready", async || {
         (states(&api).await? == [("scanner-0".to_owned(), [false; 3]), ready("scanner-1")]).then_some(())
     })
@@ -47,7 +47,8 @@ async fn endpoints_have_the_names_and_ports_of_their_pods() {
     let Some(namespace) = namespace("endpoints").await else { return };
     let api: Api<EndpointSlice> = Api::default_namespaced(namespace.client());
     let keeper = EndpointKeeper::start(&namespace);
-    let pod = pod("scanner-0", "http://127.0.0.1:1/readyz".to_owned());
+    let mut pod = pod("scanner-0", "http://127.0.0.1:1/readyz");
+    pod.ports.push(("artifacts".to_owned(), free_port()));
     keeper.keep(pod.clone());
     let slice = until("there is a slice", async || {
         let selected = ListParams::default().labels("kubernetes.io/service-name=scanner");
@@ -61,8 +62,9 @@ async fn endpoints_have_the_names_and_ports_of_their_pods() {
     let target = endpoint.target_ref.as_ref().expect("it is a pod's");
     assert_eq!((target.kind.as_deref(), target.name.as_deref()), (Some("Pod"), Some("scanner-0")));
     assert_eq!(target.namespace.as_deref(), Some(namespace.name()));
-    let port = &slice.ports.as_ref().expect("it has ports")[0];
-    assert_eq!((port.name.as_deref(), port.port), (Some("scan"), Some(pod.address.port().into())));
+    let ports = slice.ports.into_iter().flatten().map(|port| (port.name, port.port));
+    let wanted = pod.ports.iter().map(|(name, number)| (Some(name.clone()), Some(i32::from(*number))));
+    assert_eq!(ports.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
 }
 
 /// The names of all pods, and whether they are ready, serving and terminating.
@@ -84,8 +86,7 @@ fn ready(name: &str) -> (String, [bool; 3]) {
     (name.to_owned(), [true, true, false])
 }
 
-fn pod(name: &str, readyz: String) -> Pod {
+fn pod(name: &str, readyz: &str) -> Pod {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-    let (service, port_name) = ("scanner".to_owned(), "scan".to_owned());
-    Pod { service, name: name.to_owned(), address, port_name, readyz }
+    Pod::new("scanner", name, "scan", address, readyz)
 }

@@ -4,6 +4,7 @@ mod accounts_may_do_what_their_role_says;
 mod endpoints_follow_their_processes;
 mod faults_are_what_they_say;
 mod namespaces_are_apart;
+mod nothing_is_left_behind;
 mod types_are_served_with_their_rules;
 mod watches_survive;
 

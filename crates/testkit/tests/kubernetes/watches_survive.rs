@@ -77,7 +77,9 @@ async fn watched(prefix: &str) -> Option<(Namespace, FaultProxy, Events)> {
     });
     create(&namespace, "first").await;
     see(&mut events, "first").await;
-    until("it watches", async || (proxy.count(&watches()) > 0).then_some(())).await;
+    let is_begun = || proxy.seen().iter().any(|seen| seen.is_watch() && seen.answer.is_some());
+    until("it watches", async || is_begun().then_some(())).await;
+    while events.try_recv().is_ok() {}
     Some((namespace, proxy, events))
 }
 

@@ -3,7 +3,7 @@
 use super::requests::{Seen, Which};
 use crate::wait::PATIENCE;
 use http::StatusCode;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -16,6 +16,9 @@ pub(super) struct Faults {
     silence: Mutex<Silence>,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
+    /// Whether there is a listener.
+    listens: Mutex<bool>,
+    listens_or_not: Condvar,
 }
 
 /// What holds for all connections.
@@ -82,6 +85,19 @@ impl Faults {
 
     pub(super) fn line(&self) -> watch::Receiver<Line> {
         self.line.subscribe()
+    }
+
+    /// Says that connections are taken from now on, or refused.
+    pub(super) fn listens(&self, listens: bool) {
+        *self.listens.lock() = listens;
+        self.listens_or_not.notify_all();
+    }
+
+    /// Waits until that is so.
+    pub(super) fn wait_until(&self, wanted: bool) {
+        let mut listens = self.listens.lock();
+        let left = self.listens_or_not.wait_while_for(&mut listens, |listens| *listens != wanted, PATIENCE);
+        assert!(!left.timed_out(), "the proxy does not do what it is told");
     }
 
     pub(super) fn silence(&self, is_on: bool) {
