@@ -30,9 +30,12 @@ pub fn step(state: &FlipState, seen: &FlipObserved, now: Timestamp) -> Flipped {
             break;
         }
     }
+    let retiring = step.state.retiring.len();
     step.state.retiring.retain(|retiring| now < retiring.until);
+    let has_retired = step.state.retiring.len() < retiring;
     step.tell_conditions();
-    let requeue = step.requeue();
+    // What retired is let go by the next step of the rollout.
+    let requeue = if has_retired { Some(Duration::ZERO) } else { step.requeue() };
     Flipped { state: step.state, part: step.part, events: step.events, requeue }
 }
 
@@ -222,7 +225,8 @@ impl Step<'_> {
         }
         let least = self.state.announced_in.unwrap_or(0);
         let scanners = self.seen.scanners.iter();
-        let population = scanners.clone().filter(|scanner| cohort::is_present(scanner, false)).count();
+        let is_first = self.part.active.is_none();
+        let population = scanners.clone().filter(|scanner| cohort::is_present(scanner, is_first)).count();
         let serving =
             scanners.filter(|scanner| scanner.serves(revision) && scanner.plan_generation >= least).count();
         serving > 0 && serving >= cohort::quorum(population, self.seen.timing.min_ready)

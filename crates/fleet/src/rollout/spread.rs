@@ -108,7 +108,8 @@ impl<'a> Step<'a> {
         let mut others: Vec<_> = population.iter().filter(|s| !is_assigned(s) && s.heard).copied().collect();
         // Who has it already needs no room, and no time.
         others.sort_by_key(|scanner| !scanner.serves(next));
-        let chosen: Vec<_> = others.into_iter().take(missing.min(room)).collect();
+        let have_it = others.iter().filter(|scanner| scanner.serves(next)).count();
+        let chosen: Vec<_> = others.into_iter().take(missing.min(room.saturating_add(have_it))).collect();
         for scanner in chosen {
             let assigned = Assigned { incarnation: scanner.incarnation, served: scanner.serves(next) };
             self.state.assigned.insert(scanner.name.clone(), assigned);

@@ -24,9 +24,9 @@ pub fn step(state: &State, seen: &Observed, now: Timestamp) -> (State, Vec<Effec
         return (step.state, step.events.into_iter().map(Effect::EmitEvent).collect());
     }
     step.adopt();
-    step.starve();
     step.handle_verbs();
     for _ in 0..MAX_MOVES {
+        step.starve();
         if !step.advance() {
             break;
         }
@@ -107,7 +107,12 @@ impl<'a> Step<'a> {
     /// Without scanners no time counts: it would tell nothing of a candidate.
     fn starve(&mut self) {
         let is_waiting = !self.state.phase.is_resting() && self.state.phase != Phase::Baking;
-        let is_starved = is_waiting && !self.scanners.iter().any(|scanner| self.is_present(scanner));
+        let is_first = self.base().is_none();
+        let is_there = |scanner: &&Scanner| {
+            let is_alive = scanner.heard && (is_first || !scanner.held.is_empty());
+            !scanner.draining && (scanner.ready || is_alive)
+        };
+        let is_starved = is_waiting && !self.scanners.iter().any(is_there);
         if is_starved && !self.state.starved {
             self.warning(Reason::ScannersUnavailable, "There is no scanner; the rollout waits.");
         } else if !is_starved && self.state.starved {
@@ -170,7 +175,8 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn is_present(&self, scanner: &Scanner) -> bool {
-        cohort::is_present(scanner, self.state.assigned.contains_key(&scanner.name))
+        let is_first = self.seen.plan.active.is_none();
+        cohort::is_present(scanner, is_first || self.state.assigned.contains_key(&scanner.name))
     }
 
     pub(super) fn population(&self) -> Vec<&'a Scanner> {
@@ -210,7 +216,8 @@ impl<'a> Step<'a> {
 
     /// Whether nothing moved for too long.
     pub(super) fn is_overdue(&self) -> bool {
-        !self.state.starved && self.is_past(self.state.moved_at, self.seen.spec.rollout.progress_deadline)
+        let is_waiting = self.state.starved || self.state.hold_until.is_some();
+        !is_waiting && self.is_past(self.state.moved_at, self.seen.spec.rollout.progress_deadline)
     }
 
     /// From now on scanners are believed that have read the plan which follows from this state.
