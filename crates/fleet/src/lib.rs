@@ -2,9 +2,11 @@
 //!
 //! Refuses to do: I/O, waiting, clocks (each call is told the time), Kubernetes, fetching and verifying.
 
+mod cohort;
 mod condition;
 mod event;
 pub mod flip;
+pub mod plan;
 mod reason;
 pub mod rollout;
 mod scanner;

@@ -32,10 +32,21 @@ impl IsTag {
     /// The tag of one service: equal for equal signatures, equal policy and equal program, on every
     /// replica and after every restart.
     pub fn derive(generation: &GenerationId, policy: &[u8; 32], service: &str) -> Self {
+        Self::derive_for(VERDICT_VERSION, generation, policy, service)
+    }
+
+    /// The same of programs of another verdict version: whoever names tags for a fleet goes by what its
+    /// processes say, not by what it is itself.
+    pub fn derive_for(
+        verdict_version: u32,
+        generation: &GenerationId,
+        policy: &[u8; 32],
+        service: &str,
+    ) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("icapstan ISTag v1");
         hasher.update(&generation.0);
         hasher.update(policy);
-        hasher.update(&VERDICT_VERSION.to_le_bytes());
+        hasher.update(&verdict_version.to_le_bytes());
         hasher.update(service.as_bytes());
         let digest = hasher.finalize();
         let mut text = String::with_capacity(32);
@@ -91,6 +102,9 @@ mod tests {
         assert_ne!(base, IsTag::derive(&GenerationId([1; 32]), &[9; 32], "respmod"));
         assert_ne!(base, IsTag::derive(&GenerationId([1; 32]), &[2; 32], "reqmod"));
         assert_eq!(base.as_str().len(), 32);
+        let of = |version| IsTag::derive_for(version, &GenerationId([1; 32]), &[2; 32], "respmod");
+        assert_eq!(of(VERDICT_VERSION), base);
+        assert_ne!(of(VERDICT_VERSION + 1), base);
     }
 
     #[test]

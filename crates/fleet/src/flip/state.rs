@@ -192,7 +192,7 @@ impl Gateway {
 
 impl Timing {
     /// The longest lead: who takes longer has not the plan at all.
-    pub const MAX_LEAD: Duration = Duration::from_secs(60);
+    pub const MAX_LEAD: Duration = Duration::from_mins(1);
 
     /// From the announcement of an instant to it.
     pub fn lead(&self) -> Duration {
