@@ -8,12 +8,14 @@
 
 mod amount;
 mod artifact;
+mod bundle;
 mod plan;
 mod revision;
 mod rollout;
 
 pub use amount::{Amount, AmountError};
 pub use artifact::{Artifact, ContentDigest, ContentDigestError};
+pub use bundle::{BundleError, SettingsBundle};
 pub use plan::{
     FleetPlanSpec, FleetPlanStatus, Holdings, Issuer, Mirror, PendingEpoch, PlanEpoch, PlanError,
 };

@@ -115,6 +115,11 @@ impl StatusServer {
         self.local
     }
 
+    /// Tells everybody that the gateway is about to end.
+    pub fn drain(&self) {
+        let _ = self.draining.send(true);
+    }
+
     /// Tells everybody that the gateway is about to end, and goes on until they know, for `grace` at most.
     pub async fn stop(&self, grace: Duration) {
         let _ = self.draining.send(true);
