@@ -3,6 +3,7 @@
 mod blocked_urls;
 mod crash;
 mod events;
+mod following;
 mod hash_lists;
 mod headers;
 mod hooks;
@@ -97,6 +98,7 @@ impl Config {
         self.scanners.check(&mut root.at("scanners"));
         self.scan_server.check(&mut root.at("scanServer"));
         self.scaler.check(&mut root.at("scaler"));
+        self.fleet.check(&mut root.at("fleet"));
         self.check_rule_headers(&mut root);
         if let Some(memory) = self.limits.memory {
             self.check_object_sizes(&mut root, "limits.memory", memory);

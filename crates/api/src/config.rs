@@ -1,8 +1,8 @@
 //! The whole of `icapstan.yaml`.
 
 use crate::{
-    BlockedUrls, DetectionHeaders, EventSettings, HashLists, HookSettings, IcapClients, IcapService,
-    IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener,
+    BlockedUrls, DetectionHeaders, EventSettings, FleetSettings, HashLists, HookSettings, IcapClients,
+    IcapService, IdentitySettings, InstanceSettings, KeepAlive, Limits, LogSettings, Preset, ProxyListener,
     QuarantineSettings, RedisSettings, ReputationSettings, ScalerSettings, ScanPolicy, ScanServerSettings,
     ScannerSettings, ScannersSettings, TemplateSettings, Timeouts, TlsListener, TracingSettings, UrlLists,
     VerdictCache,
@@ -84,6 +84,8 @@ pub struct Config {
     pub scan_server: ScanServerSettings,
     /// Where autoscalers ask what scanners have to do.
     pub scaler: ScalerSettings,
+    /// How the plan of a fleet is followed.
+    pub fleet: FleetSettings,
 }
 
 // === impl Config ===
@@ -129,6 +131,7 @@ impl Default for Config {
             scanners: ScannersSettings::default(),
             scan_server: ScanServerSettings::default(),
             scaler: ScalerSettings::default(),
+            fleet: FleetSettings::default(),
         }
     }
 }

@@ -7,10 +7,12 @@
 //! ```
 
 mod artifact;
+mod bundle;
 mod plan;
 mod revision;
 
 pub use artifact::{Artifact, ContentDigest, ContentDigestError};
+pub use bundle::{BundleError, SettingsBundle};
 pub use plan::{
     FleetPlanSpec, FleetPlanStatus, Holdings, Issuer, Mirror, PendingEpoch, PlanEpoch, PlanError,
 };

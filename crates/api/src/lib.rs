@@ -34,6 +34,7 @@ mod event_kind;
 mod events;
 mod field_name;
 pub mod fleet;
+mod following;
 mod hash_lists;
 mod hooks;
 mod identity;
@@ -81,6 +82,7 @@ pub use events::{
     SyslogPeer, SyslogSettings, SyslogTls, SyslogTransport,
 };
 pub use field_name::is_field_name;
+pub use following::FleetSettings;
 pub use hash_lists::{HashListFormat, HashListKind, HashLists, HashSource};
 pub use hooks::{
     ExecHook, HookHost, HookHostError, HookSettings, HookTarget, HookUrl, HookUrlError, HttpHook, HttpHooks,

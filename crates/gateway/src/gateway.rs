@@ -3,8 +3,9 @@
 use crate::client::Client;
 use crate::identity::Identity;
 use crate::metrics::GatewayMetrics;
+use crate::options::Advertised;
 use crate::record;
-use crate::services::{Service as IcapService, Services, Shared};
+use crate::services::{Pins, Service as IcapService, Services, ServicesError, Shared};
 use crate::store::StoreConfig;
 use crate::trace;
 use crate::transaction::Transaction;
@@ -21,12 +22,12 @@ use icapstan_policy::{Policy, Templates};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::Reputation;
 use icapstan_telemetry::{AccessLog, Begun, Tracer};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// What a gateway is made from.
@@ -79,12 +80,23 @@ pub struct GatewaySettings {
 #[derive(Debug)]
 pub struct Prepared(Services);
 
+/// Settings that were found to be usable, for as many epochs as name them.
+#[derive(Debug)]
+pub struct Compiled {
+    specs: Vec<api::IcapService>,
+    policies: HashMap<String, Arc<Policy>>,
+    shared: Arc<Shared>,
+}
+
 /// Why a gateway cannot be made, or its settings not be used.
 #[derive(Debug, Error)]
 pub enum GatewayError {
     /// A service refers to a policy that is not there.
     #[error("there is no policy {0:?}")]
     NoPolicy(String),
+    /// A plan says nothing of a service that its settings have.
+    #[error("the plan has no ISTag for the service {0:?}")]
+    NoTag(String),
     /// A policy contradicts itself.
     #[error("a policy cannot be used")]
     Policy(#[from] icapstan_policy::CompileError),
@@ -108,6 +120,8 @@ pub struct Gateway {
     tracer: Tracer,
     access_log: Option<AccessLog>,
     max_connections: Option<u32>,
+    /// Seconds.
+    most_ttl: AtomicU32,
     /// Differs from process to process, so that transaction ids do.
     id_base: u64,
     transactions: AtomicU64,
@@ -126,7 +140,8 @@ impl Gateway {
         port: Arc<dyn ScanPort>,
         metrics: GatewayMetrics,
     ) -> Result<Self, GatewayError> {
-        let services = config.settings.compile(&config.url_lists, config.reputation.as_deref())?;
+        let compiled = config.settings.compile(&config.url_lists, config.reputation.as_deref())?;
+        let services = compiled.services(None)?;
         metrics.memory_limit.set(i64::try_from(config.memory.limit()).unwrap_or(i64::MAX));
         metrics.spool_limit.set(i64::try_from(config.spool).unwrap_or(i64::MAX));
         let store = StoreConfig {
@@ -148,6 +163,7 @@ impl Gateway {
             tracer: config.tracer.clone(),
             access_log: config.access_log.clone(),
             max_connections: config.max_connections,
+            most_ttl: AtomicU32::new(u32::MAX),
             id_base: RandomState::new().hash_one(std::process::id()),
             transactions: AtomicU64::new(0),
         })
@@ -155,12 +171,47 @@ impl Gateway {
 
     /// Makes these settings ready for [`Gateway::apply`], if all of them can be used.
     pub fn prepare(&self, settings: &GatewaySettings) -> Result<Prepared, GatewayError> {
-        Ok(Prepared(settings.compile(&self.url_lists, self.reputation.as_deref())?))
+        Ok(Prepared(self.compile(settings, &self.url_lists)?.services(None)?))
     }
 
-    /// Serves by these settings from now on. What is under way ends by those that it began with.
-    pub fn apply(&self, prepared: Prepared) {
-        self.services.store(Arc::new(prepared.0));
+    /// Makes these settings ready for epochs of a plan. `url_lists` are theirs alone.
+    pub fn compile(
+        &self,
+        settings: &GatewaySettings,
+        url_lists: &UrlLists,
+    ) -> Result<Compiled, GatewayError> {
+        settings.compile(url_lists, self.reputation.as_deref())
+    }
+
+    /// Serves by these settings from now on, and those of an epoch by its signatures and tags. What is under way ends
+    /// by what it began with.
+    ///
+    /// All of it changes at once: each message is served by what was before, or by what is now. An epoch that comes
+    /// before the one in use is not taken: false then.
+    pub fn apply(&self, prepared: Prepared) -> bool {
+        let services = Arc::new(prepared.0);
+        let before = self.services.rcu(|now| {
+            if services.number() < now.number() { Arc::clone(now) } else { Arc::clone(&services) }
+        });
+        before.number() <= services.number()
+    }
+
+    /// Of the epoch that transactions begin with; 0 without a plan.
+    pub fn epoch(&self) -> u64 {
+        self.services.load().number()
+    }
+
+    /// What answers are named after now, by the paths of services without slashes around them.
+    pub fn istags(&self) -> BTreeMap<String, IsTag> {
+        let services = self.services.load();
+        services.all().map(|service| (service.id.to_string(), service.istag_now(&*self.port))).collect()
+    }
+
+    /// Has clients ask for options again after that time at the latest, whatever services say; `None` leaves it to
+    /// these.
+    pub fn shorten_options(&self, most: Option<Duration>) {
+        let seconds = most.map_or(u32::MAX, |most| u32::try_from(most.as_secs()).unwrap_or(u32::MAX));
+        self.most_ttl.store(seconds, Ordering::Relaxed);
     }
 
     /// A new id, to find a transaction in logs by.
@@ -178,10 +229,10 @@ impl GatewaySettings {
         &self,
         url_lists: &UrlLists,
         reputation: Option<&Reputation>,
-    ) -> Result<Services, GatewayError> {
+    ) -> Result<Compiled, GatewayError> {
         let mut policies = HashMap::new();
         for spec in &self.policies {
-            policies.insert(spec.name.as_str(), Arc::new(Policy::compile(spec)?));
+            policies.insert(spec.name.clone(), Arc::new(Policy::compile(spec)?));
         }
         let shared = Arc::new(Shared {
             identity: Identity::new(&self.identity),
@@ -190,8 +241,32 @@ impl GatewaySettings {
             templates: Arc::clone(&self.templates),
             url_lists: url_lists.clone(),
         });
-        Services::new(&self.services, &shared, |name| policies.get(name).map(Arc::clone))
-            .map_err(GatewayError::NoPolicy)
+        Ok(Compiled { specs: self.services.clone(), policies, shared })
+    }
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    /// The same with the signatures and tags of an epoch, for [`Gateway::apply`].
+    pub fn pin(&self, pins: &Pins) -> Result<Prepared, GatewayError> {
+        Ok(Prepared(self.services(Some(pins))?))
+    }
+
+    fn services(&self, pins: Option<&Pins>) -> Result<Services, GatewayError> {
+        let policy = |name: &str| self.policies.get(name).map(Arc::clone);
+        Ok(Services::new(&self.specs, &self.shared, policy, pins)?)
+    }
+}
+
+// === impl GatewayError ===
+
+impl From<ServicesError> for GatewayError {
+    fn from(error: ServicesError) -> Self {
+        match error {
+            ServicesError::NoPolicy(name) => Self::NoPolicy(name),
+            ServicesError::NoTag(service) => Self::NoTag(service),
+        }
     }
 }
 
@@ -209,20 +284,21 @@ impl Service for Gateway {
     }
 
     fn istag(&self, route: Option<&Self::Route>) -> IsTag {
-        let generation = self.port.generation();
         if let Some(Route(service)) = route {
-            return service.istag(generation.as_ref());
+            return service.istag_now(&*self.port);
         }
         self.services.load().first().map_or_else(
             || IsTag::derive(&GenerationId([0; 32]), &[0; 32], ""),
-            |service| service.istag(generation.as_ref()),
+            |service| service.istag_now(&*self.port),
         )
     }
 
     fn options(&self, route: &Self::Route, close: bool, out: &mut Vec<u8>) {
         let istag = self.istag(Some(route));
         let Route(service) = route;
-        service.options.write(service, istag, self.max_connections, close, out);
+        let most_ttl = self.most_ttl.load(Ordering::Relaxed);
+        let advertised = Advertised { max_connections: self.max_connections, most_ttl };
+        service.options.write(service, istag, advertised, close, out);
     }
 
     async fn serve<I: Io>(

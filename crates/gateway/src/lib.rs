@@ -53,9 +53,10 @@ mod transaction;
 mod url;
 mod url_lists;
 
-pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
+pub use gateway::{Compiled, Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;
+pub use services::Pins;
 pub use url_lists::{
-    Built, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists, WatchedUrlLists,
-    build_url_lists,
+    Built, FixedUrlLists, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
+    WatchedUrlLists, build_url_lists,
 };

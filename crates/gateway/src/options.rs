@@ -14,10 +14,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Debug)]
 pub(crate) struct OptionsCache(ArcSwap<Written>);
 
+/// What all services say of themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Advertised {
+    pub(crate) max_connections: Option<u32>,
+    /// Seconds; what a service wishes beyond that waits.
+    pub(crate) most_ttl: u32,
+}
+
 /// An answer, and what it was made from besides the settings.
 #[derive(Debug, Default)]
 struct Written {
     second: u64,
+    ttl: u32,
     istag: Option<IsTag>,
     answer: Vec<u8>,
 }
@@ -48,29 +57,30 @@ impl OptionsCache {
         &self,
         service: &Service,
         istag: IsTag,
-        max_connections: Option<u32>,
+        advertised: Advertised,
         close: bool,
         out: &mut Vec<u8>,
     ) {
+        let ttl = service.options_ttl.min(advertised.most_ttl);
         let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if close {
-            return write(service, istag, max_connections, second, true, out);
+            return write(service, istag, advertised, second, true, out);
         }
         let known = self.0.load();
-        if (known.second, known.istag) == (second, Some(istag)) {
+        if (known.second, known.ttl, known.istag) == (second, ttl, Some(istag)) {
             return out.extend_from_slice(&known.answer);
         }
         let mut answer = Vec::new();
-        write(service, istag, max_connections, second, false, &mut answer);
+        write(service, istag, advertised, second, false, &mut answer);
         out.extend_from_slice(&answer);
-        self.0.store(Arc::new(Written { second, istag: Some(istag), answer }));
+        self.0.store(Arc::new(Written { second, ttl, istag: Some(istag), answer }));
     }
 }
 
 fn write(
     service: &Service,
     istag: IsTag,
-    max_connections: Option<u32>,
+    advertised: Advertised,
     second: u64,
     close: bool,
     out: &mut Vec<u8>,
@@ -80,8 +90,8 @@ fn write(
         service: concat!("icapstan ", env!("CARGO_PKG_VERSION")),
         service_id: "icapstan",
         istag: istag.as_str(),
-        max_connections,
-        ttl: service.options_ttl,
+        max_connections: advertised.max_connections,
+        ttl: service.options_ttl.min(advertised.most_ttl),
         date: &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)),
         allow_no_content: service.allow_no_content,
         allow_partial_content: service.allow_partial_content,

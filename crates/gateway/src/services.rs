@@ -6,11 +6,12 @@ use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
 use icapstan_api::{DetectionHeaders, IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
-use icapstan_model::{GenerationId, IsTag};
+use icapstan_model::{Epoch, GenerationId, IsTag, ScanPort};
 use icapstan_policy::{Policy, Templates};
 use icapstan_urls::Identity as ListIdentity;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use thiserror::Error;
 
 /// One service, ready to serve.
 #[derive(Debug)]
@@ -39,10 +40,41 @@ pub(crate) struct Service {
     /// Where URLs are looked up, if they are.
     pub(crate) url_lists: Option<UrlLists>,
     pub(crate) shared: Arc<Shared>,
+    /// What a plan has it judge by; without a plan that follows from what scanners and lists are.
+    pub(crate) pinned: Option<Pinned>,
     /// What of the settings decides.
     basis: [u8; 32],
     /// The tag of the generation and of the lists that were asked for last.
     tag: ArcSwap<(GenerationId, Option<ListIdentity>, IsTag)>,
+}
+
+/// What a plan has a service judge by, and name its answers after.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) istag: IsTag,
+}
+
+/// An epoch of a plan, for all services.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    /// One more with each epoch.
+    pub number: u64,
+    /// The signatures.
+    pub epoch: Arc<Epoch>,
+    /// The tag of each service, by its path without slashes around it.
+    pub istags: BTreeMap<String, IsTag>,
+}
+
+/// Why there are no services.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum ServicesError {
+    /// A service refers to a policy that is not there.
+    #[error("there is no policy {0:?}")]
+    NoPolicy(String),
+    /// The plan knows nothing of a service.
+    #[error("the plan has no ISTag for the service {0:?}")]
+    NoTag(String),
 }
 
 /// What all services of one state of the settings share.
@@ -65,6 +97,8 @@ pub(crate) struct Shared {
 pub(crate) struct Services {
     by_path: HashMap<String, Arc<Service>>,
     first: Option<Arc<Service>>,
+    /// Of the epoch of a plan; 0 without one.
+    number: u64,
 }
 
 /// Stands in the tag while no signatures are loaded.
@@ -73,7 +107,12 @@ const NO_SIGNATURES: GenerationId = GenerationId([0; 32]);
 // === impl Service ===
 
 impl Service {
-    fn new(spec: &IcapService, policy: Arc<Policy>, shared: &Arc<Shared>) -> Self {
+    fn new(
+        spec: &IcapService,
+        policy: Arc<Policy>,
+        shared: &Arc<Shared>,
+        pins: Option<&Pins>,
+    ) -> Result<Self, ServicesError> {
         let id: Arc<str> = spec.path.trim_matches('/').into();
         let methods = spec.modes.iter().map(|mode| match mode {
             ServiceMode::Reqmod => Method::Reqmod,
@@ -81,7 +120,12 @@ impl Service {
         });
         let basis = basis(&policy, spec.scan, shared);
         let tag = tag(&NO_SIGNATURES, &basis, None, &id);
-        Self {
+        let pin = |pins: &Pins| {
+            let istag = pins.istags.get(&*id).ok_or_else(|| ServicesError::NoTag(id.to_string()))?;
+            Ok(Pinned { epoch: Arc::clone(&pins.epoch), istag: *istag })
+        };
+        let pinned = pins.map(pin).transpose()?;
+        Ok(Self {
             methods: methods.collect(),
             scope: spec.scan,
             tenant: spec.tenant.as_str().into(),
@@ -97,12 +141,21 @@ impl Service {
             shared: Arc::clone(shared),
             path: spec.path.as_str().into(),
             policy,
+            pinned,
             basis,
             id,
+        })
+    }
+
+    /// The tag of an answer that no scan is behind.
+    pub(crate) fn istag_now(&self, port: &dyn ScanPort) -> IsTag {
+        match &self.pinned {
+            Some(pinned) => pinned.istag,
+            None => self.istag(port.generation().as_ref()),
         }
     }
 
-    /// The tag of answers that were judged by these signatures.
+    /// The tag of answers that were judged by these signatures, where no plan says what it is.
     pub(crate) fn istag(&self, generation: Option<&GenerationId>) -> IsTag {
         let generation = *generation.unwrap_or(&NO_SIGNATURES);
         let lists = self.url_lists.as_ref().and_then(UrlLists::identity);
@@ -140,16 +193,18 @@ fn basis(policy: &Policy, scope: ScanScope, shared: &Shared) -> [u8; 32] {
 // === impl Services ===
 
 impl Services {
-    /// `policy` finds a policy by name; `Err` is the name of one that does not exist.
+    /// `policy` finds a policy by name. Without `pins` nobody plans.
     pub(crate) fn new(
         specs: &[IcapService],
         shared: &Arc<Shared>,
         policy: impl Fn(&str) -> Option<Arc<Policy>>,
-    ) -> Result<Self, String> {
-        let mut services = Self { by_path: HashMap::new(), first: None };
+        pins: Option<&Pins>,
+    ) -> Result<Self, ServicesError> {
+        let number = pins.map_or(0, |pins| pins.number);
+        let mut services = Self { by_path: HashMap::new(), first: None, number };
         for spec in specs {
-            let policy = policy(&spec.policy).ok_or_else(|| spec.policy.clone())?;
-            let service = Arc::new(Service::new(spec, policy, shared));
+            let policy = policy(&spec.policy).ok_or_else(|| ServicesError::NoPolicy(spec.policy.clone()))?;
+            let service = Arc::new(Service::new(spec, policy, shared, pins)?);
             for path in spec.paths() {
                 services.by_path.insert(path.trim_matches('/').to_owned(), Arc::clone(&service));
             }
@@ -161,6 +216,16 @@ impl Services {
     /// The service at `path`, written without slashes around it.
     pub(crate) fn find(&self, path: &str) -> Option<&Arc<Service>> {
         self.by_path.get(path)
+    }
+
+    /// Of the epoch of a plan; 0 without one.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// All services, once each, as many as have other paths too.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.by_path.iter().filter(|(path, service)| ***path == *service.id).map(|(_, service)| service)
     }
 
     /// Answers to messages that name no service carry its tag.

@@ -13,7 +13,7 @@ use crate::quarantine;
 use crate::record;
 use crate::reputation;
 use crate::sample::Sample;
-use crate::services::Service;
+use crate::services::{Pinned, Service};
 use crate::skip::{Here, Skip};
 use crate::store::{Store, StoreError};
 use crate::trace;
@@ -108,12 +108,19 @@ const PREVIEW_ROOM: u64 = 64 * 1024;
 impl<'a> Transaction<'a> {
     pub(crate) fn new(gateway: &'a Gateway, service: &'a Service, head: &'a RequestHead) -> Self {
         // Only what is scanned needs the signatures themselves.
-        let epoch = if service.scope.content() && head.has_body() { gateway.port.epoch() } else { None };
-        let generation = match &epoch {
-            Some(epoch) => Some(epoch.signatures.id),
-            None => gateway.port.generation(),
+        let is_scanned = service.scope.content() && head.has_body();
+        let (epoch, generation, istag) = if let Some(Pinned { epoch, istag }) = &service.pinned {
+            // All of it from the one service, whatever comes into use meanwhile.
+            (is_scanned.then(|| Arc::clone(epoch)), Some(epoch.signatures.id), *istag)
+        } else {
+            let epoch = if is_scanned { gateway.port.epoch() } else { None };
+            let generation = match &epoch {
+                Some(epoch) => Some(epoch.signatures.id),
+                None => gateway.port.generation(),
+            };
+            let istag = service.istag(generation.as_ref());
+            (epoch, generation, istag)
         };
-        let istag = service.istag(generation.as_ref());
         Self {
             gateway,
             service,

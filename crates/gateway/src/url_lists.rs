@@ -6,7 +6,7 @@ mod watch;
 
 pub use build::{Built, UrlListError, build as build_url_lists};
 pub use metrics::UrlListMetrics;
-pub use watch::{LoadedUrlLists, UrlListWatcher, WatchedUrlLists};
+pub use watch::{FixedUrlLists, LoadedUrlLists, UrlListWatcher, WatchedUrlLists};
 
 use crate::reputation;
 use arc_swap::ArcSwap;

@@ -2,6 +2,7 @@
 
 use crate::alarm::Deadline;
 use crate::connection::{Connection, Pieces, Traffic};
+use crate::fence::Ending;
 use crate::{Caller, Io, Refusals};
 use icapstan_icap_proto::{
     Answer, CONTINUE, ChunkHead, DecodeError, Event, LAST_CHUNK, Parts, RequestHead, Rights, Status,
@@ -12,7 +13,6 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use thiserror::Error;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// The body of a request as it comes in, and the answer as it goes out.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Exchange<'c, I> {
     body: BodyState,
     answer: AnswerState,
     close: bool,
-    stop: &'c CancellationToken,
+    ending: Ending<'c>,
     body_started: Option<Instant>,
     body_bytes: u64,
     /// Since when the client sends nothing.
@@ -114,7 +114,7 @@ impl<'c, I: Io> Exchange<'c, I> {
         connection: &'c mut Connection<I>,
         head: &RequestHead,
         close: bool,
-        stop: &'c CancellationToken,
+        ending: Ending<'c>,
     ) -> Self {
         let body = if head.has_body() { BodyState::Coming } else { BodyState::Ended };
         connection.restart_pace();
@@ -125,7 +125,7 @@ impl<'c, I: Io> Exchange<'c, I> {
             body,
             answer: AnswerState::None,
             close,
-            stop,
+            ending,
             body_started: None,
             body_bytes: 0,
             silent: None,
@@ -388,7 +388,7 @@ impl<'c, I: Io> Exchange<'c, I> {
     fn write_head(&mut self, reply: Reply<'_>) {
         debug_assert_eq!(self.answer, AnswerState::None);
         // The server may have been told to stop since the request came.
-        self.close |= self.stop.is_cancelled();
+        self.close |= self.ending.is_near();
         let Reply { status, istag, fields, parts } = reply;
         let answer = Answer { status, istag: istag.as_str(), fields, parts, close: self.close };
         answer.write(&mut self.connection.output);

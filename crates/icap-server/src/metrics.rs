@@ -126,6 +126,11 @@ const BUCKETS: [Duration; 12] = [
 // === impl ServerMetrics ===
 
 impl ServerMetrics {
+    /// Requests that are under way.
+    pub fn requests_under_way(&self) -> u32 {
+        u32::try_from(self.states.get(State::Request)).unwrap_or(0)
+    }
+
     /// Makes them and adds them to `registry`.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let make = Families::of(registry);

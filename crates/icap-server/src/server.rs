@@ -1,6 +1,7 @@
 //! The listener, and what its sessions share.
 
 use crate::clients::{Clients, Guest, TooMany};
+use crate::fence::{Ending, Fence};
 use crate::idle::{IdleSet, Room};
 use crate::metrics::ClientLimit;
 use crate::{Budget, Entrance, ServerConfig, ServerMetrics, Service};
@@ -23,6 +24,7 @@ pub struct Server {
     local: SocketAddr,
     config: ServerConfig,
     metrics: ServerMetrics,
+    fence: Fence,
 }
 
 /// Stops a server that was started.
@@ -43,6 +45,7 @@ pub(crate) struct Shared<S> {
     pub(crate) idle: IdleSet,
     /// What single clients take, where that is limited.
     pub(crate) clients: Option<Arc<Clients>>,
+    pub(crate) fence: Fence,
     stop: CancellationToken,
     slots: Arc<AtomicUsize>,
     seats: Arc<AtomicUsize>,
@@ -76,7 +79,8 @@ impl Server {
     /// Binds nothing yet.
     pub fn new(config: ServerConfig, metrics: ServerMetrics) -> Self {
         metrics.sessions_limit.set(i64::try_from(config.sessions).unwrap_or(i64::MAX));
-        Self { sockets: Vec::new(), local: (Ipv4Addr::UNSPECIFIED, 0).into(), config, metrics }
+        let local = (Ipv4Addr::UNSPECIFIED, 0).into();
+        Self { sockets: Vec::new(), local, config, metrics, fence: Fence::new() }
     }
 
     /// Binds `addr` for connections that begin with requests.
@@ -89,10 +93,7 @@ impl Server {
     /// Binds `addr`; with port 0 the system chooses one. Until [`Server::start`], connections are
     /// refused by the system: a client that finds nobody is better off than one that finds silence.
     pub fn listen(&mut self, addr: SocketAddr, entrance: Entrance) -> io::Result<SocketAddr> {
-        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A restart must not wait for connections of the last run to be forgotten.
-        socket.set_reuseaddr(true)?;
-        socket.bind(addr)?;
+        let socket = bind(addr)?;
         let local = socket.local_addr()?;
         if self.sockets.is_empty() {
             self.local = local;
@@ -104,6 +105,11 @@ impl Server {
     /// Where it listens first of all.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What keeps clients away while it is up.
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Accepts and serves connections until it is shut down.
@@ -124,6 +130,7 @@ impl Server {
             memory,
             idle: IdleSet::default(),
             clients,
+            fence: self.fence,
             stop: stop.clone(),
             slots: Arc::new(AtomicUsize::new(0)),
             seats: Arc::new(AtomicUsize::new(0)),
@@ -142,17 +149,56 @@ impl Server {
     }
 }
 
+fn bind(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for connections of the last run to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
+}
+
 // === impl Door ===
 
 impl<S: Service> Door<S> {
     /// Lets connections in until the server is told to stop, and then those that the system has made before.
-    async fn keep(self, listener: TcpListener) {
+    async fn keep(self, mut listener: TcpListener) {
         let stop = self.shared.stop.clone();
-        tokio::select! {
-            () = self.accept(&listener) => {}
-            () = stop.cancelled() => {}
+        loop {
+            tokio::select! {
+                () = self.accept(&listener) => {}
+                () = stop.cancelled() => return self.accept_rest(listener),
+                () = self.shared.fence.is(true) => {}
+            }
+            let local = listener.local_addr();
+            self.accept_rest(listener);
+            let Ok(local) = local else { return };
+            listener = tokio::select! {
+                listener = self.wait_behind_fence(local) => listener,
+                () = stop.cancelled() => return,
+            };
         }
-        self.accept_rest(listener);
+    }
+
+    /// Keeps the address, where the system refuses connections meanwhile, and listens again when the fence is down.
+    async fn wait_behind_fence(&self, local: SocketAddr) -> TcpListener {
+        /// Nobody should have taken it; it is tried for as long as it takes.
+        const TAKEN: Duration = Duration::from_millis(100);
+        loop {
+            let bound = match bind(local) {
+                Ok(bound) => bound,
+                Err(error) => {
+                    warn!(%local, %error, "An address cannot be kept.");
+                    tokio::time::sleep(TAKEN).await;
+                    continue;
+                }
+            };
+            self.shared.fence.is(false).await;
+            match bound.listen(QUEUE) {
+                Ok(listener) => return listener,
+                Err(error) => warn!(%local, %error, "An address cannot be listened on again."),
+            }
+            tokio::time::sleep(TAKEN).await;
+        }
     }
 
     async fn accept(&self, listener: &TcpListener) {
@@ -273,13 +319,9 @@ impl<S> Shared<S> {
         self.slots.load(Ordering::Relaxed) > self.config.sessions / 4 * 3
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
-    /// Cancelled when the server is told to stop.
-    pub(crate) fn stop(&self) -> &CancellationToken {
-        &self.stop
+    /// What makes answers the last ones of their connections.
+    pub(crate) fn ending(&self) -> Ending<'_> {
+        Ending { stop: &self.stop, fence: &self.fence }
     }
 
     pub(crate) async fn stopping(&self) {

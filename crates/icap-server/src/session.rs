@@ -92,6 +92,8 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     async fn serve(&mut self) {
         loop {
             let head = match self.read_head().await {
+                // Nobody knows what an answer would have to say.
+                _ if self.shared.fence.is_up() => return self.connection.say_goodbye().await,
                 Ok(head) => head,
                 Err(NoHead::Idle) => return self.connection.say_goodbye().await,
                 Err(NoHead::Failed(error)) => return self.give_up(None, error, false).await,
@@ -122,7 +124,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
 
     /// Whether the connection is to end after the answer to this request.
     fn closes(&self, head: &RequestHead) -> bool {
-        self.caps.end_with(head, self.requests) || self.shared.is_stopping()
+        self.caps.end_with(head, self.requests) || self.shared.ending().is_near()
     }
 
     async fn read_head(&mut self) -> Result<Box<RequestHead>, NoHead> {
@@ -180,6 +182,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             read = connection.fill(Deadline::In(idle.saturating_sub(busy))) => read.map_err(|_| NoHead::Idle),
             () = resting.replaced() => Err(NoHead::Idle),
             () = stopping => Err(NoHead::Idle),
+            () = shared.fence.is(true) => Err(NoHead::Idle),
         };
         *room = resting.end();
         // The place may have been taken while the next request came.
@@ -191,7 +194,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
         let close = self.closes(head);
         let route = self.shared.service.route(head.uri());
         let shared = self.shared;
-        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.ending());
         let mut left = OPTIONS_BODY;
         loop {
             match exchange.next().await {
@@ -238,7 +241,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
             return self.refuse(head, Status::METHOD_NOT_ALLOWED, false).await;
         }
         let close = self.closes(head);
-        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.ending());
         let served = shared.service.serve(&route, head, &mut exchange).await;
         let (answer, close, sending) = exchange.end();
         match (served, answer) {
@@ -298,7 +301,7 @@ impl<'s, S: Service, I: Io> Session<'s, S, I> {
     ) -> After {
         let close = close || head.has_body() || self.closes(head);
         let istag = self.shared.service.istag(self.shared.service.route(head.uri()).as_ref());
-        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.stop());
+        let mut exchange = Exchange::new(&mut self.connection, head, close, self.shared.ending());
         let reply = Reply { status, istag: &istag, fields, parts: Parts::Nothing };
         if let Err(error) = exchange.answer(reply, &[]).await {
             self.give_up(Some(head), error, true).await;

@@ -61,6 +61,7 @@ pub(crate) enum Audience {
     Gateways,
     Scanners,
     Autoscalers,
+    Operators,
 }
 
 /// The thread's own.
@@ -139,15 +140,18 @@ impl Certificates {
         metrics: CertificateMetrics,
         events: &Events,
     ) -> anyhow::Result<(Self, Acceptor)> {
-        let files = ServerFiles {
-            cert: settings.cert_file.clone(),
-            key: settings.key_file.clone(),
-            clients: ClientCertificates::Required(settings.client_ca_file.clone()),
-            only_tls13: true,
-            protocols: HTTP2,
-        };
-        Self::accepting(files, Audience::Gateways, metrics, events)
+        Self::accepting(inner_files(settings), Audience::Gateways, metrics, events)
             .context("gateways cannot be served over TLS")
+    }
+
+    /// That for who watches a gateway.
+    pub(crate) fn for_operators(
+        settings: &ScanServerTls,
+        metrics: CertificateMetrics,
+        events: &Events,
+    ) -> anyhow::Result<(Self, Acceptor)> {
+        Self::accepting(inner_files(settings), Audience::Operators, metrics, events)
+            .context("operators cannot be served over TLS")
     }
 
     /// That for autoscalers.
@@ -336,7 +340,19 @@ impl Audience {
             Self::Gateways => "gateways",
             Self::Scanners => "scanners",
             Self::Autoscalers => "autoscalers",
+            Self::Operators => "operators",
         }
+    }
+}
+
+/// What settings of connections within a fleet come to.
+fn inner_files(settings: &ScanServerTls) -> ServerFiles {
+    ServerFiles {
+        cert: settings.cert_file.clone(),
+        key: settings.key_file.clone(),
+        clients: ClientCertificates::Required(settings.client_ca_file.clone()),
+        only_tls13: true,
+        protocols: HTTP2,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::client::{ServiceUri, TlsOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use icapstan_api::{LogFormat, LogLevel, RedisSettings};
+use icapstan_api::{FleetSettings, LogFormat, LogLevel, RedisSettings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,6 +93,11 @@ pub(crate) struct Gateway {
     /// Let objects go to scanners as they are; without it only on this machine
     #[arg(long, env = "ICAPSTAN_PLAINTEXT")]
     plaintext: bool,
+    /// Where operators connect to, if a plan is followed; port 0 lets the system choose
+    #[arg(long, env = "ICAPSTAN_FLEET_LISTEN", value_name = "ADDR")]
+    fleet_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    plan: PlanFlags,
     #[command(flatten)]
     redis: RedisFlags,
     #[command(flatten)]
@@ -161,10 +166,31 @@ pub(crate) struct Flags {
     pub(crate) scan_listen: Option<SocketAddr>,
     /// Where autoscalers connect to.
     pub(crate) scaler_listen: Option<SocketAddr>,
+    /// Where operators connect to.
+    pub(crate) fleet_listen: Option<SocketAddr>,
+    /// The plan that is followed.
+    pub(crate) plan: PlanFlags,
     pub(crate) signatures: Option<PathBuf>,
     pub(crate) scanners: Vec<String>,
     pub(crate) plaintext: bool,
     pub(crate) redis: RedisFlags,
+}
+
+/// The plan of a fleet.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlanFlags {
+    /// Follow the plan in this file (the `spec` of a `FleetPlan`, as YAML or JSON), as it changes
+    #[arg(long = "plan", env = "ICAPSTAN_PLAN", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Follow the `FleetPlan` of that name
+    #[arg(long = "plan-name", env = "ICAPSTAN_PLAN_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Its namespace; default: that of this process
+    #[arg(long = "plan-namespace", env = "ICAPSTAN_PLAN_NAMESPACE", value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// A folder of this process alone, for the last plan and what it needs
+    #[arg(long = "state", env = "ICAPSTAN_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// What blocked URLs are shared through.
@@ -303,6 +329,32 @@ Example:
   icapstan import-kse /etc/kavicapd.xml --rules kavicapd_gui_rules.conf > icapstan.yaml
   icapstan check-config icapstan.yaml";
 
+// === impl PlanFlags ===
+
+impl PlanFlags {
+    /// Lays what is given over `settings`.
+    pub(crate) fn lay_over(&self, settings: &mut FleetSettings) {
+        // Settings have absolute paths; flags are of this folder.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        if let Some(file) = &self.file {
+            settings.plan = Some(absolute(file));
+            settings.plan_name = None;
+        }
+        if let Some(name) = &self.name {
+            settings.plan_name = Some(name.clone());
+            if self.file.is_none() {
+                settings.plan = None;
+            }
+        }
+        if self.namespace.is_some() {
+            settings.plan_namespace.clone_from(&self.namespace);
+        }
+        if let Some(state) = &self.state {
+            settings.state = Some(absolute(state));
+        }
+    }
+}
+
 // === impl RedisFlags ===
 
 impl RedisFlags {
@@ -358,8 +410,8 @@ impl Standalone {
 
 impl Gateway {
     pub(crate) fn flags(self) -> Flags {
-        let Self { listen, scanners, plaintext, redis, common } = self;
-        Flags { common, listen, scanners, plaintext, redis, ..Flags::default() }
+        let Self { listen, scanners, plaintext, fleet_listen, plan, redis, common } = self;
+        Flags { common, listen, scanners, plaintext, fleet_listen, plan, redis, ..Flags::default() }
     }
 }
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 /// How often files are looked at.
@@ -51,6 +52,8 @@ pub(crate) struct Serving {
     pub(crate) url_lists: UrlLists,
     pub(crate) metrics: UrlListMetrics,
     pub(crate) watcher: UrlListWatcher,
+    /// Where a plan says what is served: who is told what the process has for itself.
+    pub(crate) base: Option<watch::Sender<Arc<Settings>>>,
 }
 
 /// What follows them where objects are scanned.
@@ -239,6 +242,9 @@ impl Keeper {
         }
         // What is fixed is kept, so that it is told again until there was a restart.
         self.settings.follow(changed);
+        if let Some(base) = self.followers.serving.as_ref().and_then(|serving| serving.base.as_ref()) {
+            base.send_replace(Arc::new(self.settings.clone()));
+        }
     }
 
     /// Reads the settings and puts them into use, all of them or none.
@@ -258,8 +264,11 @@ impl Keeper {
         let lists = self.load_lists(&changed)?;
         let prepared = match &self.followers.serving {
             None => None,
-            Some(Serving { gateway, .. }) => {
-                Some((listeners::access(&changed.config.clients)?, gateway.prepare(&changed.served())?))
+            Some(Serving { gateway, base, .. }) => {
+                let access = listeners::access(&changed.config.clients)?;
+                let is_planned = base.is_some();
+                let prepared = if is_planned { None } else { Some(gateway.prepare(&changed.served())?) };
+                Some((access, prepared))
             }
         };
         // From here on nothing can fail.
@@ -271,7 +280,9 @@ impl Keeper {
             }
             if let Some((access, prepared)) = prepared {
                 serving.access.put(access);
-                serving.gateway.apply(prepared);
+                if let Some(prepared) = prepared {
+                    serving.gateway.apply(prepared);
+                }
             }
         }
         if let (Some(own), Some(hashes)) = (&mut self.followers.hashes, hashes) {
@@ -288,8 +299,8 @@ impl Keeper {
     /// The URL lists of changed settings, if they differ.
     fn load_lists(&self, changed: &Settings) -> Result<Option<WatchedUrlLists>, ReloadError> {
         let Followers { serving, events, .. } = &self.followers;
-        let Some(Serving { url_lists, metrics, .. }) = serving else { return Ok(None) };
-        if changed.config.url_lists == self.settings.config.url_lists {
+        let Some(Serving { url_lists, metrics, base, .. }) = serving else { return Ok(None) };
+        if base.is_some() || changed.config.url_lists == self.settings.config.url_lists {
             return Ok(None);
         }
         let loaded = changed.url_lists(url_lists, metrics, events)?;

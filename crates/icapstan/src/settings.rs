@@ -22,7 +22,9 @@ use icapstan_policy::{Templates, TemplatesError, check_policies};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::{Reputation, ReputationMetrics, SetupError};
 use icapstan_scaler::ScalerConfig;
-use icapstan_scan_rpc::{ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig};
+use icapstan_scan_rpc::{
+    ClientConfiguration, ClientTls, Secured, ServerConfig as ServerScanConfig, StatusConfig,
+};
 use icapstan_scanner::{
     ClamdAddress, ClamdConfig, HashListError, HashListMetrics, HashListWatcher, HashLists, LoadedHashLists,
     ScannerConfig, SignatureSource, UnpackWorkers, YaraRules,
@@ -111,7 +113,10 @@ impl Settings {
         if !args.scanners.is_empty() {
             config.scanners.addresses.clone_from(&args.scanners);
         }
+        config.fleet.listen = args.fleet_listen.unwrap_or(config.fleet.listen);
+        args.plan.lay_over(&mut config.fleet);
         if args.plaintext {
+            config.fleet.plaintext = true;
             config.scanners.plaintext = true;
             config.scan_server.plaintext = true;
             config.scaler.plaintext = true;
@@ -372,6 +377,16 @@ impl Settings {
             scanners: addresses.clone(),
             scanner_tls: self.scanner_tls(scanner_tls),
             lookup: *lookup_interval,
+            tls: acceptor.map(|acceptor| Secured { acceptor, names }),
+        }
+    }
+
+    /// How it is told how this gateway is.
+    pub(crate) fn status_server(&self, acceptor: Option<Acceptor>) -> StatusConfig {
+        let names = self.config.fleet.tls.as_ref().map(|tls| tls.client_names.clone()).unwrap_or_default();
+        StatusConfig {
+            name: self.instance_name(),
+            version: env!("CARGO_PKG_VERSION"),
             tls: acceptor.map(|acceptor| Secured { acceptor, names }),
         }
     }

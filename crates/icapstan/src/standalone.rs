@@ -7,19 +7,24 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
+use crate::planned::{Following, Planned, Told};
 use crate::process::{Signals, run_to_end, signatures_document};
 use crate::quarantine;
 use crate::reload::{Followers, Hashes, Reloader, Serving};
 use crate::scanning::Scanning;
 use crate::settings::{Lookups, Settings};
 use crate::siem;
+use crate::standing::{self, Standing as GatewayStanding};
 use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, bail};
+use arc_swap::ArcSwap;
 use icapstan_api::Config;
 use icapstan_cache::{CacheMetrics, FleetPoison, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
-use icapstan_gateway::{Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlLists, WatchedUrlLists};
+use icapstan_gateway::{
+    Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlListWatcher, UrlLists, WatchedUrlLists,
+};
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_quarantine::Quarantine;
@@ -32,6 +37,7 @@ use icapstan_telemetry::{
 };
 use parking_lot::Mutex;
 use prometheus::Registry;
+use rustls::ClientConfig;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +57,9 @@ pub(crate) enum Tier {
     /// In other processes.
     Gateway,
 }
+
+/// What this process shows to others of its fleet, as it is renewed.
+type OwnTls = Arc<ArcSwap<ClientConfig>>;
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Flags, tier: Tier) -> Exit {
@@ -155,6 +164,9 @@ struct Parts<'p> {
     certificates: Option<&'p Certificates>,
     /// Those that scanners are shown.
     own: Option<&'p Certificates>,
+    /// The plan that is followed, if one is, and who is told how that stands.
+    planned: Option<&'p Arc<Told>>,
+    standing_of: Option<&'p GatewayStanding>,
     bound: Bound,
 }
 
@@ -180,17 +192,24 @@ async fn serve(
     let certificates =
         certificates.map(|tls| Certificates::for_clients(tls, certificate_metrics, events)).transpose()?;
     let (certificates, acceptor) = certificates.unzip();
-    let mut server =
-        Server::new(settings.server(&memory, access.clone()), ServerMetrics::register(registry)?);
+    let server_metrics = ServerMetrics::register(registry)?;
+    let mut server = Server::new(settings.server(&memory, access.clone()), server_metrics.clone());
     let bound = Bound::bind(settings, &mut server, acceptor.as_ref())?;
     let url_lists = UrlLists::default();
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
-    let watcher = settings
-        .url_lists(&url_lists, &list_metrics, events)
-        .and_then(LoadedUrlLists::watch)
-        .map(WatchedUrlLists::put)
-        .context("the URL lists cannot be used")?;
+    let is_planned = tier == Tier::Gateway && settings.config.fleet.is_planned();
+    let door = if is_planned { Some(standing::bind(settings, registry, events)?) } else { None };
+    let watcher = if is_planned {
+        // A plan has its own.
+        UrlListWatcher::none()
+    } else {
+        settings
+            .url_lists(&url_lists, &list_metrics, events)
+            .and_then(LoadedUrlLists::watch)
+            .map(WatchedUrlLists::put)
+            .context("the URL lists cannot be used")?
+    };
     let hashes = match tier {
         Tier::Standalone => Some(load_hashes(settings, registry, events)?),
         Tier::Gateway => None,
@@ -208,9 +227,9 @@ async fn serve(
     }
     let fleet_notes = fleet.notes();
     let standing = share.as_ref().map(Share::standing);
-    let (scanning, own) = match &hashes {
+    let (scanning, own, tls) = match &hashes {
         Some(hashes) => {
-            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None)
+            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None, None)
         }
         None => ask_scanners(settings, registry, events)?,
     };
@@ -222,9 +241,39 @@ async fn serve(
         port,
         metrics,
     )?);
+    let planned = match &scanning {
+        Scanning::Elsewhere(scanners) if is_planned => {
+            let with = Following {
+                gateway: Arc::clone(&gateway),
+                scanners: Arc::clone(scanners),
+                fence: server.fence(),
+                lists: list_metrics.clone(),
+                events: events.clone(),
+                tls: tls.map(|tls| tls.load_full()),
+            };
+            Planned::start(settings, with, registry).await.context("no plan can be followed")?
+        }
+        _ => None,
+    };
+    let told = planned.as_ref().map(Planned::told);
+    let standing_of = match (door, &told) {
+        (Some(door), Some(told)) => {
+            let told = Arc::clone(told);
+            let (gateway, scanning) = (Arc::clone(&gateway), scanning.clone());
+            let (memory, requests) = (Arc::clone(&memory), server_metrics);
+            Some(door.open(standing::Subject { told, gateway, scanning, memory, requests })?)
+        }
+        _ => None,
+    };
     let metrics = ReloadMetrics::register(registry)?;
-    let serving =
-        Serving { gateway: Arc::clone(&gateway), access, url_lists, metrics: list_metrics, watcher };
+    let serving = Serving {
+        gateway: Arc::clone(&gateway),
+        access,
+        url_lists,
+        metrics: list_metrics,
+        watcher,
+        base: planned.as_ref().map(Planned::base),
+    };
     let followers = Followers { serving: Some(serving), hashes, events: events.clone(), metrics };
     let reloader =
         Reloader::start(args, settings, followers).context("no thread for the settings can be had")?;
@@ -239,6 +288,8 @@ async fn serve(
         fleet: &fleet_notes,
         certificates,
         own: own.as_ref(),
+        planned: told.as_ref(),
+        standing_of: standing_of.as_ref(),
         bound,
     };
     let serving = serve_with(&parts, server, gateway, &mut signals);
@@ -253,6 +304,9 @@ async fn serve(
             siem::tell_stop(events);
         }
     });
+    if let Some(standing) = &standing_of {
+        standing.stop().await;
+    }
     // Also after a failure: processes end and temporary files go.
     scanning.shutdown().await;
     result
@@ -298,7 +352,7 @@ fn ask_scanners(
     settings: &Settings,
     registry: &Registry,
     events: &Events,
-) -> anyhow::Result<(Scanning, Option<Certificates>)> {
+) -> anyhow::Result<(Scanning, Option<Certificates>, Option<OwnTls>)> {
     let scanners = &settings.config.scanners;
     if scanners.addresses.is_empty() {
         bail!("no scanner is named: give --scanner HOST:PORT, or set scanners.addresses");
@@ -307,8 +361,11 @@ fn ask_scanners(
     let tls =
         scanners.tls.as_ref().map(|tls| Certificates::for_scanners(tls, metrics, events)).transpose()?;
     let (own, config) = tls.unzip();
-    let remote = RemoteScanners::start(settings.scanners(config), ClientMetrics::register(registry)?);
-    Ok((Scanning::Elsewhere(Arc::new(remote)), own))
+    let (metrics, tls) = (ClientMetrics::register(registry)?, config.clone());
+    let is_planned = settings.config.fleet.is_planned();
+    let start = if is_planned { RemoteScanners::start_planned } else { RemoteScanners::start };
+    let remote = start(settings.scanners(config), metrics);
+    Ok((Scanning::Elsewhere(Arc::new(remote)), own, tls))
 }
 
 /// Serves until a signal ends it. False if that came before anything was served.
@@ -335,6 +392,7 @@ async fn serve_with(
             icap = bound.icap.map(field::display),
             icaps = bound.icaps.map(field::display),
             icap_proxy_protocol = bound.proxied.map(field::display),
+            fleet = parts.standing_of.map(|standing| field::display(standing.local_addr())),
             admin = %admin.local_addr(),
             services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
             "listening"
@@ -343,6 +401,9 @@ async fn serve_with(
         tokio::spawn(siem::tell_changes(events.clone(), epochs));
         signals.end(|| parts.reload()).await;
         *unserved.lock() = Some("stopping");
+        if let Some(standing) = parts.standing_of {
+            standing.drain();
+        }
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
         tokio::select! {
             in_time = shutdown.stop(GRACE) => if !in_time {
@@ -362,6 +423,8 @@ fn start_admin(
     let Parts { settings, registry, scanning, reloader, standing, fleet, certificates, own, bound, .. } =
         *parts;
     let (notes, standing, fleet) = (reloader.notes(), standing.cloned(), fleet.clone());
+    let (planned, own_plan) = (parts.planned.cloned(), parts.planned.cloned());
+    let watched = parts.standing_of.map(GatewayStanding::notes);
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let own = own.map_or_else(CertificateNotes::none, Certificates::notes);
     let (scans, unserved) = (scanning.clone(), Arc::clone(unserved));
@@ -369,11 +432,15 @@ fn start_admin(
     let ready = move || {
         let server = unserved.lock().map_or(Ok(()), |cause| Err(cause.to_owned()));
         let [scanners, signatures] = scans.notes();
-        Ready::new()
-            .check("server", server)
+        let plan = planned.as_ref().map_or(Ok(()), |told| told.readiness());
+        let ready = Ready::new().check("server", server);
+        let ready = if planned.is_some() { ready.check("plan", plan) } else { ready };
+        ready
             .check("scanner", scans.readiness())
             .note(scanners.0, scanners.1)
             .note("config", notes.config())
+            .note("plan", planned.as_ref().and_then(|told| told.note()))
+            .note("fleetTls", watched.as_ref().and_then(CertificateNotes::text))
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
             .note("hashLists", notes.hash_lists())
@@ -395,6 +462,9 @@ fn start_admin(
             "admin": admin.get().map(SocketAddr::to_string),
             "signatures": signatures,
         });
+        if let Some(told) = &own_plan {
+            document["plan"] = told.document();
+        }
         bound.put(&mut document);
         document
     };
@@ -416,7 +486,8 @@ impl Parts<'_> {
     fn reload(&self) {
         self.scanning.reload();
         self.reloader.reload();
-        for certificates in [self.certificates, self.own].into_iter().flatten() {
+        let watched = self.standing_of.and_then(GatewayStanding::certificates);
+        for certificates in [self.certificates, self.own, watched].into_iter().flatten() {
             certificates.reload();
         }
     }

@@ -29,6 +29,8 @@ mod wire;
 
 pub use client::{ClientConfiguration, ClientTls, FleetWatch, RemoteScanners, WatchConfiguration, Watcher};
 pub use framing::Malformed;
-pub use metrics::{ClientMetrics, ServerMetrics};
+pub use metrics::{ClientMetrics, ServerMetrics, StatusMetrics};
 pub use request::{Item, MAX_DATA, RequestReader};
-pub use server::{Begun, Busy, ScanServer, Secured, ServerConfig};
+pub use server::{
+    Begun, Busy, GatewayStanding, ScanServer, Secured, ServerConfig, StatusConfig, StatusServer, Tell,
+};

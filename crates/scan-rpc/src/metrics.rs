@@ -11,6 +11,18 @@ pub struct ServerMetrics {
     pub(crate) jobs: Gauge,
     pub(crate) bytes: Gauge,
     pub(crate) backlog: prometheus::Gauge,
+    pub(crate) doors: DoorMetrics,
+}
+
+/// Of a [`StatusServer`](crate::StatusServer).
+#[derive(Clone, Debug)]
+pub struct StatusMetrics {
+    pub(crate) doors: DoorMetrics,
+}
+
+/// Of connections that are made here.
+#[derive(Clone, Debug)]
+pub(crate) struct DoorMetrics {
     pub(crate) connections: Gauge,
     pub(crate) turned_away: Counters<TurnedAway>,
 }
@@ -129,12 +141,34 @@ impl ServerMetrics {
                 "icapstan_scan_server_backlog_seconds",
                 "Seconds of one worker that all scans take that wait or are under way, as far as one can tell.",
             )?,
-            connections: make.gauge("icapstan_scan_server_connections", "Connections of gateways.")?,
-            turned_away: make.counters(
-                "icapstan_scan_server_connections_refused_total",
-                "Connections of gateways that were not taken, by why.",
-            )?,
+            doors: DoorMetrics {
+                connections: make.gauge("icapstan_scan_server_connections", "Connections of gateways.")?,
+                turned_away: make.counters(
+                    "icapstan_scan_server_connections_refused_total",
+                    "Connections of gateways that were not taken, by why.",
+                )?,
+            },
         })
+    }
+}
+
+// === impl StatusMetrics ===
+
+impl StatusMetrics {
+    /// Makes them and adds them to `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let make = Families::of(registry);
+        let doors = DoorMetrics {
+            connections: make.gauge(
+                "icapstan_fleet_status_connections",
+                "Connections of who watches how this gateway is.",
+            )?,
+            turned_away: make.counters(
+                "icapstan_fleet_status_connections_refused_total",
+                "Connections of who would watch this gateway that were not taken, by why.",
+            )?,
+        };
+        Ok(Self { doors })
     }
 }
 

@@ -10,12 +10,15 @@ mod accept;
 mod answer;
 mod begun;
 mod books;
+mod gateway;
 mod object;
 mod service;
 mod status;
+mod teller;
 
 pub use begun::Begun;
 pub use books::Busy;
+pub use gateway::{GatewayStanding, StatusConfig, StatusServer, Tell};
 
 use icapstan_model::{Epoch, ScanPort};
 use icapstan_tls::{Acceptor, Names};
@@ -123,7 +126,7 @@ impl ScanServer {
             connections: config.connections,
             draining: is_draining,
             cut: is_cut,
-            metrics: metrics.clone(),
+            metrics: metrics.doors.clone(),
         };
         tasks.spawn(accept::run(listener, service, doors, tasks.clone()));
         let shows = tokio::spawn(show(busy.clone(), metrics.clone()));

@@ -31,6 +31,13 @@ impl CertificateMetrics {
         Self::make(registry, "icapstan_scaler_tls", what)
     }
 
+    /// Makes those of the certificate that is shown to who watches a gateway, and adds them to `registry`.
+    pub fn register_fleet(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let what =
+            "the certificate that is shown to who watches this gateway, its key and the authorities for theirs";
+        Self::make(registry, "icapstan_fleet_tls", what)
+    }
+
     fn make(registry: &Registry, prefix: &str, what: &str) -> Result<Self, prometheus::Error> {
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;

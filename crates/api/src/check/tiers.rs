@@ -128,7 +128,7 @@ impl ScalerSettings {
 }
 
 /// Names of those who may connect (`tls.clientNames`).
-fn check_names(checker: &mut Checker<'_>, names: &[String]) {
+pub(super) fn check_names(checker: &mut Checker<'_>, names: &[String]) {
     if names.len() > MAX_NAMES {
         checker.report("tls.clientNames", format!("has more than {MAX_NAMES} entries"));
     }
@@ -143,7 +143,7 @@ fn check_names(checker: &mut Checker<'_>, names: &[String]) {
     }
 }
 
-fn check_files(checker: &mut Checker<'_>, files: &[(&str, &Path)]) {
+pub(super) fn check_files(checker: &mut Checker<'_>, files: &[(&str, &Path)]) {
     for (field, path) in files {
         if !path.is_absolute() {
             checker.report(field, "is not an absolute path");

@@ -112,6 +112,7 @@ const WHOLE: &str = "
         scanners: {tls: {caFile: /x, certFile: /x, keyFile: /x, serverName: x}}
         scanServer: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
         scaler: {tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
+        fleet: {planName: x, planNamespace: y, state: /x, tls: {certFile: /x, keyFile: /x, clientCaFile: /x}}
         clients: {authentication: {usersFile: /x}}
         log: {access: /x}
         templates: {folder: /x}
@@ -194,6 +195,8 @@ fn the_page_has_each_setting_and_no_other() {
     let page = page();
     let mut config = Config::parse(WHOLE, "whole").unwrap();
     config.quarantine.s3 = Some(bucket());
+    // No text has both this and a name.
+    config.fleet.plan = Some("/x".into());
     let mut known: Vec<_> = leaves_of(&config).into_keys().collect();
     // Its fields stand in a table of their own.
     known.push("policies[].rules".to_owned());

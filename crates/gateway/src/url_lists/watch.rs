@@ -38,6 +38,13 @@ pub struct LoadedUrlLists {
     states: Vec<State>,
 }
 
+/// Lists of files that never change, which an epoch has for itself.
+#[derive(Debug)]
+pub struct FixedUrlLists {
+    loader: Loader,
+    left_out: u64,
+}
+
 /// Lists that are watched and not yet in use.
 #[derive(Debug)]
 pub struct WatchedUrlLists {
@@ -103,6 +110,13 @@ impl Drop for UrlListWatcher {
 // === impl LoadedUrlLists ===
 
 impl LoadedUrlLists {
+    /// Puts them where they are to be looked up, which nobody does yet, and has nothing watched.
+    pub fn fix(self) -> FixedUrlLists {
+        let Self { loader, lists, left_out, states: _ } = self;
+        loader.lists.replace(lists);
+        FixedUrlLists { loader, left_out }
+    }
+
     /// Has their files watched: after each change others come into use.
     pub fn watch(self) -> Result<WatchedUrlLists, UrlListError> {
         let Self { loader, lists, left_out, states } = self;
@@ -117,6 +131,21 @@ impl LoadedUrlLists {
             .map_err(UrlListError::Folder)?;
         let watcher = UrlListWatcher { stop: Some(stop), thread: Some(thread) };
         Ok(WatchedUrlLists { loader, lists, left_out, watcher })
+    }
+}
+
+// === impl FixedUrlLists ===
+
+impl FixedUrlLists {
+    /// Where they are looked up.
+    pub fn lists(&self) -> &UrlLists {
+        &self.loader.lists
+    }
+
+    /// Tells that they are in use now.
+    pub fn tell(&self) {
+        self.loader.metrics.in_use(&self.loader.lists.get(), self.left_out);
+        self.loader.age();
     }
 }
 

@@ -25,12 +25,14 @@ const BEATS: u32 = 4;
 /// What is known of one scanner.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// What it scans with by itself, if it can scan.
-    pub(super) in_use: Option<SignatureSet>,
+    /// What it can be asked for, if it can scan; first what it scans with by itself.
+    pub(super) held: Vec<SignatureSet>,
     /// Why there are no scans for it.
     pub(super) trouble: Option<String>,
     /// How long a scan that comes would wait there.
     pub(super) wait: Option<Duration>,
+    /// Of the plan that it said last that it follows, also while nothing is heard from it; 0 without one.
+    pub(super) plan: u64,
 }
 
 /// The task that keeps one connection.
@@ -119,6 +121,7 @@ impl Keeper {
                 Some(Ok(Some(state))) => {
                     silent = 0;
                     if state.draining {
+                        self.inner.heard_plan(self.id, state.plan_generation);
                         return End::Drained;
                     }
                     self.hear(state, &mut current);
@@ -151,7 +154,7 @@ impl Keeper {
                 inner.links.remove(id);
                 inner.balancer.draining(id, now);
             }
-            return self.know(Known { trouble, ..Known::default() });
+            return self.know(Known { trouble, plan: state.plan_generation, ..Known::default() });
         }
         let generations: Vec<GenerationId> = held.iter().map(|set| set.id).collect();
         let is_other = state.verdict_version != VERDICT_VERSION;
@@ -171,9 +174,10 @@ impl Keeper {
         }
         inner.balancer.heard(id, Some(reported), now);
         self.know(Known {
-            in_use: held.into_iter().next(),
+            held,
             trouble: None,
             wait: Some(Duration::from_micros(load.wait_us)),
+            plan: state.plan_generation,
         });
     }
 

@@ -1,13 +1,15 @@
 //! Scanners elsewhere, as one port.
 
+mod planned;
+
 use arc_swap::ArcSwap;
 use icapstan_balance::{
     Balancer, Endpoint, EndpointId, Job, Outcome, Pick, ReportedLoad, Retry, RetryBudget, RetrySettings,
     Settings,
 };
 use icapstan_model::{
-    Epoch, FailedReason, Object, Readiness, Refusal, ScanContext, ScanFuture, ScanPort, ScanReport,
-    TraceContext, Verdict,
+    Epoch, FailedReason, GenerationId, Object, Readiness, Refusal, ScanContext, ScanFuture, ScanPort,
+    ScanReport, SignatureSet, TraceContext, Verdict,
 };
 use icapstan_proto::scan::ScanHeader;
 use parking_lot::Mutex;
@@ -31,6 +33,8 @@ use crate::metrics::{Again, ClientMetrics, Ended, Standing};
 const SHOW: Duration = Duration::from_secs(1);
 /// What the way back of an answer may take of the time that is left.
 const MARGIN: Duration = Duration::from_millis(100);
+/// Where a plan says what objects are judged by, one waits so long for a scanner that has it.
+const HELD_WITHIN: Duration = Duration::from_secs(2);
 /// Scanners that take nothing cost a job no budget, but so many are enough.
 const MAX_UNAVAILABLE: u32 = 8;
 
@@ -53,6 +57,14 @@ pub(super) struct Inner {
     known: Mutex<BTreeMap<EndpointId, Known>>,
     zones: Mutex<BTreeMap<EndpointId, Option<Arc<str>>>>,
     epochs: watch::Sender<Option<Arc<Epoch>>>,
+    /// Somebody else says which signatures count.
+    is_planned: bool,
+    /// The highest generation of a plan that a scanner follows which there is.
+    plans: watch::Sender<u64>,
+    /// The same, for a look at each answer.
+    highest_plan: AtomicU64,
+    /// Changes when others can be asked for other signatures.
+    holders: watch::Sender<()>,
     /// How long a scan waits with the scanner that has least to do, in microseconds.
     least_wait: AtomicU64,
 }
@@ -74,6 +86,8 @@ struct Errand<'a> {
     tries: u32,
     lost: u32,
     unavailable: u32,
+    /// Until when a scanner that has what is asked for is waited for, and what tells of one; once there was none.
+    missing: Option<(Instant, watch::Receiver<()>)>,
     /// Somebody has not the memory for it.
     is_too_large: bool,
 }
@@ -87,8 +101,18 @@ struct Handed<'a> {
 // === impl RemoteScanners ===
 
 impl RemoteScanners {
-    /// Begins to connect. Within a runtime.
+    /// Begins to connect. Within a runtime. What most scanners have decides which signatures count.
     pub fn start(config: ClientConfiguration, metrics: ClientMetrics) -> Self {
+        Self::begin(config, metrics, false)
+    }
+
+    /// The same, and a plan says which signatures count ([`judge_by`](Self::judge_by)): an object is scanned with those
+    /// that it is to be scanned with, or not at all.
+    pub fn start_planned(config: ClientConfiguration, metrics: ClientMetrics) -> Self {
+        Self::begin(config, metrics, true)
+    }
+
+    fn begin(config: ClientConfiguration, metrics: ClientMetrics, is_planned: bool) -> Self {
         let now = Instant::now();
         let zone = Some(config.zone.as_str()).filter(|zone| !zone.is_empty()).map(Arc::from);
         let settings = Settings { zone, ..Settings::default() };
@@ -101,6 +125,10 @@ impl RemoteScanners {
             known: Mutex::default(),
             zones: Mutex::default(),
             epochs: sender,
+            is_planned,
+            plans: watch::channel(0).0,
+            highest_plan: AtomicU64::new(0),
+            holders: watch::channel(()).0,
             least_wait: AtomicU64::new(0),
             config,
         });
@@ -112,6 +140,23 @@ impl RemoteScanners {
     /// The signatures that count, now and whenever others do.
     pub fn epochs(&self) -> watch::Receiver<Option<Arc<Epoch>>> {
         self.epochs.clone()
+    }
+
+    /// Has these signatures count, where a plan says so.
+    pub fn judge_by(&self, epoch: &Arc<Epoch>) {
+        self.inner.epochs.send_replace(Some(Arc::clone(epoch)));
+    }
+
+    /// What scanners say of these signatures, of those that can be asked for them.
+    pub fn signatures(&self, generation: GenerationId) -> Option<SignatureSet> {
+        let known = self.inner.known.lock();
+        known.values().flat_map(|known| &known.held).find(|set| set.id == generation).cloned()
+    }
+
+    /// The highest generation of a plan that a scanner follows, as it said last, and whenever that changes; 0 without
+    /// any. Scanners that are not found any more do not count.
+    pub fn plans(&self) -> watch::Receiver<u64> {
+        self.inner.plans.subscribe()
     }
 
     /// What is out of the ordinary though there are scanners, for `/readyz`.
@@ -166,6 +211,7 @@ impl ScanPort for RemoteScanners {
                 tries: 0,
                 lost: 0,
                 unavailable: 0,
+                missing: None,
                 is_too_large: false,
             };
             let late = tokio::time::sleep_until(deadline.into());
@@ -185,7 +231,7 @@ impl ScanPort for RemoteScanners {
     fn readiness(&self) -> Readiness {
         let known = self.inner.known.lock();
         if known.values().any(|known| known.trouble.is_none()) {
-            return Readiness::Ready;
+            return self.inner.readiness_by_plan(&known);
         }
         let troubles: Vec<_> = known
             .iter()
@@ -226,7 +272,7 @@ impl Inner {
                 self.balancer.update(&endpoints(&zones), Instant::now())
             };
             for id in changes.removed {
-                self.known.lock().remove(&id);
+                self.forget(id);
                 if let Some(abort) = aborts.remove(&id) {
                     let abort: tokio::task::AbortHandle = abort;
                     abort.abort();
@@ -287,13 +333,26 @@ impl Inner {
     }
 
     /// Remembers how a scanner is, and what follows from that.
-    pub(super) fn know(&self, id: EndpointId, now: Known) {
+    pub(super) fn know(&self, id: EndpointId, mut now: Known) {
         let mut known = self.known.lock();
+        let before = known.get(&id);
+        if now.plan == 0 {
+            // Not told: which plan it follows is known as before.
+            now.plan = before.map_or(0, |before| before.plan);
+        }
+        let has_others = before.is_none_or(|before| before.held != now.held);
         known.insert(id, now);
+        self.show_plan(&known);
+        if has_others {
+            self.holders.send_replace(());
+        }
         let least = known.values().filter_map(|known| known.wait).min().unwrap_or_default();
         self.least_wait.store(convert::micros(least), Ordering::Relaxed);
+        if self.is_planned {
+            return;
+        }
         self.epochs.send_if_modified(|epoch| {
-            let in_use = known.values().filter_map(|known| known.in_use.as_ref());
+            let in_use = known.values().filter_map(|known| known.held.first());
             let chosen = chosen::choose(in_use, epoch.as_ref());
             let is_other = match (&chosen, epoch.as_ref()) {
                 (Some(chosen), Some(epoch)) => !Arc::ptr_eq(chosen, epoch),
@@ -359,7 +418,15 @@ impl Errand<'_> {
                 }
                 continue;
             };
-            self.header.any_generation = !link.has(self.epoch.signatures.id);
+            let has_asked = link.has(self.epoch.signatures.id);
+            if !has_asked && self.inner.is_planned {
+                pick.finish(Outcome::Cancelled, now);
+                if self.holder_may_come().await {
+                    continue;
+                }
+                return Ok(self.nobody());
+            }
+            self.header.any_generation = !has_asked;
             match self.call(pick, &link).await {
                 Ok(report) => return Ok(report),
                 Err(error) => {
@@ -371,9 +438,19 @@ impl Errand<'_> {
         }
     }
 
+    /// Waits for a scanner that has what is asked for, for a moment; false if none came.
+    async fn holder_may_come(&mut self) -> bool {
+        let Some((until, holders)) = &mut self.missing else {
+            self.missing = Some((Instant::now() + HELD_WITHIN, self.inner.holders.subscribe()));
+            // Whoever came before that is looked for once more.
+            return true;
+        };
+        tokio::time::timeout_at((*until).into(), holders.changed()).await.is_ok_and(|changed| changed.is_ok())
+    }
+
     /// Hands the object to one scanner.
     async fn call(&self, pick: Pick, link: &Link) -> Result<ScanReport, CallError> {
-        let begun = Instant::now();
+        let (begun, id) = (Instant::now(), pick.id());
         let metrics = &self.inner.metrics;
         let mut handed = Handed { pick: Some(pick), metrics };
         let left = self.deadline.saturating_duration_since(begun);
@@ -387,6 +464,7 @@ impl Errand<'_> {
         let (now, took) = (Instant::now(), begun.elapsed());
         let result = outcome.and_then(|response| {
             let load = response.load;
+            self.inner.heard_plan(id, response.plan_generation);
             let report = convert::report(&response, self.epoch.signatures.id)
                 .map_err(|invalid| CallError::Malformed(invalid.to_string()))?;
             Ok((report, load))

@@ -1,4 +1,4 @@
-//! How all scanners are, for who counts what they have to do.
+//! How all scanners are, for who counts what they have to do; and all gateways, for who plans for them.
 
 use super::ClientTls;
 use super::call;
@@ -42,13 +42,21 @@ pub trait Watcher: Send + Sync + 'static {
     fn lost(&self, scanner: SocketAddr);
 }
 
-/// Watches scanners until it is dropped.
+/// What is to be found at the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scanner,
+    Gateway,
+}
+
+/// Watches scanners, or gateways, until it is dropped.
 pub struct FleetWatch(JoinHandle<()>);
 
 /// The task that watches one.
 struct Keeper {
     config: Arc<WatchConfiguration>,
     watcher: Arc<dyn Watcher>,
+    kind: Kind,
     address: SocketAddr,
     host: Arc<str>,
 }
@@ -56,9 +64,14 @@ struct Keeper {
 // === impl FleetWatch ===
 
 impl FleetWatch {
-    /// Begins to connect. Within a runtime.
+    /// Begins to connect to scanners. Within a runtime.
     pub fn start(config: WatchConfiguration, watcher: Arc<dyn Watcher>) -> Self {
-        Self(tokio::spawn(discover(Arc::new(config), watcher)))
+        Self(tokio::spawn(discover(Arc::new(config), Kind::Scanner, watcher)))
+    }
+
+    /// The same with gateways, where they tell how they are ([`StatusServer`](crate::StatusServer)).
+    pub fn start_gateways(config: WatchConfiguration, watcher: Arc<dyn Watcher>) -> Self {
+        Self(tokio::spawn(discover(Arc::new(config), Kind::Gateway, watcher)))
     }
 }
 
@@ -68,8 +81,8 @@ impl Drop for FleetWatch {
     }
 }
 
-/// Keeps a task for each scanner that there is. They live as long as this one.
-async fn discover(config: Arc<WatchConfiguration>, watcher: Arc<dyn Watcher>) {
+/// Keeps a task for each that there is. They live as long as this one.
+async fn discover(config: Arc<WatchConfiguration>, kind: Kind, watcher: Arc<dyn Watcher>) {
     let mut lookup = Lookup::new(&config.addresses);
     let mut keepers = JoinSet::new();
     let mut aborts: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
@@ -77,7 +90,7 @@ async fn discover(config: Arc<WatchConfiguration>, watcher: Arc<dyn Watcher>) {
     loop {
         let mut found = lookup.look().await;
         if std::mem::replace(&mut is_too_much, found.len() > MAX) != is_too_much && is_too_much {
-            warn!(scanners = found.len(), most = MAX, "There are more scanners than are watched.");
+            warn!(there_are = found.len(), most = MAX, "There are more {}s than are watched.", kind.as_str());
         }
         while found.len() > MAX {
             found.pop_last();
@@ -93,7 +106,7 @@ async fn discover(config: Arc<WatchConfiguration>, watcher: Arc<dyn Watcher>) {
         for (id, host) in found {
             aborts.entry(id.0).or_insert_with(|| {
                 let (config, watcher) = (Arc::clone(&config), Arc::clone(&watcher));
-                keepers.spawn(Keeper { config, watcher, address: id.0, host }.run())
+                keepers.spawn(Keeper { config, watcher, kind, address: id.0, host }.run())
             });
         }
         // Those that were ended are not kept for their results.
@@ -102,6 +115,17 @@ async fn discover(config: Arc<WatchConfiguration>, watcher: Arc<dyn Watcher>) {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(config.lookup).await;
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scanner => "scanner",
+            Self::Gateway => "gateway",
+        }
     }
 }
 
@@ -127,7 +151,7 @@ impl Keeper {
             };
             self.watcher.lost(self.address);
             if said != broken {
-                warn!(scanner = %self.address, error = broken, "A scanner is not heard.");
+                warn!(address = %self.address, error = broken, "A {} is not heard.", self.kind.as_str());
                 said = broken;
             }
             tokio::time::sleep(jittered(pause)).await;
@@ -151,15 +175,21 @@ impl Keeper {
                 Ok(Err(error)) => return error.to_string(),
                 Err(_) => return "it says nothing".to_owned(),
             };
-            if !matches!(state.role, Some(Role::Scanner(_))) {
-                return "it is no scanner".to_owned();
+            let found = match state.role {
+                Some(Role::Scanner(_)) => Some(Kind::Scanner),
+                Some(Role::Gateway(_)) => Some(Kind::Gateway),
+                None => None,
+            };
+            if found != Some(self.kind) {
+                return format!("it is no {}", self.kind.as_str());
             }
             if !std::mem::replace(was_heard, true) {
                 info!(
-                    scanner = %self.address,
+                    address = %self.address,
                     name = inert(&state.name),
                     version = inert(&state.version),
-                    "A scanner is heard."
+                    "A {} is heard.",
+                    self.kind.as_str()
                 );
             }
             self.watcher.heard(self.address, state);

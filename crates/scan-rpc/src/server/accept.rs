@@ -1,8 +1,11 @@
-//! Connections of gateways.
+//! Connections of who asks.
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,12 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
+use tonic::body::Body;
 use tracing::{debug, info, warn};
 
 use super::Secured;
 use super::begun::Begun;
-use super::service::Service;
-use crate::metrics::{ServerMetrics, TurnedAway};
+use crate::metrics::{DoorMetrics, TurnedAway};
 
 /// Until a connection is secured, and until HTTP/2 has begun on it.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -45,17 +48,25 @@ pub(super) struct Doors {
     pub(super) connections: usize,
     pub(super) draining: watch::Receiver<bool>,
     pub(super) cut: watch::Receiver<bool>,
-    pub(super) metrics: ServerMetrics,
+    pub(super) metrics: DoorMetrics,
+}
+
+/// What answers requests. Clones share all.
+pub(super) trait Answers: Clone + Send + 'static {
+    fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send;
 }
 
 /// One connection that is counted.
 struct Place {
-    metrics: ServerMetrics,
+    metrics: DoorMetrics,
     _permit: OwnedSemaphorePermit,
 }
 
 /// Accepts until the server drains.
-pub(super) async fn run(listener: TcpListener, service: Service, doors: Doors, tasks: TaskTracker) {
+pub(super) async fn run(listener: TcpListener, service: impl Answers, doors: Doors, tasks: TaskTracker) {
     let places = Arc::new(Semaphore::new(doors.connections));
     let mut draining = doors.draining.clone();
     loop {
@@ -66,7 +77,7 @@ pub(super) async fn run(listener: TcpListener, service: Service, doors: Doors, t
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                debug!(%error, "A connection of a gateway cannot be accepted.");
+                debug!(%error, "A connection cannot be accepted.");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -80,7 +91,7 @@ pub(super) async fn run(listener: TcpListener, service: Service, doors: Doors, t
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, doors: Doors, _place: Place) {
+async fn connection(stream: TcpStream, peer: SocketAddr, service: impl Answers, doors: Doors, _place: Place) {
     let _ = stream.set_nodelay(true);
     let Some(secured) = &doors.tls else {
         return serve(stream, service, doors).await;
@@ -91,23 +102,23 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, doors
             None => serve(stream, service, doors).await,
             Some(names) => {
                 doors.metrics.turned_away.inc(TurnedAway::Name);
-                warn!(%peer, names, "A gateway may not connect: its certificate has none of the names that may.");
+                warn!(%peer, names, "A connection is not taken: its certificate has none of the names that may connect.");
             }
         },
         Ok(Err(error)) => {
             doors.metrics.turned_away.inc(TurnedAway::Tls);
-            warn!(%peer, %error, "A gateway cannot connect: its connection cannot be secured.");
+            warn!(%peer, %error, "A connection is not taken: it cannot be secured.");
         }
         Err(_) => {
             doors.metrics.turned_away.inc(TurnedAway::Tls);
-            info!(%peer, "A gateway cannot connect: its connection was not secured in time.");
+            info!(%peer, "A connection is not taken: it was not secured in time.");
         }
     }
 }
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: Service,
+    service: impl Answers,
     mut doors: Doors,
 ) {
     let answer = service_fn(move |request| service.clone().answer(request));
@@ -127,7 +138,7 @@ async fn serve(
         tokio::select! {
             result = connection.as_mut() => {
                 if let Err(error) = result {
-                    debug!(%error, "A connection of a gateway ended.");
+                    debug!(%error, "A connection ended.");
                 }
                 return;
             }
@@ -143,7 +154,7 @@ async fn serve(
 // === impl Place ===
 
 impl Place {
-    fn take(metrics: &ServerMetrics, permit: OwnedSemaphorePermit) -> Self {
+    fn take(metrics: &DoorMetrics, permit: OwnedSemaphorePermit) -> Self {
         metrics.connections.inc();
         Self { metrics: metrics.clone(), _permit: permit }
     }

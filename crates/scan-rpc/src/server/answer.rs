@@ -1,7 +1,7 @@
 //! What is sent back.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use icapstan_model::Refusal;
 use icapstan_proto::scan::ScanResponse;
@@ -36,6 +36,12 @@ pub(super) fn refused(refusal: Refusal) -> Response<tonic::body::Body> {
     let mut response = status(Code::ResourceExhausted, &refusal.to_string());
     response.headers_mut().insert(REFUSAL, HeaderValue::from_static(refusal_word(refusal)));
     response
+}
+
+/// Whether who asks speaks gRPC.
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let value = request.headers().get(http::header::CONTENT_TYPE);
+    value.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whoever speaks HTTP here and no gRPC.

@@ -21,10 +21,12 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tower_service::Service as _;
 
 use super::ServerConfig;
+use super::accept::Answers;
 use super::answer;
 use super::books::{Books, Busy, Entry, Epochs};
 use super::object::{Receiver, Trouble};
 use super::status::Scannerhood;
+use super::teller::Teller;
 use crate::convert::{self, Asked};
 use crate::metrics::{Served, ServerMetrics};
 use crate::request::{Item, RequestReader};
@@ -37,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct Service {
     inner: Arc<Inner>,
-    fleet: FleetStatusServer<Scannerhood>,
+    fleet: FleetStatusServer<Teller<Scannerhood>>,
     reporter: HealthReporter,
     health: HealthServer<HealthService>,
 }
@@ -94,7 +96,7 @@ impl Service {
         let temp_dir = config.temp_dir.clone();
         Self {
             inner: Arc::new(Inner { port, epochs, books, busy, temp_dir, draining, metrics }),
-            fleet: FleetStatusServer::new(status),
+            fleet: FleetStatusServer::new(Teller(status)),
             reporter,
             health,
         }
@@ -122,17 +124,15 @@ impl Service {
             }
         });
     }
+}
 
-    pub(super) async fn answer(mut self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+impl Answers for Service {
+    async fn answer(mut self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         if path == wire::SCAN {
             return Ok(self.inner.scan(request).await);
         }
-        let is_grpc = request
-            .headers()
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        if !is_grpc {
+        if !answer::is_grpc(&request) {
             Ok(answer::no_grpc())
         } else if path.starts_with(wire::FLEET) {
             self.fleet.call(request).await

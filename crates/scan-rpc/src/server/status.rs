@@ -1,25 +1,15 @@
 //! How this process is, told to whoever watches.
 
-use icapstan_model::{Readiness, ScanPort, VERDICT_VERSION};
-use icapstan_proto::fleet::{self, State, WatchRequest};
-use std::pin::Pin;
+use icapstan_model::{Epoch, Readiness, ScanPort, VERDICT_VERSION};
+use icapstan_proto::fleet::{self, State};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, watch};
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 use super::ServerConfig;
 use super::books::{Busy, Epochs};
+use super::teller::Subject;
 use crate::convert;
-
-/// Nobody is told more often.
-const SHORTEST: Duration = Duration::from_millis(50);
-/// Nobody is told more seldom.
-const LONGEST: Duration = Duration::from_secs(10);
-/// Unless it is wished otherwise.
-const USUAL: Duration = Duration::from_millis(250);
 
 /// Serves `FleetStatus`.
 #[derive(Clone)]
@@ -58,6 +48,25 @@ impl Scannerhood {
             draining,
         }))
     }
+}
+
+impl Subject for Scannerhood {
+    type Changes = (watch::Receiver<Option<Arc<Epoch>>>, watch::Receiver<bool>);
+
+    fn changes(&self) -> Self::Changes {
+        (self.0.epochs.changes(), self.0.draining.clone())
+    }
+
+    async fn changed((epochs, draining): &mut Self::Changes) -> bool {
+        tokio::select! {
+            changed = epochs.changed() => changed.is_ok(),
+            changed = draining.changed() => changed.is_ok(),
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        *self.0.draining.borrow()
+    }
 
     fn state(&self) -> State {
         let Inner { name, zone, version, incarnation, port, epochs, busy, draining } = &*self.0;
@@ -88,37 +97,5 @@ impl Scannerhood {
                 mirrored: None,
             })),
         }
-    }
-}
-
-#[tonic::async_trait]
-impl fleet::fleet_status_server::FleetStatus for Scannerhood {
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<State, Status>> + Send>>;
-
-    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let wished = Duration::from_millis(request.get_ref().interval_ms.into());
-        let interval = if wished.is_zero() { USUAL } else { wished.clamp(SHORTEST, LONGEST) };
-        // One that nobody has read yet: who does not read is told less often.
-        let (told, states) = mpsc::channel(1);
-        let own = self.clone();
-        tokio::spawn(async move {
-            let mut epochs = own.0.epochs.changes();
-            let mut draining = own.0.draining.clone();
-            let mut beat = tokio::time::interval(interval);
-            beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    _ = beat.tick() => {}
-                    changed = epochs.changed() => if changed.is_err() { return },
-                    changed = draining.changed() => if changed.is_err() { return },
-                    () = told.closed() => return,
-                }
-                let is_last = *draining.borrow();
-                if told.send(Ok(own.state())).await.is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(states))))
     }
 }

@@ -4,6 +4,8 @@
 
 mod calls;
 mod deaths;
+mod planned;
 mod rig;
 mod signatures;
+mod standing;
 mod watched;
