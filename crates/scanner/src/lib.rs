@@ -71,6 +71,7 @@ mod config;
 mod crew;
 mod engine;
 mod folder;
+mod forge;
 mod hash_lists;
 mod judge;
 mod listed;
@@ -78,6 +79,7 @@ mod loader;
 mod metrics;
 mod obituary;
 mod packet;
+mod planned;
 mod poison;
 mod pool;
 mod processes;
@@ -103,6 +105,10 @@ pub use hash_lists::{
     WatchedHashLists, build_hash_lists,
 };
 pub use metrics::Metrics;
+pub use planned::{
+    Difference, LoadFailure, LoadState, Loads, Mirrored, PlannedSignatures, StagedFile, StagedFolder,
+    StagedRevision, Wanted, WantedRevisions,
+};
 pub use scanner::Scanner;
 pub use unpacker::UnpackWorkers;
 pub use yara::{RulesError, check_rules};
