@@ -55,7 +55,7 @@ mod url_lists;
 
 pub use gateway::{Compiled, Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;
-pub use services::Pins;
+pub use services::{Pins, bases};
 pub use url_lists::{
     Built, FixedUrlLists, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
     WatchedUrlLists, build_url_lists,

@@ -12,6 +12,8 @@
 
 mod lease;
 mod roster;
+mod settings;
 
 pub use lease::{Candidate, LeaseSettings, Standing};
 pub use roster::{Place, Roster};
+pub use settings::{Assembled, MAX_OBJECTS, Outcome, Wanted};
