@@ -14,6 +14,8 @@ mod rollout;
 
 pub use amount::{Amount, AmountError};
 pub use artifact::{Artifact, ContentDigest, ContentDigestError};
+#[cfg(feature = "kube")]
+pub use plan::FleetPlan;
 pub use plan::{
     FleetPlanSpec, FleetPlanStatus, Holdings, Issuer, Mirror, PendingEpoch, PlanEpoch, PlanError,
 };
