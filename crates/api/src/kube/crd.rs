@@ -99,6 +99,12 @@ fn rewrite(schema: &mut Value) {
     for word in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(word) {
             rewrite(inner);
+            // The field that has them says what they are; words say what each of them means.
+            if let Value::Object(inner) = inner
+                && !inner.contains_key("enum")
+            {
+                inner.remove("description");
+            }
         }
     }
     if let Some(Value::Object(properties)) = map.get_mut("properties") {

@@ -21,6 +21,19 @@ fn examples() -> BTreeMap<String, Vec<Value>> {
         .collect()
 }
 
+/// Those of the page, too.
+#[test]
+fn every_example_of_the_page_passes() {
+    let page = std::fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
+    let examples: Vec<_> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert_eq!(examples.len(), 5);
+    for example in examples {
+        let object: Value = serde_yaml::from_str(example).unwrap();
+        assert_eq!(judge(&object, None), Vec::<String>::new(), "{example}");
+    }
+}
+
 fn ours() -> Vec<(String, Value)> {
     let all = examples()
         .into_iter()

@@ -123,16 +123,3 @@ fn a_policy_of_a_resource_has_each_setting_that_one_of_a_file_has() {
         assert!(resource["properties"]["spec"]["properties"].get(field).is_some(), "{field}");
     }
 }
-
-/// Write them with `cargo run -p xtask -- crds`.
-#[test]
-fn the_definitions_in_the_repository_are_those_of_the_types() {
-    for (name, text) in icapstan_api::kube::manifests().unwrap() {
-        if std::env::var_os("WRITE_CRDS").is_some() {
-            std::fs::write(super::repository(&format!("deploy/crds/{name}.yaml")), &text).unwrap();
-        }
-        let path = format!("deploy/crds/{name}.yaml");
-        let found = std::fs::read_to_string(super::repository(&path)).unwrap_or_default();
-        assert!(found == text, "{path} is not up to date; run: cargo run -p xtask -- crds");
-    }
-}
