@@ -80,8 +80,11 @@ fn collect(path: &str, schema: &Value, rows: &mut Vec<Row>) {
 }
 
 fn kind_of(schema: &Value) -> String {
-    if schema["x-kubernetes-int-or-string"] == true {
-        return "number or text".to_owned();
+    // Values with a notation of their own are told by its pattern.
+    let pattern = schema["pattern"].as_str().unwrap_or_default();
+    let known = [("(Ki|Mi|", "size"), ("%$", "amount"), ("^(off|", "size or `off`"), ("h)?([0-9]", "time")];
+    if let Some((_, kind)) = known.iter().find(|(mark, _)| pattern.contains(mark)) {
+        return (*kind).to_owned();
     }
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<_> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();

@@ -41,9 +41,8 @@ where
     let mut definition = K::crd();
     let spec = schema_of::<K::Spec>();
     let description = spec.get("description").cloned().unwrap_or_default();
-    let mut status = schema_of::<K::Status>();
-    // The whole of it is the operator's; nobody has to write any of it.
-    status.remove("default");
+    let mut status = Value::Object(schema_of::<K::Status>());
+    leave_defaults_out(&mut status);
     let root = json!({
         "type": "object",
         "description": description,
@@ -109,6 +108,18 @@ fn rewrite(schema: &mut Value) {
     }
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
         properties.values_mut().for_each(rewrite);
+    }
+}
+
+/// Nobody writes a status but the operator: what it did not say is not there.
+fn leave_defaults_out(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    map.remove("default");
+    for word in ["items", "additionalProperties"] {
+        map.get_mut(word).into_iter().for_each(leave_defaults_out);
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        properties.values_mut().for_each(leave_defaults_out);
     }
 }
 
