@@ -35,6 +35,16 @@ if (( $${#missing[@]} )); then \
 fi
 endef
 
+# $(call unstarted,PACKAGE,UNIT): the same for a server that systemd, where there is one, would start.
+define unstarted
+if [[ -d /run/systemd/system ]] && ! dpkg-query -W -f '$${Status}' $(1) 2>/dev/null | grep -q 'ok installed'; then \
+	if (( $$(id -u) == 0 )); then unit=(systemctl); elif command -v sudo >/dev/null; then unit=(sudo systemctl); else unit=(true); fi; \
+	"$${unit[@]}" mask --runtime --quiet $(2); \
+	trap '"$${unit[@]}" unmask --runtime --quiet $(2)' EXIT; \
+fi; \
+$(call install,$(1))
+endef
+
 .PHONY: help
 help: ## Shows this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +58,15 @@ setup: toolchain ## Installs the Debian packages that building needs, where miss
 	@$(call install,$(BUILD_PACKAGES))
 
 .PHONY: setup-test
-setup-test: setup ## Installs the Debian packages that the tests need, where missing.
+setup-test: setup setup-kube ## Installs and builds what the tests need, where missing.
 	@$(call install,$(TEST_PACKAGES))
+
+.PHONY: setup-kube
+setup-kube: ## Builds kube-apiserver for the tests (with Go; once), and installs etcd; nothing where KUBECONFIG is set.
+ifeq ($(strip $(KUBECONFIG)),)
+	@$(call unstarted,etcd-server,etcd.service)
+endif
+	@tests/kube/build
 
 .PHONY: build
 build: setup ## Builds the two programs, optimised.
@@ -61,7 +78,7 @@ run: build ## Builds, then serves ICAP on LISTEN (127.0.0.1:1344) in this termin
 	$(TARGET)/release/icapstan standalone --listen $(LISTEN) --admin $(ADMIN)
 
 .PHONY: test
-test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis.
+test: setup-test ## Runs all tests: units, protocol, Squid, Chromium, c-icap-client, Redis, Kubernetes.
 	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) test --workspace --locked --no-fail-fast
 

@@ -33,6 +33,8 @@ mod haproxy;
 pub mod http;
 mod icap;
 mod keda;
+#[cfg(feature = "kube")]
+pub mod kube;
 mod net;
 mod origin;
 mod pem;

@@ -97,6 +97,12 @@ impl Default for Authority {
 // === impl Identity ===
 
 impl Identity {
+    /// As settings of a server that is not one of this crate.
+    #[cfg(feature = "kube")]
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+
     /// The server's end of `stream`. The handshake comes with the first read.
     #[track_caller]
     pub fn secure(&self, stream: TcpStream) -> Secured {

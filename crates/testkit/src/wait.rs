@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at that nothing announces.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Looks until `condition` yields something, and panics with `what` when it has not within [`PATIENCE`].
 #[track_caller]

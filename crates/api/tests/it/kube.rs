@@ -6,6 +6,7 @@
 mod examples;
 mod rules;
 mod schemas;
+mod server;
 mod structural;
 mod wrong;
 

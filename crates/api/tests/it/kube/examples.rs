@@ -34,7 +34,7 @@ fn every_example_of_the_page_passes() {
     }
 }
 
-fn ours() -> Vec<(String, Value)> {
+pub(super) fn ours() -> Vec<(String, Value)> {
     let all = examples()
         .into_iter()
         .flat_map(|(file, objects)| objects.into_iter().map(move |object| (file.clone(), object)));

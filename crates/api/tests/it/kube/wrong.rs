@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 /// One entry of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wrong {
-    kind: String,
+pub(super) struct Wrong {
+    pub(super) kind: String,
     /// What is there already, where the fault is a change.
     #[serde(default)]
-    before: Option<Value>,
-    spec: Value,
+    pub(super) before: Option<Value>,
+    pub(super) spec: Value,
     /// The field that is to blame.
-    field: String,
+    pub(super) field: String,
     /// What is said of it, where that is ours to say.
     #[serde(default)]
-    says: String,
+    pub(super) says: String,
 }
 
-fn table() -> Vec<Wrong> {
+pub(super) fn table() -> Vec<Wrong> {
     let text = std::fs::read_to_string(repository("tests/data/invalid-objects.yaml")).unwrap();
     serde_yaml::from_str(&text).unwrap()
 }
