@@ -16,6 +16,8 @@ mod rollout;
 pub use amount::{Amount, AmountError};
 pub use artifact::{Artifact, ContentDigest, ContentDigestError};
 pub use bundle::{BundleError, SettingsBundle};
+#[cfg(feature = "kube")]
+pub use plan::FleetPlan;
 pub use plan::{
     FleetPlanSpec, FleetPlanStatus, Holdings, Issuer, Mirror, PendingEpoch, PlanEpoch, PlanError,
 };

@@ -1,4 +1,4 @@
-//! The types of `icapstan.yaml`, and later of the custom resources.
+//! The types of `icapstan.yaml`, and of the custom resources (feature `kube`).
 //!
 //! ```text
 //!  text ──parse──▶ Config ──check──▶ Config ──sizing(Machine)──▶ Sizing (what was left to default)
@@ -38,6 +38,8 @@ mod following;
 mod hash_lists;
 mod hooks;
 mod identity;
+#[cfg(feature = "kube")]
+pub mod kube;
 mod listeners;
 mod load;
 mod log_filter;
@@ -58,6 +60,8 @@ mod reputation;
 mod rule;
 mod rule_header;
 mod rule_text;
+#[cfg(feature = "kube")]
+mod schema;
 mod service;
 mod size;
 mod skip;

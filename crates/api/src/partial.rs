@@ -9,12 +9,15 @@ use std::time::Duration;
 ///
 /// What begins so can only be cut when it turns out to be malware: no page can be shown any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::PARTIAL)))]
 pub struct PartialSettings {
     /// Whether anything goes out before the verdict.
     pub enabled: bool,
     /// From the first byte of the body to the first piece that goes out.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub delay: Duration,
     /// How much goes out in a second at most.
     pub chunk_size: ByteSize,
@@ -22,6 +25,7 @@ pub struct PartialSettings {
     pub tail: ByteSize,
     /// Bodies of these types are kept back wholly: what they do, their first bytes may do. Told by the bytes
     /// and by `Content-Type`.
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub except_types: Vec<MediaRange>,
 }
 

@@ -39,18 +39,24 @@ pub struct ScanPolicy {
 
 /// How much is opened and how much that may cost (`policies[].scan`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::SCAN)))]
 pub struct ScanSettings {
     /// Larger objects are not scanned (`NON_SCANNED`, reason `size`).
     pub max_object_size: ByteSize,
     /// From the last byte of the body to the verdict.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub timeout: Duration,
     /// How many containers may lie inside each other.
+    #[cfg_attr(feature = "kube", schemars(range(min = 1, max = 64)))]
     pub max_depth: u32,
     /// How many files all containers of one object may hold.
+    #[cfg_attr(feature = "kube", schemars(range(min = 1, max = 1_000_000)))]
     pub max_files: u32,
     /// What is opened.
+    #[cfg_attr(feature = "kube", schemars(length(max = 4), extend("x-kubernetes-list-type" = "set")))]
     pub unpack: Vec<UnpackKind>,
     /// Heuristic detections.
     pub heuristics: Heuristics,
@@ -62,6 +68,7 @@ pub struct ScanSettings {
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum UnpackKind {
     /// Packed and protected executables.

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 
 /// An example of a message, and what is to become of it (`policies[].tests[]`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyTest {
     /// What it is called when it fails.
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 128)))]
     pub name: String,
     /// The message.
     pub given: Given,
@@ -18,7 +20,9 @@ pub struct PolicyTest {
 
 /// A message, as far as it is told. What is not told is not known, and matches nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::GIVEN)))]
 pub struct Given {
     /// Which way it travels: `REQ` or `RESP`. Without it, `RESP`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,30 +35,39 @@ pub struct Given {
     pub reason: Option<ReasonWord>,
     /// The path of the service.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 128)))]
     pub service: Option<String>,
     /// The user's machine.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::ip_address"))]
     pub client: Option<IpAddr>,
     /// The names in the certificate that the ICAP client showed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024), inner(length(min = 1, max = 1024))))]
     pub client_certificates: Vec<String>,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 1024)))]
     pub user: Option<String>,
     /// The user's groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024), inner(length(min = 1, max = 1024))))]
     pub groups: Vec<String>,
     /// The URL.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 8192)))]
     pub url: Option<String>,
     /// The host of a URL of which nothing else is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 255)))]
     pub host: Option<String>,
     /// The categories of the URL; no list is asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024), inner(length(min = 1, max = 1024))))]
     pub categories: Vec<String>,
     /// The HTTP method.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 32)))]
     pub method: Option<String>,
     /// The length of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,20 +79,24 @@ pub struct Given {
 
 /// What is to become of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Expectation {
     /// What is to be done.
     pub action: ActionWord,
     /// What decides: the name of a rule, its place (`rules[3]`), or `default` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 128)))]
     pub rule: Option<String>,
     /// What leaves the message out: the name of an entry of `skip`, or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 63)))]
     pub skip: Option<String>,
 }
 
 /// What is done with a message, without how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ActionWord {
     /// It passes.

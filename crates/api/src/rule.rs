@@ -8,10 +8,13 @@ use std::sync::LazyLock;
 
 /// What follows from a finding (`policies[].rules[]`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::RULE)))]
 pub struct Rule {
     /// What logs, events and tests call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 128)))]
     pub name: Option<String>,
     /// Which way the object travels.
     #[serde(default)]
@@ -28,14 +31,17 @@ pub struct Rule {
     pub action: RuleAction,
     /// Header fields that are added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 16)))]
     pub headers: Vec<RuleHeader>,
     /// What runs besides. Changes no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 4)))]
     pub hooks: Vec<RuleHook>,
 }
 
 /// Which way an object travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RuleMode {
     /// Sent by the client (REQMOD).
@@ -49,19 +55,20 @@ pub enum RuleMode {
 
 /// The words of rules for what a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RuleVerdict {
-    /// [`Verdict::NonScanned`](icapstan_model::Verdict::NonScanned)
+    /// Not, or not wholly, scanned.
     NonScanned,
-    /// [`Verdict::Failed`](icapstan_model::Verdict::Failed)
+    /// The scan broke.
     Failed,
-    /// [`Verdict::Phishing`](icapstan_model::Verdict::Phishing)
+    /// A deceptive page or link.
     Phishing,
-    /// [`Verdict::Infected`](icapstan_model::Verdict::Infected)
+    /// A threat.
     Detect,
-    /// [`Verdict::Macro`](icapstan_model::Verdict::Macro)
+    /// A document with macros.
     Macro,
-    /// [`Verdict::Clean`](icapstan_model::Verdict::Clean)
+    /// Nothing.
     Clean,
     /// Whatever it is.
     Any,
@@ -71,7 +78,7 @@ pub enum RuleVerdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReasonWord(pub Reason);
 
-/// What a rule does.
+/// What a rule does. `none` and `log` may also be written `{none: {}}` and `{log: {}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RuleAction {
     /// `none`: the object passes.
@@ -262,6 +269,8 @@ impl<'de> de::Visitor<'de> for RuleActionVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<RuleAction, A::Error> {
         let action = match map.next_key::<ActionKey>()? {
+            Some(ActionKey::None) => map.next_value::<Nothing>().map(|_| RuleAction::None)?,
+            Some(ActionKey::Log) => map.next_value::<Nothing>().map(|_| RuleAction::Log)?,
             Some(ActionKey::Block) => RuleAction::Block(map.next_value()?),
             Some(ActionKey::Redirect) => RuleAction::Redirect(map.next_value()?),
             None => return Err(de::Error::invalid_length(0, &self)),
@@ -276,9 +285,16 @@ impl<'de> de::Visitor<'de> for RuleActionVisitor {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", field_identifier)]
 enum ActionKey {
+    None,
+    Log,
     Block,
     Redirect,
 }
+
+/// What stands behind a word that needs nothing, where each action has to be a mapping: in custom resources.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 // === impl Template ===
 

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// A header field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleHeader {
     /// Its name.
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 64)))]
     pub name: String,
     /// Its value, with variables.
     pub value: RuleText,
@@ -17,6 +19,7 @@ pub struct RuleHeader {
 
 /// Where a header field stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum HeaderTarget {
     /// In the ICAP answer.

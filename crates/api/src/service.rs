@@ -48,6 +48,7 @@ pub struct IcapService {
 
 /// An ICAP method that a service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ServiceMode {
     /// What clients send.
@@ -58,6 +59,7 @@ pub enum ServiceMode {
 
 /// What of a message is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ScanScope {
     /// The URL.

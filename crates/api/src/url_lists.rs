@@ -39,6 +39,7 @@ pub struct UrlSource {
 
 /// What it means to be in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum UrlListKind {
     /// No other list counts.
@@ -53,6 +54,7 @@ pub enum UrlListKind {
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UrlListFormat {
     /// One URL, domain, address or network a line.

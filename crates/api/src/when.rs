@@ -7,46 +7,62 @@ use std::net::IpAddr;
 
 /// All that is written has to hold; of each list, one entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct When {
     /// Paths of services.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024), inner(length(max = 128))))]
     pub services: Vec<String>,
     /// Networks that the user's machine is in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::networks"))]
     pub clients: Vec<IpNet>,
     /// Names in the certificate that the ICAP client showed, each behind its kind, such as `dns:*.example`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub client_certificates: Vec<Glob>,
     /// Names of users, as a trusted ICAP client tells them. Upper and lower case are the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub users: Vec<Glob>,
     /// Groups of the user, likewise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub groups: Vec<Glob>,
     /// Hosts of the URL.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub hosts: Vec<HostPattern>,
     /// The whole URL: scheme and host in lower case, path, query.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub urls: Vec<Glob>,
     /// Categories of the lists that the URL is in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024), inner(length(min = 1, max = 63))))]
     pub categories: Vec<String>,
     /// HTTP methods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(
+        feature = "kube",
+        schemars(length(max = 1024), inner(length(max = 32), regex(pattern = r"^[A-Z_-]+$")))
+    )]
     pub methods: Vec<String>,
     /// The length of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeRange>,
     /// What the body is, by its first bytes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 1024)))]
     pub types: Vec<MediaRange>,
 }
 
 /// Bytes, both bounds included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::SIZE_RANGE)))]
 pub struct SizeRange {
     /// Not less than this.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,9 @@ pub(crate) enum Command {
         after_help = "Exit codes: 0 the file can be used, 64 it cannot.\n\nExample:\n  icapstan check-config /etc/icapstan.yaml"
     )]
     CheckConfig(CheckConfig),
+    /// Print the custom resource definitions for Kubernetes
+    #[command(after_help = "Example:\n  icapstan crds | kubectl apply --server-side -f -")]
+    Crds,
     /// Turn the settings of Kaspersky Scan Engine (ICAP mode) into a configuration file
     #[command(after_help = IMPORT_KSE_EXAMPLES)]
     ImportKse(ImportKse),

@@ -6,6 +6,7 @@ mod check_config;
 mod cli;
 mod client;
 mod counts;
+mod crds;
 mod exit;
 mod file_state;
 mod fleet;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Options(args) => options::run(&args.uri, &args.tls, args.timeout),
         Command::CheckConfig(args) => check_config::run(&args.file),
+        Command::Crds => crds::run(),
         Command::ImportKse(args) => import_kse::run(&args.xml, args.rules.as_deref()),
         Command::Lists(command) => lists::run(&command),
         Command::Hashes(command) => hashes::run(&command),

@@ -11,6 +11,28 @@ use thiserror::Error;
 ///
 /// Times are those of the machine's clock, so that clocks have to agree about as well as tags are to change together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema, kube::CustomResource))]
+#[cfg_attr(
+    feature = "kube",
+    kube(
+        group = "icapstan.dev",
+        version = "v1alpha1",
+        kind = "FleetPlan",
+        plural = "fleetplans",
+        namespaced,
+        schema = "disabled",
+        status = "FleetPlanStatus",
+        derive = "PartialEq",
+        shortname = "fplan",
+        printcolumn(name = "Generation", type_ = "integer", json_path = ".spec.generation"),
+        printcolumn(name = "Active", type_ = "integer", json_path = ".spec.active.number"),
+        printcolumn(name = "Pending", type_ = "integer", json_path = ".spec.pending.epoch.number"),
+        printcolumn(name = "Activates", type_ = "string", json_path = ".spec.pending.activateAt"),
+        printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuedBy.holder", priority = 1),
+        printcolumn(name = "Revision", type_ = "string", json_path = ".spec.active.revision", priority = 1),
+        printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    )
+)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct FleetPlanSpec {
     /// One more with each write, never less: who has followed a number does not go back behind it. 0 is no plan.
@@ -27,9 +49,11 @@ pub struct FleetPlanSpec {
     pub pending: Option<PendingEpoch>,
     /// What scanners have on disk, loaded or not; of anything else they may let go.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 64)))]
     pub revisions: Vec<PlannedRevision>,
     /// The settings that epochs name, and those that gateways should have at hand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 64)))]
     pub settings: Vec<Artifact>,
     /// What scanners have loaded.
     pub hold: Holdings,
@@ -39,14 +63,17 @@ pub struct FleetPlanSpec {
     /// Where bytes come from: URLs to which `/sha256/` and the digits of a digest are added. The first that answers
     /// will do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 16), inner(length(max = 2048))))]
     pub artifacts: Vec<String>,
 }
 
 /// Who wrote a plan: of two who believe that they lead, the one with the lower term is not to be followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Issuer {
     /// The operator process that held the lease.
+    #[cfg_attr(feature = "kube", schemars(length(max = 253)))]
     pub holder: String,
     /// `leaseTransitions` of the lease when it wrote.
     pub term: u64,
@@ -54,6 +81,7 @@ pub struct Issuer {
 
 /// What a transaction is judged by, and what its answer is named after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlanEpoch {
     /// One more with each epoch that was announced; also going back to earlier content is a new epoch.
@@ -63,48 +91,58 @@ pub struct PlanEpoch {
     /// Services, policies and lists.
     pub settings: ContentDigest,
     /// The ISTag of each service, by its path without slashes around it.
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::istags"))]
     pub istags: BTreeMap<String, String>,
 }
 
 /// An epoch that is about to become the active one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PendingEpoch {
     /// Which.
     pub epoch: PlanEpoch,
     /// From when on transactions begin with it. Without it gateways prepare, and say so when they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::timestamp"))]
     pub activate_at: Option<Timestamp>,
 }
 
 /// What scanners have loaded, by their names. Of revisions that they are to hold and cannot, they keep what they have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holdings {
     /// What all have that are not named.
+    #[cfg_attr(feature = "kube", schemars(length(max = 8)))]
     pub everyone: Vec<ContentDigest>,
     /// What these have instead.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::holdings"))]
     pub named: BTreeMap<String, Vec<ContentDigest>>,
 }
 
 /// Scans that are made a second time by scanners that hold a candidate (`FleetPlan.spec.mirror`). What the first one
 /// found counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mirror {
     /// The candidate.
     pub revision: ContentDigest,
     /// How many of a hundred scans, while there are workers without anything to do.
+    #[cfg_attr(feature = "kube", schemars(range(max = 100)))]
     pub percent: u8,
 }
 
 /// What the operator says of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct FleetPlanStatus {
     /// When the active epoch began.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::timestamp"))]
     pub activated_at: Option<Timestamp>,
 }
 

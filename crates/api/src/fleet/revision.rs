@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A combination of signatures that is loaded as one (`FleetPlan.spec.revisions[]`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlannedRevision {
     /// What it consists of: [`PlannedRevision::digest_of`] its files.
@@ -15,6 +16,7 @@ pub struct PlannedRevision {
     pub test_only: bool,
     /// What it consists of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 64)))]
     pub files: Vec<PlannedFile>,
     /// What it has to find, and what not, before a scanner calls it ready. The EICAR file is asked for besides.
     #[serde(default, skip_serializing_if = "SelfTest::is_empty")]
@@ -23,10 +25,15 @@ pub struct PlannedRevision {
 
 /// One file of a revision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlannedFile {
     /// What it is called in the folder that the engine loads; one name without slashes, whose ending tells the
     /// format.
+    #[cfg_attr(
+        feature = "kube",
+        schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"))
+    )]
     pub name: String,
     /// Whose it is.
     pub kind: FileKind,
@@ -38,6 +45,7 @@ pub struct PlannedFile {
 
 /// What reads a file of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum FileKind {
     /// libclamav: a database.
@@ -48,13 +56,16 @@ pub enum FileKind {
 
 /// What is scanned with a revision before it counts (`FleetPlan.spec.revisions[].selfTest`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct SelfTest {
     /// Something has to be found in each of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 64)))]
     pub must_detect: Vec<Artifact>,
     /// Nothing may be found in any of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "kube", schemars(length(max = 64)))]
     pub must_pass: Vec<Artifact>,
 }
 

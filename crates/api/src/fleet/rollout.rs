@@ -8,25 +8,32 @@ use std::time::Duration;
 ///
 /// Verification and the self-test are not among them: no setting leaves those out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::ROLLOUT)))]
 pub struct Rollout {
     /// The first scanners that load them.
     pub canary: Canary,
     /// How many of a hundred scanners have them loaded after each wave. Each is more than the one before; the
     /// last is 100.
+    #[cfg_attr(feature = "kube", schemars(length(min = 1, max = 10), inner(range(min = 1, max = 100)), extend("x-kubernetes-validations" = crate::schema::cel::WAVES)))]
     pub waves: Vec<u8>,
     /// From the end of a wave to the beginning of the next one.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub wave_interval: Duration,
     /// How long a stage may take in which nothing moves, before it has failed.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub progress_deadline: Duration,
     /// How long they are watched after they have become active. Not longer than `progressDeadline`.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub bake_time: Duration,
     /// How long gateways may take to prepare for an epoch before that is told as a fault. Nothing is activated over
     /// a gateway that is ready and has not prepared.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub ack_timeout: Duration,
     /// How many scanners have the signatures in use loaded at each moment, at least. Not less than half are ever
     /// meant.
@@ -43,15 +50,19 @@ pub struct Rollout {
 
 /// The first scanners that load new signatures (`SignatureSet.spec.rollout.canary`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::CANARY)))]
 pub struct Canary {
     /// How many; at least one.
     pub scanners: Amount,
     /// How long they scan copies of what comes before anything else happens. 0 leaves it out.
     #[serde(with = "crate::duration")]
+    #[cfg_attr(feature = "kube", schemars(schema_with = "crate::schema::duration"))]
     pub soak: Duration,
     /// How many of a hundred scans are made a second time, while there are workers without anything to do. What the
     /// first one found counts.
+    #[cfg_attr(feature = "kube", schemars(range(max = 100)))]
     pub mirror_percent: u8,
     /// What second scans may show.
     pub thresholds: Thresholds,
@@ -60,6 +71,7 @@ pub struct Canary {
 /// What scans with new signatures may show, beside those in use (`SignatureSet.spec.rollout.canary.thresholds`).
 /// Percentages are of all that was compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Thresholds {
     /// Objects that only the new ones find something in.
@@ -69,6 +81,7 @@ pub struct Thresholds {
     /// Scans with the new ones that failed though the other one did not.
     pub max_failed: Amount,
     /// Time in engines with the new ones, in percent of that with those in use: 200 is twice as long.
+    #[cfg_attr(feature = "kube", schemars(range(min = 100, max = 10_000)))]
     pub max_latency_percent: u32,
     /// With less compared, nothing follows from the numbers above.
     pub min_compared: u32,
@@ -76,6 +89,7 @@ pub struct Thresholds {
 
 /// Who says that a rollout may go on behind the canary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 pub enum Approval {
     /// Nobody has to.
     #[default]
@@ -86,6 +100,7 @@ pub enum Approval {
 
 /// What follows when a stage fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 pub enum OnFailure {
     /// All scanners go back to the signatures in use.
     #[default]
@@ -96,6 +111,7 @@ pub enum OnFailure {
 
 /// Whether scanners have two revisions loaded at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
 pub enum Overlap {
     /// Both, until the old one is not asked for any more: about twice the memory.
     #[default]

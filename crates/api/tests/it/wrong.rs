@@ -491,9 +491,19 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["{block: detected}"],
     ),
     (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {log: loudly}}",
+        "policies[0].rules[0].action.log: ",
+        &["expected a mapping of fields to values"],
+    ),
+    (
+        "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {none: {}, log: {}}}",
+        "policies[0].rules[0].action: ",
+        &["a rule has one action"],
+    ),
+    (
         "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {exec: x}}",
         "policies[0].rules[0].action.exec: ",
-        &["unknown field \"exec\"", "block, redirect"],
+        &["unknown field \"exec\"", "block, log, none, redirect"],
     ),
     (
         "policies:\n- name: default\n  rules:\n  - {verdict: DETECT, action: {block: nicely}}",
