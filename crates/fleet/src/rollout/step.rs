@@ -176,7 +176,8 @@ impl<'a> Step<'a> {
 
     pub(super) fn is_present(&self, scanner: &Scanner) -> bool {
         let is_first = self.seen.plan.active.is_none();
-        cohort::is_present(scanner, is_first || self.state.assigned.contains_key(&scanner.name))
+        let is_busy = is_first && scanner.heard || self.state.assigned.contains_key(&scanner.name);
+        cohort::is_present(scanner, is_busy)
     }
 
     pub(super) fn population(&self) -> Vec<&'a Scanner> {

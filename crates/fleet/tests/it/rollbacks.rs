@@ -113,6 +113,22 @@ fn scanners_that_end_over_it_pause_the_wave_and_then_it_is_given_up() {
 }
 
 #[test]
+fn a_wave_that_ends_scanners_leaves_half_of_them() {
+    let mut world = World::running(8, 2);
+    world.spec.rollout.waves = vec![100];
+    let bad = world.offer("bad", Quality::Good);
+    world.run_until("the wave", |world| world.state.phase == Phase::Rolling);
+    world.quality.insert(bad, Quality::Kills);
+    let mut most = 0;
+    for _ in 0..300 {
+        world.tick();
+        most = most.max(world.scanners.iter().filter(|scanner| scanner.down_for > 0).count());
+    }
+    assert_eq!(most, 4);
+    is_untouched(&world, bad);
+}
+
+#[test]
 fn too_little_memory_is_told_as_that() {
     let mut world = World::running(3, 1);
     let bad = world.offer("bad", Quality::Fails(Failure::Memory));
