@@ -39,7 +39,7 @@ impl<'a> Step<'a> {
         if self.state.drain {
             let room = all - quorum;
             // Too few to be parted: both have to fit into each, or it fails where memory is looked at.
-            self.state.drain = room > 0 || all == 0;
+            self.state.drain = room >= quorum || all == 0;
             if self.state.drain {
                 wanted = wanted.min(room);
                 self.release(room);

@@ -23,6 +23,9 @@ pub fn step(state: &State, seen: &Observed, now: Timestamp) -> (State, Vec<Effec
         step.tell_conditions();
         return (step.state, step.events.into_iter().map(Effect::EmitEvent).collect());
     }
+    if state.history.is_empty() && state.current.is_none() {
+        step.pass_over_verbs();
+    }
     step.adopt();
     step.handle_verbs();
     for _ in 0..MAX_MOVES {

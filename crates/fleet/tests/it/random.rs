@@ -117,31 +117,45 @@ fn happen(world: &mut World, happening: &Happening, n: usize) {
             // Those that are left are fewer than were planned with.
             world.scanners.iter_mut().for_each(|scanner| scanner.disturbed = true);
         }
-        H::EndScanner(n) => one(&mut world.scanners, n).into_iter().for_each(|it| it.end(4)),
+        H::EndScanner(n) => {
+            if let Some(it) = one(&mut world.scanners, n) {
+                it.end(4);
+            }
+        }
         H::CutScanner(n, is_cut) => {
-            one(&mut world.scanners, n).into_iter().for_each(|it| (it.cut, it.disturbed) = (is_cut, true));
+            if let Some(it) = one(&mut world.scanners, n) {
+                (it.cut, it.disturbed) = (is_cut, true);
+            }
         }
         H::SilenceScanner(n, is_silent) => {
-            one(&mut world.scanners, n).into_iter().for_each(|it| it.silent = is_silent);
+            if let Some(it) = one(&mut world.scanners, n) {
+                it.silent = is_silent;
+            }
         }
         H::AddGateway if world.gateways.len() < 6 => world.add_gateway(),
         H::RemoveGateway(n) if world.gateways.len() > 1 => {
             let gone = n % world.gateways.len();
             world.gateways.remove(gone);
         }
-        H::CutGateway(n, is_cut) => one(&mut world.gateways, n).into_iter().for_each(|it| it.cut = is_cut),
-        H::SilenceGateway(n, is_silent) => {
-            one(&mut world.gateways, n).into_iter().for_each(|it| it.silent = is_silent);
+        H::CutGateway(n, is_cut) => {
+            if let Some(it) = one(&mut world.gateways, n) {
+                it.cut = is_cut;
+            }
         }
-        H::Candidate(quality) => drop(world.offer(&format!("revision-{n}"), quality).hex()),
+        H::SilenceGateway(n, is_silent) => {
+            if let Some(it) = one(&mut world.gateways, n) {
+                it.silent = is_silent;
+            }
+        }
+        H::Candidate(quality) => {
+            world.offer(&format!("revision-{n}"), quality);
+        }
         H::NoSources => world.offer = Offer::NoSources,
         H::Missing => world.offer = Offer::Missing(vec!["main".to_owned()]),
         H::Settings(is_understood) => {
             let settings = world.set_settings(&format!("settings-{n}"));
-            if !is_understood {
-                one(&mut world.gateways, n)
-                    .into_iter()
-                    .for_each(|it| drop(it.refuses.insert(settings).then_some(0)));
+            if !is_understood && let Some(it) = one(&mut world.gateways, n) {
+                it.refuses.insert(settings);
             }
         }
         H::Verb(verb) => {

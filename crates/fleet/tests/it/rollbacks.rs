@@ -34,7 +34,7 @@ fn what_fails_its_test_is_rolled_back_and_no_tag_changes() {
         (Failure::Missed, Reason::SelfTestMissed),
         (Failure::FalsePositive, Reason::SelfTestFalsePositive),
         (Failure::Load, Reason::LoadFailed),
-        (Failure::Crash, Reason::LoadCrashed),
+        (Failure::Crash, Reason::LoadFailed),
         (Failure::Slow, Reason::LatencyExceeded),
     ];
     for (failure, reason) in failures {
@@ -216,6 +216,21 @@ fn a_rollout_that_pauses_waits_for_a_word() {
     world.run_until("it is back", |world| world.state.phase == Phase::RolledBack);
     world.run(5);
     is_untouched(&world, bad);
+}
+
+#[test]
+fn somebody_may_know_better_than_comparisons_but_not_than_the_self_test() {
+    let mut world = World::running(4, 1);
+    world.spec.rollout.on_failure = OnFailure::Pause;
+    let drifting = world.offer("drifting", Quality::Drifts);
+    world.run_until("it pauses", |world| world.state.phase == Phase::Paused);
+    world.verbs.promote = Some("1".to_owned());
+    world.run_until("it is active", |world| world.active() == Some(drifting) && world.is_at_rest());
+    world.offer("bad", Quality::Fails(Failure::Missed));
+    world.run_until("it pauses", |world| world.state.phase == Phase::Paused);
+    world.verbs.promote = Some("2".to_owned());
+    world.run(50);
+    assert_eq!((world.state.phase, world.active()), (Phase::Paused, Some(drifting)));
 }
 
 #[test]
