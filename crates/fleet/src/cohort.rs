@@ -16,11 +16,11 @@ fn rank(name: &str) -> ([u8; 32], String) {
     (ContentDigest::of(format!("icapstan cohort v1\n{name}").as_bytes()).0, name.to_owned())
 }
 
-/// Whether it is one of those that gateways may ask, or could if it were not busy with something else: that it is, the
-/// caller knows of those that it gave something to load.
+/// Whether it is one of those that gateways may ask, or will again: that it is busy with something else, or has ended
+/// over it, the caller knows of those that it gave something to load.
 pub(crate) fn is_present(scanner: &Scanner, is_busy: bool) -> bool {
-    let is_alive = scanner.heard && (is_busy || !scanner.held.is_empty());
-    !scanner.draining && (scanner.ready || is_alive)
+    let has_some = scanner.heard && !scanner.held.is_empty();
+    !scanner.draining && (scanner.ready || has_some || is_busy)
 }
 
 /// How many of so many have the signatures in use loaded at each moment: what is wished, half, and one, whatever is

@@ -29,9 +29,9 @@ reasons! {
     /// It is what the fleet judges by.
     Activated,
     /// There is nothing to do.
-    UpToDate,
+    Succeeded,
     /// There is no revision yet: a source that is required has given nothing.
-    SourcesMissing,
+    SourceNotReady,
     /// What is pinned is not there.
     PinUnknown,
     /// Scanners fetch its bytes.
@@ -58,10 +58,8 @@ reasons! {
     LatencyExceeded,
     /// There is not the memory to load it beside what is in use.
     MemoryExceeded,
-    /// The engine does not take it.
+    /// The engine does not take it, or ends over it.
     LoadFailed,
-    /// The engine ends when it reads it.
-    LoadCrashed,
     /// Its bytes are not what they should be.
     ChecksumMismatch,
     /// Too little was compared for anything to follow.

@@ -226,7 +226,8 @@ impl Step<'_> {
         let least = self.state.announced_in.unwrap_or(0);
         let scanners = self.seen.scanners.iter();
         let is_first = self.part.active.is_none();
-        let population = scanners.clone().filter(|scanner| cohort::is_present(scanner, is_first)).count();
+        let population =
+            scanners.clone().filter(|scanner| cohort::is_present(scanner, is_first && scanner.heard)).count();
         let serving =
             scanners.filter(|scanner| scanner.serves(revision) && scanner.plan_generation >= least).count();
         serving > 0 && serving >= cohort::quorum(population, self.seen.timing.min_ready)

@@ -31,12 +31,15 @@ impl<'a> Step<'a> {
     pub(super) fn spread(&mut self, next: ContentDigest, wanted: impl Fn(usize) -> usize) -> Spread {
         self.look_after_assigned(&next);
         let population = self.population();
-        let quorum = cohort::quorum(population.len(), self.seen.spec.rollout.min_ready);
+        // Also those that are on their way back to what is in use.
+        let is_one = |it: &&&Scanner| !it.draining && it.heard || self.is_present(it);
+        let all = self.scanners.iter().filter(is_one).count();
+        let quorum = cohort::quorum(all, self.seen.spec.rollout.min_ready);
         let mut wanted = wanted(population.len()).min(population.len());
         if self.state.drain {
-            let room = population.len() - quorum;
+            let room = all - quorum;
             // Too few to be parted: both have to fit into each, or it fails where memory is looked at.
-            self.state.drain = room > 0 || population.is_empty();
+            self.state.drain = room >= quorum || all == 0;
             if self.state.drain {
                 wanted = wanted.min(room);
                 self.release(room);
@@ -49,7 +52,8 @@ impl<'a> Step<'a> {
     /// Those that have gone are not waited for; those that ended over it are left alone for a while.
     fn look_after_assigned(&mut self, next: &ContentDigest) {
         let scanners = &self.scanners;
-        self.state.assigned.retain(|name, _| scanners.iter().any(|scanner| scanner.name == *name));
+        let is_there = |name: &str| scanners.iter().any(|it| it.name == *name && !it.draining);
+        self.state.assigned.retain(|name, _| is_there(name));
         let mut ended = Vec::new();
         for scanner in self.scanners.iter().filter(|scanner| scanner.heard) {
             let Some(assigned) = self.state.assigned.get_mut(&scanner.name) else { continue };

@@ -332,7 +332,6 @@ impl Step<'_> {
             Failure::Missed => Reason::SelfTestMissed,
             Failure::FalsePositive => Reason::SelfTestFalsePositive,
             Failure::Slow => Reason::LatencyExceeded,
-            Failure::Crash => Reason::LoadCrashed,
             Failure::Digest => Reason::ChecksumMismatch,
             _ => Reason::LoadFailed,
         };

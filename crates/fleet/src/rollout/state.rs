@@ -121,7 +121,8 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assigned {
-    /// Which of its starts it was when it was seen last.
+    /// Which of its starts it was when it was seen last. A text, since numbers in Kubernetes have 63 bits.
+    #[serde(with = "as_text")]
     pub incarnation: u64,
     /// It had it loaded then.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -245,4 +246,18 @@ fn is_zero(value: &u32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero_u64(value: &u64) -> bool {
     *value == 0
+}
+
+/// Numbers of 64 bits.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }

@@ -23,6 +23,9 @@ pub fn step(state: &State, seen: &Observed, now: Timestamp) -> (State, Vec<Effec
         step.tell_conditions();
         return (step.state, step.events.into_iter().map(Effect::EmitEvent).collect());
     }
+    if state.history.is_empty() && state.current.is_none() {
+        step.pass_over_verbs();
+    }
     step.adopt();
     step.handle_verbs();
     for _ in 0..MAX_MOVES {
@@ -176,7 +179,8 @@ impl<'a> Step<'a> {
 
     pub(super) fn is_present(&self, scanner: &Scanner) -> bool {
         let is_first = self.seen.plan.active.is_none();
-        cohort::is_present(scanner, is_first || self.state.assigned.contains_key(&scanner.name))
+        let is_busy = is_first && scanner.heard || self.state.assigned.contains_key(&scanner.name);
+        cohort::is_present(scanner, is_busy)
     }
 
     pub(super) fn population(&self) -> Vec<&'a Scanner> {

@@ -65,7 +65,7 @@ impl Step<'_> {
         let Some(active) = self.seen.plan.active else {
             let (reason, message) = match &self.seen.offer {
                 Offer::Missing(names) => (
-                    Reason::SourcesMissing,
+                    Reason::SourceNotReady,
                     format!("Nothing came from {}.", text::names(names.iter().map(String::as_str))),
                 ),
                 _ => (self.reason(), "Nothing is active yet.".to_owned()),
@@ -86,12 +86,12 @@ impl Step<'_> {
             ),
             (_, Offer::Missing(names)) if self.seen.spec.pin.is_none() => (
                 Status::True,
-                Reason::SourcesMissing,
+                Reason::SourceNotReady,
                 format!("{message} Nothing came from {}.", text::names(names.iter().map(String::as_str))),
             ),
             (_, Offer::NoSources) if wanted.is_none() => (
                 Status::True,
-                Reason::SourcesMissing,
+                Reason::SourceNotReady,
                 format!("{message} There is no source any more; it stays."),
             ),
             _ => (Status::True, Reason::Activated, message),
@@ -154,7 +154,7 @@ impl Step<'_> {
 
     fn reason(&self) -> Reason {
         match self.state.phase {
-            Phase::Idle => Reason::UpToDate,
+            Phase::Idle => Reason::Succeeded,
             Phase::Staging => Reason::Staging,
             Phase::CanaryLoading => Reason::CanaryLoading,
             Phase::CanarySoak => Reason::CanarySoak,

@@ -1,5 +1,6 @@
 //! What people ask for.
 
+use super::observed::Verbs;
 use super::state::Phase;
 use super::step::Step;
 use crate::{Reason, text};
@@ -7,6 +8,14 @@ use crate::{Reason, text};
 // === impl Step ===
 
 impl Step<'_> {
+    /// Nothing is known of what was asked for before: old words are not to be done again.
+    pub(super) fn pass_over_verbs(&mut self) {
+        let cut = |asked: &Option<String>| asked.as_deref().map(text::bounded);
+        let Verbs { promote, abort, retry, undo } = &self.seen.verbs;
+        self.state.handled =
+            Verbs { promote: cut(promote), abort: cut(abort), retry: cut(retry), undo: cut(undo) };
+    }
+
     pub(super) fn handle_verbs(&mut self) {
         let asked = &self.seen.verbs;
         let is_new = |asked: &Option<String>, handled: &mut Option<String>| {
@@ -84,6 +93,11 @@ impl Step<'_> {
     fn promote(&mut self) -> bool {
         match (self.state.phase, self.state.stage()) {
             (Phase::CanarySoak | Phase::AwaitingApproval, _) => self.approve(),
+            // What was compared spoke against it, and somebody who has looked at it does not.
+            (Phase::Paused, Phase::CanarySoak) => {
+                self.state.trouble = None;
+                self.approve();
+            }
             (Phase::Rolling, _) => {
                 let last = self.seen.spec.rollout.waves.len().saturating_sub(1);
                 self.state.waves_done = u32::try_from(last).unwrap_or(u32::MAX);

@@ -40,9 +40,8 @@ fn scanners_have_the_active_one(world: &World, active: &ContentDigest) {
     let least = quorum(all);
     assert!(
         serving + disturbed >= least,
-        "{serving} of {all} have what is active, {disturbed} were disturbed\n{:#?}\n{:#?}",
-        world.state,
-        world.scanners,
+        "{serving} of {all} have what is active, {disturbed} were disturbed; {:?}",
+        world.state.phase,
     );
 }
 

@@ -34,7 +34,7 @@ fn what_fails_its_test_is_rolled_back_and_no_tag_changes() {
         (Failure::Missed, Reason::SelfTestMissed),
         (Failure::FalsePositive, Reason::SelfTestFalsePositive),
         (Failure::Load, Reason::LoadFailed),
-        (Failure::Crash, Reason::LoadCrashed),
+        (Failure::Crash, Reason::LoadFailed),
         (Failure::Slow, Reason::LatencyExceeded),
     ];
     for (failure, reason) in failures {
@@ -110,6 +110,22 @@ fn scanners_that_end_over_it_pause_the_wave_and_then_it_is_given_up() {
     world.run(10);
     is_untouched(&world, bad);
     assert_eq!(degraded(&world), Some(Reason::ScannersUnavailable));
+}
+
+#[test]
+fn a_wave_that_ends_scanners_leaves_half_of_them() {
+    let mut world = World::running(8, 2);
+    world.spec.rollout.waves = vec![100];
+    let bad = world.offer("bad", Quality::Good);
+    world.run_until("the wave", |world| world.state.phase == Phase::Rolling);
+    world.quality.insert(bad, Quality::Kills);
+    let mut most = 0;
+    for _ in 0..300 {
+        world.tick();
+        most = most.max(world.scanners.iter().filter(|scanner| scanner.down_for > 0).count());
+    }
+    assert_eq!(most, 4);
+    is_untouched(&world, bad);
 }
 
 #[test]
@@ -200,6 +216,21 @@ fn a_rollout_that_pauses_waits_for_a_word() {
     world.run_until("it is back", |world| world.state.phase == Phase::RolledBack);
     world.run(5);
     is_untouched(&world, bad);
+}
+
+#[test]
+fn somebody_may_know_better_than_comparisons_but_not_than_the_self_test() {
+    let mut world = World::running(4, 1);
+    world.spec.rollout.on_failure = OnFailure::Pause;
+    let drifting = world.offer("drifting", Quality::Drifts);
+    world.run_until("it pauses", |world| world.state.phase == Phase::Paused);
+    world.verbs.promote = Some("1".to_owned());
+    world.run_until("it is active", |world| world.active() == Some(drifting) && world.is_at_rest());
+    world.offer("bad", Quality::Fails(Failure::Missed));
+    world.run_until("it pauses", |world| world.state.phase == Phase::Paused);
+    world.verbs.promote = Some("2".to_owned());
+    world.run(50);
+    assert_eq!((world.state.phase, world.active()), (Phase::Paused, Some(drifting)));
 }
 
 #[test]

@@ -255,9 +255,11 @@ fn a_status_that_was_deleted_is_found_in_the_plan() {
     let mut world = World::running(3, 2);
     world.state = icapstan_fleet::rollout::State::default();
     world.flip = icapstan_fleet::flip::FlipState::default();
+    world.verbs.abort = Some("long ago".to_owned());
     let digest = world.offer("second", Quality::Good);
     world.tick();
     assert_eq!(world.state.current, Some(revision("first").digest));
+    assert!(!world.has(Reason::Ignored), "old words do not count");
     world.run_until("it is active", |world| world.active() == Some(digest) && world.is_at_rest());
     assert!(world.gateways.iter().all(|gateway| gateway.story.len() == 2));
 }

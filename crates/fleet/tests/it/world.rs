@@ -82,7 +82,7 @@ impl World {
     /// A fleet of that many, that has nothing yet.
     pub(crate) fn new(scanners: usize, gateways: usize) -> Self {
         let mut world = Self {
-            now: "2026-11-24T00:00:00Z".parse().unwrap(),
+            now: "2026-11-24T00:00:00Z".parse().expect("a time"),
             state: State::default(),
             flip: FlipState::default(),
             plan: FleetPlanSpec::default(),
@@ -116,7 +116,7 @@ impl World {
     pub(crate) fn running(scanners: usize, gateways: usize) -> Self {
         let mut world = Self::new(scanners, gateways);
         world.offer("first", Quality::Good);
-        world.run_until("the first one is active", World::is_at_rest);
+        world.run_until("the first one is active", Self::is_at_rest);
         assert_eq!(world.active(), Some(revision("first").digest));
         world.run(20);
         world.events.clear();
@@ -241,8 +241,9 @@ impl World {
     fn reconcile(&mut self) -> Option<()> {
         let seen = self.observed();
         // What is stored is all that a process knows.
-        let stored = serde_json::to_string(&self.state).unwrap();
-        let (state, effects) = rollout::step(&serde_json::from_str(&stored).unwrap(), &seen, self.now);
+        let stored = serde_json::to_string(&self.state).expect("it is written");
+        let (state, effects) =
+            rollout::step(&serde_json::from_str(&stored).expect("it reads back"), &seen, self.now);
         invariants::is_idempotent(&state, &effects, &seen, self.now);
         self.alive()?;
         self.state = state;
@@ -266,8 +267,8 @@ impl World {
             }
         }
         let seen = self.flip_observed(revision);
-        let stored = serde_json::to_string(&self.flip).unwrap();
-        let flipped = flip::step(&serde_json::from_str(&stored).unwrap(), &seen, self.now);
+        let stored = serde_json::to_string(&self.flip).expect("it is written");
+        let flipped = flip::step(&serde_json::from_str(&stored).expect("it reads back"), &seen, self.now);
         invariants::is_flip_idempotent(&flipped, &seen, self.now);
         self.alive()?;
         self.flip = flipped.state;
