@@ -2,7 +2,7 @@
 
 use super::prepare::{PrepareError, Ready, Workshop};
 use super::schedule::{self, Behind};
-use super::told::{Changed, Progress, Told};
+use super::told::{Progress, Told};
 use crate::exit::chain;
 use crate::settings::Settings;
 use icapstan_api::fleet::{ContentDigest, FleetPlanSpec, PlanEpoch};
@@ -169,19 +169,14 @@ impl Engine {
             return false;
         }
         self.scanners.judge_by(&epoch);
-        let is_other_signatures = |active: &Active| active.plan.revision != plan.revision;
-        let is_other_settings = |active: &Active| active.plan.settings != plan.settings;
-        let changed = match &self.state.active {
-            None => Changed::First,
-            Some(active) => match (is_other_signatures(active), is_other_settings(active)) {
-                (true, true) => Changed::Both,
-                (true, false) => Changed::Signatures,
-                (false, true) => Changed::Settings,
-                (false, false) => Changed::Tags,
-            },
-        };
         if self.state.number() != plan.number {
-            self.told.metrics().flips.inc(changed);
+            let active = self.state.active.as_ref();
+            let is_other =
+                |other: fn(&Active, &PlanEpoch) -> bool| active.is_none_or(|active| other(active, &plan));
+            self.told.metrics().begun(
+                is_other(|active, plan| active.plan.revision != plan.revision),
+                is_other(|active, plan| active.plan.settings != plan.settings),
+            );
         }
         ready.lists.tell();
         self.state.active = Some(Active { plan, epoch, ready });
@@ -284,7 +279,7 @@ impl Engine {
             }
             Err(error) => error,
         };
-        self.told.metrics().refused.inc();
+        self.told.metrics().refused();
         let why = chain(&error);
         let before = self.state.failed.get(&digest);
         if before.is_none_or(|before| before.why != why) {
