@@ -199,6 +199,9 @@ async fn serve(
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
     let is_planned = tier == Tier::Gateway && settings.config.fleet.is_planned();
+    if is_planned {
+        info!("Services, policies, identity, detectionHeaders and urlLists are those of the plan.");
+    }
     let plan_metrics = match tier {
         Tier::Standalone => None,
         Tier::Gateway => Some(PlanMetrics::register(registry)?),

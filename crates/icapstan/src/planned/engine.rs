@@ -203,15 +203,22 @@ impl Engine {
         let ready = self.state.ready.get(&active.plan.settings);
         let is_other = ready.is_some_and(|ready| !Arc::ptr_eq(ready, &active.ready));
         let signatures = &active.epoch.signatures;
-        let is_told = signatures.engine.is_empty() && self.scanners.signatures(signatures.id).is_some();
+        let told = self.scanners.signatures(signatures.id).filter(|_| signatures.engine.is_empty());
+        let is_told = told.is_some_and(|told| !told.engine.is_empty());
         if !is_other && !is_told {
             return;
         }
         let wanted = active.plan.clone();
         let ready = Arc::clone(ready.unwrap_or(&active.ready));
-        match self.next_of(plan, &wanted, ready) {
+        match self.next_of(plan, &wanted, Arc::clone(&ready)) {
             Ok(next) => drop(self.begin(next)),
-            Err(why) => warn!(error = why, "The epoch in use stays as it is."),
+            Err(why) => {
+                warn!(error = why, "The epoch in use stays as it is.");
+                // Not again and again.
+                if let Some(active) = &mut self.state.active {
+                    active.ready = ready;
+                }
+            }
         }
     }
 
@@ -320,6 +327,9 @@ impl Engine {
 
     /// Why an epoch is not ready; empty while nothing hinders it.
     fn hindrance(&self, plan: &Plan, epoch: &PlanEpoch) -> String {
+        if self.state.next.as_ref().is_some_and(|next| next.plan == *epoch) {
+            return String::new();
+        }
         if let Some(failed) = self.state.failed.get(&epoch.settings) {
             return failed.why.clone();
         }
@@ -342,7 +352,8 @@ impl Engine {
             (Some(next), Some(pending)) if next.plan == *pending => pending.number,
             _ => 0,
         };
-        let why = behind(plan, heard, due, &unprepared);
+        // Before the first epoch nobody is served anyway.
+        let why = behind(plan, heard, due, &unprepared).filter(|_| current > 0);
         let patience = schedule::patience(plan, self.stale_after);
         let is_fenced = self.state.behind.is_too_long(why.is_some(), patience, Instant::now());
         if is_fenced != self.fence.is_up() {
