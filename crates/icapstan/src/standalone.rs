@@ -7,7 +7,7 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
-use crate::planned::{Following, Planned, Told};
+use crate::planned::{Following, PlanMetrics, Planned, Told};
 use crate::process::{Signals, run_to_end, signatures_document};
 use crate::quarantine;
 use crate::reload::{Followers, Hashes, Reloader, Serving};
@@ -202,7 +202,17 @@ async fn serve(
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
     let is_planned = tier == Tier::Gateway && settings.config.fleet.is_planned();
-    let door = if is_planned { Some(standing::bind(settings, registry, events)?) } else { None };
+    if is_planned {
+        info!("Services, policies, identity, detectionHeaders and urlLists are those of the plan.");
+    }
+    let plan_metrics = match tier {
+        Tier::Standalone => None,
+        Tier::Gateway => Some(PlanMetrics::register(registry)?),
+    };
+    let door = match &plan_metrics {
+        Some(metrics) if is_planned => Some(standing::bind(settings, metrics, events)?),
+        _ => None,
+    };
     let watcher = if is_planned {
         // A plan has its own.
         UrlListWatcher::none()
@@ -244,8 +254,8 @@ async fn serve(
         port,
         metrics,
     )?);
-    let planned = match &scanning {
-        Scanning::Elsewhere(scanners) if is_planned => {
+    let planned = match (&scanning, plan_metrics) {
+        (Scanning::Elsewhere(scanners), Some(metrics)) if is_planned => {
             let with = Following {
                 gateway: Arc::clone(&gateway),
                 scanners: Arc::clone(scanners),
@@ -254,7 +264,7 @@ async fn serve(
                 events: events.clone(),
                 tls: tls.map(|tls| tls.load_full()),
             };
-            Planned::start(settings, with, registry).await.context("no plan can be followed")?
+            Planned::start(settings, with, metrics).await.context("no plan can be followed")?
         }
         _ => None,
     };

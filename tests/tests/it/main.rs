@@ -22,6 +22,7 @@ mod each_client_has_its_share;
 mod equal_objects_are_scanned_once;
 mod events_reach_the_siem;
 mod gateways_and_scanners_are_one;
+mod gateways_flip_together;
 mod generation_change_under_load;
 mod graceful_stop_answers_everything;
 mod hash_lists_deny_and_allow;
