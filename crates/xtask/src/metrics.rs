@@ -152,7 +152,6 @@ fn registry() -> Result<Registry> {
     QuarantineMetrics::register(&registry)?;
     icapstan_scanner::Metrics::register(&registry)?;
     icapstan_scanner::HashListMetrics::register(&registry)?;
-    icapstan_follow::FollowMetrics::register(&registry)?;
     Ok(registry)
 }
 
