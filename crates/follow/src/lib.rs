@@ -35,7 +35,7 @@ pub use disk::{DiskError, StateFolder};
 pub use file::FileSource;
 pub use follower::{FollowOptions, Follower};
 pub use kubernetes::{ConnectError, KubernetesSource, PlanName};
-pub use metrics::FollowMetrics;
+pub use metrics::{FollowFailure, FollowMetrics, FollowStage};
 pub use plan::{Origin, Plan, PlanWatch, ReadError, read_plan};
 pub use source::{Heard, Hearing, PlanSource, SourceError};
 pub use staging::{Progress, StageFailure, Staged, Stager, Staging};

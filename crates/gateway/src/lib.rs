@@ -31,6 +31,7 @@ mod answer;
 mod client;
 mod context;
 mod detection;
+mod epoch_metrics;
 mod event;
 mod facts;
 mod gateway;
@@ -53,6 +54,7 @@ mod transaction;
 mod url;
 mod url_lists;
 
+pub use epoch_metrics::EpochMetrics;
 pub use gateway::{Compiled, Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;
 pub use services::{Pins, bases};

@@ -30,16 +30,16 @@ use icapstan_events::Events;
 use icapstan_follow::{
     FileSource, FollowMetrics, FollowOptions, Follower, KubernetesSource, PlanName, PlanSource, StateFolder,
 };
-use icapstan_gateway::{Gateway, UrlListMetrics};
+use icapstan_gateway::{EpochMetrics, Gateway, UrlListMetrics};
 use icapstan_icap_server::Fence;
-use icapstan_scan_rpc::RemoteScanners;
+use icapstan_scan_rpc::{RemoteScanners, StatusMetrics};
+use icapstan_telemetry::CertificateMetrics;
 use prepare::Workshop;
 use prometheus::Registry;
 use rustls::ClientConfig;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
-use told::PlannedMetrics;
 use tracing::error;
 
 /// What a plan is followed with.
@@ -53,12 +53,36 @@ pub(crate) struct Following {
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
+/// What operators see of it, whether there is a plan or not.
+#[derive(Clone)]
+pub(crate) struct PlanMetrics {
+    follow: FollowMetrics,
+    epochs: EpochMetrics,
+    /// Of who watches how the gateway stands.
+    pub(crate) status: StatusMetrics,
+    /// Of the certificate that they are shown.
+    pub(crate) tls: CertificateMetrics,
+}
+
 /// A plan that is followed, until this is dropped.
 pub(crate) struct Planned {
     told: Arc<Told>,
     /// What the process has for itself, for who changes it.
     base: watch::Sender<Arc<Settings>>,
     _ends: oneshot::Sender<()>,
+}
+
+// === impl PlanMetrics ===
+
+impl PlanMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            follow: FollowMetrics::register(registry)?,
+            epochs: EpochMetrics::register(registry)?,
+            status: StatusMetrics::register(registry)?,
+            tls: CertificateMetrics::register_fleet(registry)?,
+        })
+    }
 }
 
 // === impl Planned ===
@@ -68,12 +92,11 @@ impl Planned {
     pub(crate) async fn start(
         settings: &Settings,
         with: Following,
-        registry: &Registry,
+        metrics: PlanMetrics,
     ) -> anyhow::Result<Option<Self>> {
         let fleet = &settings.config.fleet;
         let Some(folder) = fleet.state.as_deref().filter(|_| fleet.is_planned()) else { return Ok(None) };
-        let follow_metrics = FollowMetrics::register(registry)?;
-        let told = Arc::new(Told::new(PlannedMetrics::register(registry)?));
+        let told = Arc::new(Told::new(metrics.epochs));
         let state = StateFolder::open(folder)?;
         let store = open_store(folder, fleet)?;
         let (base, base_now) = watch::channel(Arc::new(settings.clone()));
@@ -86,7 +109,7 @@ impl Planned {
             .context("the plan's runtime cannot be started")?;
         let run = async move {
             let options = FollowOptions { state: Some(state), ..FollowOptions::default() };
-            let follower = Arc::new(Follower::start(source, options, follow_metrics));
+            let follower = Arc::new(Follower::start(source, options, metrics.follow));
             own.follows(Arc::clone(&follower));
             let Following { gateway, scanners, fence, lists, events, tls } = with;
             let fetcher = Fetcher::new(store, FetchOptions { tls, ..FetchOptions::default() });
@@ -131,13 +154,15 @@ impl Planned {
     }
 }
 
-fn open_store(folder: &Path, fleet: &FleetSettings) -> anyhow::Result<Store> {
+/// Where the files of a plan are kept.
+pub(crate) fn open_store(folder: &Path, fleet: &FleetSettings) -> anyhow::Result<Store> {
     let folder = folder.join("artifacts");
     let shown = folder.display().to_string();
     Store::open(folder, fleet.state_size.bytes()).with_context(|| format!("{shown} cannot be used"))
 }
 
-async fn source(fleet: &FleetSettings) -> anyhow::Result<Box<dyn PlanSource>> {
+/// Where the plan comes from.
+pub(crate) async fn source(fleet: &FleetSettings) -> anyhow::Result<Box<dyn PlanSource>> {
     if let Some(path) = &fleet.plan {
         return Ok(Box::new(FileSource::new(path)));
     }

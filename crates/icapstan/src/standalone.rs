@@ -7,7 +7,7 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
-use crate::planned::{Following, Planned, Told};
+use crate::planned::{Following, PlanMetrics, Planned, Told};
 use crate::process::{Signals, run_to_end, signatures_document};
 use crate::quarantine;
 use crate::reload::{Followers, Hashes, Reloader, Serving};
@@ -30,7 +30,10 @@ use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::ReputationMetrics;
 use icapstan_scan_rpc::{ClientMetrics, RemoteScanners};
-use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
+use icapstan_scanner::{
+    HashListMetrics, HashLists, LoadedHashLists, PlannedSignatures, Scanner, SignatureSource,
+    WatchedHashLists, find_worker,
+};
 use icapstan_telemetry::{
     AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
     ReloadMetrics,
@@ -199,7 +202,17 @@ async fn serve(
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
     let is_planned = tier == Tier::Gateway && settings.config.fleet.is_planned();
-    let door = if is_planned { Some(standing::bind(settings, registry, events)?) } else { None };
+    if is_planned {
+        info!("Services, policies, identity, detectionHeaders and urlLists are those of the plan.");
+    }
+    let plan_metrics = match tier {
+        Tier::Standalone => None,
+        Tier::Gateway => Some(PlanMetrics::register(registry)?),
+    };
+    let door = match &plan_metrics {
+        Some(metrics) if is_planned => Some(standing::bind(settings, metrics, events)?),
+        _ => None,
+    };
     let watcher = if is_planned {
         // A plan has its own.
         UrlListWatcher::none()
@@ -229,7 +242,7 @@ async fn serve(
     let standing = share.as_ref().map(Share::standing);
     let (scanning, own, tls) = match &hashes {
         Some(hashes) => {
-            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None, None)
+            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, None, registry).await?), None, None)
         }
         None => ask_scanners(settings, registry, events)?,
     };
@@ -241,8 +254,8 @@ async fn serve(
         port,
         metrics,
     )?);
-    let planned = match &scanning {
-        Scanning::Elsewhere(scanners) if is_planned => {
+    let planned = match (&scanning, plan_metrics) {
+        (Scanning::Elsewhere(scanners), Some(metrics)) if is_planned => {
             let with = Following {
                 gateway: Arc::clone(&gateway),
                 scanners: Arc::clone(scanners),
@@ -251,7 +264,7 @@ async fn serve(
                 events: events.clone(),
                 tls: tls.map(|tls| tls.load_full()),
             };
-            Planned::start(settings, with, registry).await.context("no plan can be followed")?
+            Planned::start(settings, with, metrics).await.context("no plan can be followed")?
         }
         _ => None,
     };
@@ -333,6 +346,7 @@ pub(crate) async fn start_scanner(
     settings: &Settings,
     hashes: &Hashes,
     poison: Option<Arc<FleetPoison>>,
+    planned: Option<PlannedSignatures>,
     registry: &Registry,
 ) -> anyhow::Result<Arc<Scanner>> {
     let worker = match find_worker() {
@@ -343,7 +357,12 @@ pub(crate) async fn start_scanner(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
         ),
     };
-    let config = settings.scanner(worker, hashes.lists.clone(), poison);
+    let mut config = settings.scanner(worker, hashes.lists.clone(), poison);
+    if let Some(planned) = planned {
+        config.signatures = SignatureSource::Planned(planned);
+        // Those of the plan.
+        config.rules = None;
+    }
     Scanner::start(config, registry).await.context("the scanner cannot be started")
 }
 

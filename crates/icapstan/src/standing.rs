@@ -1,7 +1,7 @@
 //! How a gateway stands with its plan, for who plans.
 
 use crate::certificates::{CertificateNotes, Certificates};
-use crate::planned::{Progress, Told};
+use crate::planned::{PlanMetrics, Progress, Told};
 use crate::scanning::Scanning;
 use crate::settings::Settings;
 use anyhow::Context;
@@ -10,8 +10,6 @@ use icapstan_gateway::Gateway;
 use icapstan_icap_server::{Budget, ServerMetrics};
 use icapstan_proto::fleet;
 use icapstan_scan_rpc::{GatewayStanding, StatusConfig, StatusMetrics, StatusServer};
-use icapstan_telemetry::CertificateMetrics;
-use prometheus::Registry;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,16 +41,15 @@ pub(crate) struct Standing {
 }
 
 /// Binds the address.
-pub(crate) fn bind(settings: &Settings, registry: &Registry, events: &Events) -> anyhow::Result<Door> {
+pub(crate) fn bind(settings: &Settings, metrics: &PlanMetrics, events: &Events) -> anyhow::Result<Door> {
     let fleet = &settings.config.fleet;
     let address = fleet.listen;
     let listener = TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on"))?;
-    let metrics = CertificateMetrics::register_fleet(registry)?;
     let tls = fleet.tls.as_ref();
-    let tls = tls.map(|tls| Certificates::for_operators(tls, metrics, events)).transpose()?;
+    let tls = tls.map(|tls| Certificates::for_operators(tls, metrics.tls.clone(), events)).transpose()?;
     let (certificates, acceptor) = tls.unzip();
     let config = settings.status_server(acceptor);
-    Ok(Door { listener, config, certificates, metrics: StatusMetrics::register(registry)? })
+    Ok(Door { listener, config, certificates, metrics: metrics.status.clone() })
 }
 
 // === impl Door ===

@@ -160,11 +160,11 @@ impl StatusMetrics {
         let make = Families::of(registry);
         let doors = DoorMetrics {
             connections: make.gauge(
-                "icapstan_fleet_status_connections",
+                "icapstan_plan_watcher_connections",
                 "Connections of who watches how this gateway is.",
             )?,
             turned_away: make.counters(
-                "icapstan_fleet_status_connections_refused_total",
+                "icapstan_plan_watcher_connections_refused_total",
                 "Connections of who would watch this gateway that were not taken, by why.",
             )?,
         };

@@ -9,6 +9,9 @@
 //!                └── swaps the epoch; the old one lives on in the transactions that hold it
 //! ```
 //!
+//! With a plan the loader thread keeps several generations beside each other ([`Wanted`]), each tried before it can
+//! be asked for by its name ([`Loads`]).
+//!
 //! Refuses to do: ICAP, policy, caching, the network. Nothing here links libclamav.
 //!
 //! Invariants

@@ -35,6 +35,7 @@ impl CertificateMetrics {
     pub fn register_fleet(registry: &Registry) -> Result<Self, prometheus::Error> {
         let what = "the certificate that is shown to who watches this gateway, its key and the authorities for theirs";
         Self::make(registry, "icapstan_fleet_tls", what)
+        Self::make(registry, "icapstan_plan_tls", what)
     }
 
     fn make(registry: &Registry, prefix: &str, what: &str) -> Result<Self, prometheus::Error> {

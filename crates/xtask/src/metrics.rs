@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use icapstan_cache::{CacheMetrics, FleetMetrics, PoisonMetrics, VerdictMetrics};
 use icapstan_events::EventMetrics;
-use icapstan_gateway::{GatewayMetrics, UrlListMetrics};
+use icapstan_gateway::{EpochMetrics, GatewayMetrics, UrlListMetrics};
 use icapstan_hooks::HookMetrics;
 use icapstan_icap_server::ServerMetrics;
 use icapstan_metrics::{Description, Kind, LabelDescription, describe};
@@ -34,7 +34,7 @@ struct Part {
 }
 
 /// The first that fits counts.
-const PARTS: [Part; 17] = [
+const PARTS: [Part; 18] = [
     Part {
         prefix: "icapstan_icap_",
         title: "ICAP",
@@ -50,6 +50,12 @@ const PARTS: [Part; 17] = [
         title: "Gateways and scanners apart",
         about: "Of `icapstan gateway` what begins with `icapstan_scan_client_`, of `icapstan scanner` what begins with \
                 `icapstan_scan_server_`, of both `icapstan_scan_tls_` (docs/tiers.md).",
+    },
+    Part {
+        prefix: "icapstan_plan_",
+        title: "Plan",
+        about: "Of processes that follow the plan of a fleet (`fleet`, docs/tiers.md); what begins with \
+                `icapstan_plan_watcher_` and `icapstan_plan_tls_` is of gateways, and of who watches them.",
     },
     Part {
         prefix: "icapstan_fleet_",
@@ -126,6 +132,10 @@ fn registry() -> Result<Registry> {
     icapstan_telemetry::CertificateMetrics::register(&registry)?;
     icapstan_telemetry::CertificateMetrics::register_tier(&registry)?;
     icapstan_telemetry::CertificateMetrics::register_scaler(&registry)?;
+    icapstan_telemetry::CertificateMetrics::register_fleet(&registry)?;
+    icapstan_follow::FollowMetrics::register(&registry)?;
+    icapstan_scan_rpc::StatusMetrics::register(&registry)?;
+    EpochMetrics::register(&registry)?;
     icapstan_scaler::ScalerMetrics::register(&registry)?;
     icapstan_scan_rpc::ClientMetrics::register(&registry)?;
     icapstan_scan_rpc::ServerMetrics::register(&registry)?;

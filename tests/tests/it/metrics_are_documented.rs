@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Metrics that only processes have that work together.
-const BETWEEN: [&str; 3] = ["icapstan_scan_", "icapstan_fleet_", "icapstan_scaler_"];
+const BETWEEN: [&str; 4] = ["icapstan_scan_", "icapstan_fleet_", "icapstan_scaler_", "icapstan_plan_"];
 
 /// A documented metric: its type, and what is written of its labels.
 struct Documented {

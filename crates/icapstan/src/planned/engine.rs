@@ -2,7 +2,7 @@
 
 use super::prepare::{PrepareError, Ready, Workshop};
 use super::schedule::{self, Behind};
-use super::told::{Changed, Progress, Told};
+use super::told::{Progress, Told};
 use crate::exit::chain;
 use crate::settings::Settings;
 use icapstan_api::fleet::{ContentDigest, FleetPlanSpec, PlanEpoch};
@@ -169,19 +169,14 @@ impl Engine {
             return false;
         }
         self.scanners.judge_by(&epoch);
-        let is_other_signatures = |active: &Active| active.plan.revision != plan.revision;
-        let is_other_settings = |active: &Active| active.plan.settings != plan.settings;
-        let changed = match &self.state.active {
-            None => Changed::First,
-            Some(active) => match (is_other_signatures(active), is_other_settings(active)) {
-                (true, true) => Changed::Both,
-                (true, false) => Changed::Signatures,
-                (false, true) => Changed::Settings,
-                (false, false) => Changed::Tags,
-            },
-        };
         if self.state.number() != plan.number {
-            self.told.metrics().flips.inc(changed);
+            let active = self.state.active.as_ref();
+            let is_other =
+                |other: fn(&Active, &PlanEpoch) -> bool| active.is_none_or(|active| other(active, &plan));
+            self.told.metrics().begun(
+                is_other(|active, plan| active.plan.revision != plan.revision),
+                is_other(|active, plan| active.plan.settings != plan.settings),
+            );
         }
         ready.lists.tell();
         self.state.active = Some(Active { plan, epoch, ready });
@@ -208,15 +203,22 @@ impl Engine {
         let ready = self.state.ready.get(&active.plan.settings);
         let is_other = ready.is_some_and(|ready| !Arc::ptr_eq(ready, &active.ready));
         let signatures = &active.epoch.signatures;
-        let is_told = signatures.engine.is_empty() && self.scanners.signatures(signatures.id).is_some();
+        let told = self.scanners.signatures(signatures.id).filter(|_| signatures.engine.is_empty());
+        let is_told = told.is_some_and(|told| !told.engine.is_empty());
         if !is_other && !is_told {
             return;
         }
         let wanted = active.plan.clone();
         let ready = Arc::clone(ready.unwrap_or(&active.ready));
-        match self.next_of(plan, &wanted, ready) {
+        match self.next_of(plan, &wanted, Arc::clone(&ready)) {
             Ok(next) => drop(self.begin(next)),
-            Err(why) => warn!(error = why, "The epoch in use stays as it is."),
+            Err(why) => {
+                warn!(error = why, "The epoch in use stays as it is.");
+                // Not again and again.
+                if let Some(active) = &mut self.state.active {
+                    active.ready = ready;
+                }
+            }
         }
     }
 
@@ -284,7 +286,7 @@ impl Engine {
             }
             Err(error) => error,
         };
-        self.told.metrics().refused.inc();
+        self.told.metrics().refused();
         let why = chain(&error);
         let before = self.state.failed.get(&digest);
         if before.is_none_or(|before| before.why != why) {
@@ -325,6 +327,9 @@ impl Engine {
 
     /// Why an epoch is not ready; empty while nothing hinders it.
     fn hindrance(&self, plan: &Plan, epoch: &PlanEpoch) -> String {
+        if self.state.next.as_ref().is_some_and(|next| next.plan == *epoch) {
+            return String::new();
+        }
         if let Some(failed) = self.state.failed.get(&epoch.settings) {
             return failed.why.clone();
         }
@@ -347,7 +352,8 @@ impl Engine {
             (Some(next), Some(pending)) if next.plan == *pending => pending.number,
             _ => 0,
         };
-        let why = behind(plan, heard, due, &unprepared);
+        // Before the first epoch nobody is served anyway.
+        let why = behind(plan, heard, due, &unprepared).filter(|_| current > 0);
         let patience = schedule::patience(plan, self.stale_after);
         let is_fenced = self.state.behind.is_too_long(why.is_some(), patience, Instant::now());
         if is_fenced != self.fence.is_up() {

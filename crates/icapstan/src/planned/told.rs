@@ -1,9 +1,8 @@
 //! What there is to be said of the plan that a gateway follows.
 
 use icapstan_follow::Follower;
-use icapstan_metrics::{Counter, Counters, Families, Gauge, label};
+use icapstan_gateway::EpochMetrics;
 use parking_lot::Mutex;
-use prometheus::Registry;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -27,74 +26,19 @@ pub(crate) struct Progress {
 pub(crate) struct Told {
     progress: Mutex<Progress>,
     changes: watch::Sender<()>,
-    metrics: PlannedMetrics,
+    metrics: EpochMetrics,
     follower: Mutex<Option<Arc<Follower>>>,
-}
-
-/// Of a gateway that follows a plan.
-pub(crate) struct PlannedMetrics {
-    active: Gauge,
-    prepared: Gauge,
-    fenced: Gauge,
-    pub(super) flips: Counters<Changed>,
-    pub(super) refused: Counter,
-}
-
-label! {
-    /// What an epoch has that the one before had not.
-    pub(crate) enum Changed as "changed" {
-        /// The first one of this process.
-        First = "first",
-        /// Signatures.
-        Signatures = "signatures",
-        /// Settings.
-        Settings = "settings",
-        /// Both.
-        Both = "both",
-        /// Tags only.
-        Tags = "tags",
-    }
-}
-
-// === impl PlannedMetrics ===
-
-impl PlannedMetrics {
-    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let make = Families::of(registry);
-        Ok(Self {
-            active: make.gauge(
-                "icapstan_plan_active_epoch",
-                "The epoch that transactions begin with; 0 before there is one.",
-            )?,
-            prepared: make.gauge(
-                "icapstan_plan_prepared_epoch",
-                "The pending epoch, if it could be put in use at any moment; else 0.",
-            )?,
-            fenced: make.gauge(
-                "icapstan_plan_fenced",
-                "1 while nobody is served, since this gateway is behind its fleet.",
-            )?,
-            flips: make.counters(
-                "icapstan_plan_epochs_total",
-                "Epochs that were put in use, by what is other than before.",
-            )?,
-            refused: make.counter(
-                "icapstan_plan_settings_refused_total",
-                "How often settings of a plan could not be made ready.",
-            )?,
-        })
-    }
 }
 
 // === impl Told ===
 
 impl Told {
-    pub(super) fn new(metrics: PlannedMetrics) -> Self {
+    pub(super) fn new(metrics: EpochMetrics) -> Self {
         let changes = watch::channel(()).0;
         Self { progress: Mutex::default(), changes, metrics, follower: Mutex::default() }
     }
 
-    pub(super) fn metrics(&self) -> &PlannedMetrics {
+    pub(super) fn metrics(&self) -> &EpochMetrics {
         &self.metrics
     }
 
@@ -103,10 +47,7 @@ impl Told {
     }
 
     pub(super) fn tell(&self, now: Progress) {
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.metrics.active.set(number(now.active));
-        self.metrics.prepared.set(number(now.prepared));
-        self.metrics.fenced.set(now.fenced.is_some().into());
+        self.metrics.stands(now.active, now.prepared, now.fenced.is_some());
         let mut progress = self.progress.lock();
         if *progress != now {
             *progress = now;

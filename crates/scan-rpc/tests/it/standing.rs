@@ -79,7 +79,7 @@ async fn changes_of_a_gateway_are_told_at_once_and_its_end_too() {
     until(|| told.last().is_some()).await;
     let (state, said) = told.last().unwrap();
     assert_eq!((state.name.as_str(), state.plan_generation, said.active_epoch), ("gateway-1", 0, 0));
-    assert_eq!(metric(&gateway.registry, "icapstan_fleet_status_connections", None), 1);
+    assert_eq!(metric(&gateway.registry, "icapstan_plan_watcher_connections", None), 1);
     {
         let mut standing = gateway.standing.lock();
         standing.plan_generation = 7;

@@ -7,9 +7,12 @@ use super::StagedRevision;
 
 /// What a loaded engine takes whatever it has loaded.
 const BASE: u64 = 48 << 20;
-/// What libclamav takes for each byte of a compressed database (`.cvd`, and what else is a signed container), and of
-/// one in plain text. ClamAV's own are the ones that were measured; others take less.
+/// What libclamav takes for each byte of a signed container (`.cvd`), which is compressed: main and daily together
+/// take a little more than a gigabyte.
 const PER_PACKED_BYTE: u64 = 11;
+/// The same for logical signatures in plain text. Made of random bytes they took 24 times their size.
+const PER_LOGICAL_BYTE: u64 = 25;
+/// The same for all else. Lists of hashes took twice their size, patterns in plain text less.
 const PER_PLAIN_BYTE: u64 = 5;
 /// More is no limit: the kernel writes "none" as a very large number.
 const NO_LIMIT: u64 = 1 << 60;
@@ -17,11 +20,15 @@ const NO_LIMIT: u64 = 1 << 60;
 /// What a revision takes when it is loaded, in bytes, as far as one can tell by its files.
 pub(super) fn estimate(revision: &StagedRevision) -> u64 {
     revision.files().fold(BASE, |sum, file| {
-        let is_packed = file
-            .path
-            .extension()
-            .is_some_and(|ending| ["cvd", "cud"].iter().any(|packed| ending.eq_ignore_ascii_case(packed)));
-        let factor = if is_packed { PER_PACKED_BYTE } else { PER_PLAIN_BYTE };
+        let ending = file.path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let is = |endings: [&str; 2]| endings.iter().any(|known| ending.eq_ignore_ascii_case(known));
+        let factor = if is(["cvd", "cud"]) {
+            PER_PACKED_BYTE
+        } else if is(["ldb", "ldu"]) {
+            PER_LOGICAL_BYTE
+        } else {
+            PER_PLAIN_BYTE
+        };
         sum.saturating_add(file.size.saturating_mul(factor))
     })
 }
