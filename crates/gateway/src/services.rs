@@ -120,7 +120,8 @@ impl Service {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,
         });
-        let basis = basis(&policy, spec.scan, shared);
+        let (identity, asked) = (shared.identity.hash(), shared.asked);
+        let basis = Decides { policy: policy.hash(), scope: spec.scan, identity, asked }.basis();
         let tag = tag(&NO_SIGNATURES, &basis, None, &id);
         let pin = |pins: &Pins| {
             let istag = pins.istags.get(&*id).ok_or_else(|| ServicesError::NoTag(id.to_string()))?;
@@ -192,8 +193,26 @@ fn basis_of(policy: &Policy, scope: ScanScope, identity: &Identity, asked: Optio
     hasher.update(&identity.hash());
     if let Some(asked) = asked.filter(|_| scope.url()) {
         hasher.update(&asked);
+pub(crate) struct Decides<'s> {
+    pub(crate) policy: &'s [u8; 32],
+    pub(crate) scope: ScanScope,
+    pub(crate) identity: [u8; 32],
+    /// What else is asked about URLs.
+    pub(crate) asked: Option<[u8; 32]>,
+}
+
+impl Decides<'_> {
+    pub(crate) fn basis(&self) -> [u8; 32] {
+        let Self { policy, scope, identity, asked } = self;
+        let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
+        hasher.update(*policy);
+        hasher.update(&[scope.url().into(), scope.content().into()]);
+        hasher.update(identity);
+        if let Some(asked) = asked.filter(|_| scope.url()) {
+            hasher.update(&asked);
+        }
+        *hasher.finalize().as_bytes()
     }
-    *hasher.finalize().as_bytes()
 }
 
 /// What of the settings of a fleet decides, by the paths of services without slashes around them: what who plans makes
