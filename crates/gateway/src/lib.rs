@@ -59,7 +59,7 @@ pub use bases::settings_bases;
 pub use epoch_metrics::EpochMetrics;
 pub use gateway::{Compiled, Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;
-pub use services::{Pins, bases};
+pub use services::Pins;
 pub use url_lists::{
     Built, FixedUrlLists, LoadedUrlLists, UrlListError, UrlListMetrics, UrlListWatcher, UrlLists,
     WatchedUrlLists, build_url_lists,

@@ -1,11 +1,9 @@
 //! Which service a path names, and how it treats messages.
 
-use crate::gateway::GatewayError;
 use crate::identity::Identity;
 use crate::options::{OptionsCache, allow_out};
 use crate::url_lists::UrlLists;
 use arc_swap::ArcSwap;
-use icapstan_api::fleet::SettingsBundle;
 use icapstan_api::{DetectionHeaders, IcapService, ScanScope, ServiceMode};
 use icapstan_icap_server::proto::Method;
 use icapstan_model::{Epoch, GenerationId, IsTag, ScanPort};
@@ -182,17 +180,6 @@ fn tag(generation: &GenerationId, basis: &[u8; 32], lists: Option<ListIdentity>,
 }
 
 /// What of the settings decides besides lists: the policy, what it is asked about, and who is believed.
-fn basis(policy: &Policy, scope: ScanScope, shared: &Shared) -> [u8; 32] {
-    basis_of(policy, scope, &shared.identity, shared.asked)
-}
-
-fn basis_of(policy: &Policy, scope: ScanScope, identity: &Identity, asked: Option<[u8; 32]>) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
-    hasher.update(policy.hash());
-    hasher.update(&[scope.url().into(), scope.content().into()]);
-    hasher.update(&identity.hash());
-    if let Some(asked) = asked.filter(|_| scope.url()) {
-        hasher.update(&asked);
 pub(crate) struct Decides<'s> {
     pub(crate) policy: &'s [u8; 32],
     pub(crate) scope: ScanScope,
@@ -213,35 +200,6 @@ impl Decides<'_> {
         }
         *hasher.finalize().as_bytes()
     }
-}
-
-/// What of the settings of a fleet decides, by the paths of services without slashes around them: what who plans makes
-/// service tags from. `asked` is what tells the service that is asked about URLs from others, if one is.
-pub fn bases(
-    bundle: &SettingsBundle,
-    asked: Option<[u8; 32]>,
-) -> Result<BTreeMap<String, [u8; 32]>, GatewayError> {
-    let mut policies = HashMap::new();
-    for policy in &bundle.policies {
-        policies.insert(policy.name.as_str(), Policy::compile(policy)?);
-    }
-    let identity = Identity::new(&bundle.identity);
-    let mut bases = BTreeMap::new();
-    for service in &bundle.services {
-        let name = service.policy.as_str();
-        let policy = policies.get(name).ok_or_else(|| GatewayError::NoPolicy(name.to_owned()))?;
-        let mut basis = basis_of(policy, service.scan, &identity, asked);
-        if service.scan.url() && !bundle.url_lists.is_empty() {
-            // Their files are named by what they are.
-            let lists = serde_json::to_vec(&bundle.url_lists).unwrap_or_default();
-            let mut hasher = blake3::Hasher::new_derive_key("icapstan settings and named URL lists v1");
-            hasher.update(&basis);
-            hasher.update(&lists);
-            basis = *hasher.finalize().as_bytes();
-        }
-        bases.insert(service.path.trim_matches('/').to_owned(), basis);
-    }
-    Ok(bases)
 }
 
 // === impl Services ===

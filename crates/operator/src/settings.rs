@@ -26,8 +26,6 @@ pub struct Wanted {
     /// What all gateways have besides: identities, lists, what rules may refer to. Its services and policies do
     /// not count.
     pub base: Config,
-    /// What tells the service that is asked about URLs from others, if one is.
-    pub asked: Option<[u8; 32]>,
 }
 
 /// What becomes of it.
@@ -105,7 +103,7 @@ impl Wanted {
             detection_headers,
             url_lists,
         };
-        let bases = icapstan_gateway::bases(&bundle, self.asked)?;
+        let bases = icapstan_gateway::settings_bases(&bundle)?;
         // Writing what was read cannot fail.
         let bytes = bundle.to_bytes().unwrap_or_default();
         let digest = ContentDigest::of(&bytes);
