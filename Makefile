@@ -13,7 +13,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # To build: the compiler that C dependencies need, and libclamav for the one program that links it.
 BUILD_PACKAGES := build-essential pkg-config libclamav-dev
 # To test as well: the peers that the end-to-end tests talk to.
-TEST_PACKAGES := age bzip2 xz-utils squid-openssl c-icap chromium clamav clamav-testfiles clamav-daemon redis-server redis-sentinel haproxy openssl
+TEST_PACKAGES := age bzip2 xz-utils squid-openssl c-icap chromium clamav clamav-testfiles clamav-daemon redis-server redis-sentinel haproxy openssl minisign docker-registry skopeo
 # To measure: what it is compared with.
 BENCH_PACKAGES := c-icap libc-icap-mod-virus-scan libc-icap-mod-urlcheck clamav clamav-daemon
 

@@ -6,6 +6,7 @@ mod error;
 mod range;
 
 pub use error::{AttemptError, FetchError};
+pub use range::content_range;
 
 use crate::{Pace, Store};
 use arc_swap::ArcSwapOption;

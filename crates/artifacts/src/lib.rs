@@ -25,8 +25,8 @@ mod pour;
 mod serve;
 mod store;
 
-pub use fetch::{AttemptError, FetchError, FetchOptions, Fetcher};
+pub use fetch::{AttemptError, FetchError, FetchOptions, Fetcher, content_range};
 pub use pace::{Meter, Pace, TooSlow};
-pub use pour::{PourError, blocking, pour};
+pub use pour::{PourError, blocking, pour, pour_into};
 pub use serve::{ServeOptions, Server};
 pub use store::{Store, StoreError, Writer};

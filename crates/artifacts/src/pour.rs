@@ -39,8 +39,18 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let mut slot = Some(writer);
+    pour_into(body, &mut slot, pace).await?;
+    slot.ok_or(PourError::Stopped)
+}
+
+/// The same for who goes on with what came, after an error too. The slot is empty only while the program ends.
+pub async fn pour_into<B>(body: B, slot: &mut Option<Writer>, pace: Pace) -> Result<(), PourError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let mut body = std::pin::pin!(body);
-    let mut writer = writer;
     let (meter, mut taken) = (pace.meter(), 0);
     let mut chunk = Vec::with_capacity(CHUNK);
     let end = loop {
@@ -53,12 +63,12 @@ where
             Err(error) => break Err(error),
         }
         if chunk.len() >= CHUNK {
-            (writer, chunk) = write(writer, chunk).await?;
+            chunk = write(slot, chunk).await?;
         }
     };
     // Also what came before the end that was none.
-    (writer, _) = write(writer, chunk).await?;
-    end.map(|()| writer)
+    write(slot, chunk).await?;
+    end
 }
 
 async fn next<B>(
@@ -87,11 +97,15 @@ where
     }
 }
 
-async fn write(mut writer: Writer, mut chunk: Vec<u8>) -> Result<(Writer, Vec<u8>), PourError> {
+async fn write(slot: &mut Option<Writer>, mut chunk: Vec<u8>) -> Result<Vec<u8>, PourError> {
+    let mut writer = slot.take().ok_or(PourError::Stopped)?;
     let written = blocking(move || {
-        writer.write(&chunk)?;
+        let result = writer.write(&chunk);
         chunk.clear();
-        Ok((writer, chunk))
+        (writer, chunk, result)
     });
-    written.await.unwrap_or(Err(PourError::Stopped))
+    let (writer, chunk, result) = written.await.ok_or(PourError::Stopped)?;
+    *slot = Some(writer);
+    result?;
+    Ok(chunk)
 }

@@ -73,6 +73,12 @@ impl Store {
         None
     }
 
+    /// The same, with how many bytes it has.
+    pub fn artifact(&self, digest: &ContentDigest) -> Option<Artifact> {
+        self.path(digest)?;
+        self.0.state.lock().held.get(digest).map(|&size| Artifact { digest: *digest, size })
+    }
+
     /// All that is whole.
     pub fn held(&self) -> Vec<Artifact> {
         let state = self.0.state.lock();

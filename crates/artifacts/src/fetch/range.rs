@@ -1,7 +1,7 @@
 //! Which part an answer is.
 
 /// What `Content-Range` says: the first byte, the last one, and how many there are of all.
-pub(super) fn content_range(value: &str) -> Option<(u64, u64, u64)> {
+pub fn content_range(value: &str) -> Option<(u64, u64, u64)> {
     let (part, total) = value.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = part.split_once('-')?;
     let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;

@@ -49,7 +49,7 @@ async fn error_of(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static)
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_cut_again_and_again_comes_in_the_end() {
     let content = bytes(2_000_000);
     let of_peer = content.clone();
@@ -61,7 +61,7 @@ async fn a_body_that_is_cut_again_and_again_comes_in_the_end() {
     assert_eq!((fs::read(path).unwrap() == content, peer.served()), (true, 4));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_place_goes_on_where_the_first_one_ended() {
     let content = bytes(2_000_000);
     let (cut, whole) = (content.clone(), content.clone());
@@ -82,7 +82,7 @@ async fn another_place_goes_on_where_the_first_one_ended() {
     assert_eq!(fs::read(path).unwrap(), content);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_bytes_of_one_place_do_not_spoil_those_of_another() {
     let content = bytes(1_000_000);
     let wrong = vec![0; content.len()];
@@ -102,7 +102,7 @@ async fn wrong_bytes_of_one_place_do_not_spoil_those_of_another() {
     assert!(matches!(*error, AttemptError::WrongBytes(_)), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_another_length_is_not_read() {
     for head in ["200 OK\r\nContent-Length: 999999", "200 OK\r\nContent-Length: 9999999999"] {
         let error = error_of(move |_, stream| {
@@ -113,7 +113,7 @@ async fn who_has_another_length_is_not_read() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_body_is_left_where_it_is_too_long() {
     let error = error_of(|_, stream| {
         send(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -124,7 +124,7 @@ async fn an_endless_body_is_left_where_it_is_too_long() {
     assert!(matches!(*error, AttemptError::WrongBytes(_)), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_part_than_was_asked_for_is_refused() {
     for range in
         ["bytes 0-999999/1000000", "bytes 5-999999/1000000", "bytes 300000-400000/1000000", "nonsense", ""]
@@ -142,7 +142,7 @@ async fn another_part_than_was_asked_for_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_and_dripping_have_their_deadlines() {
     let wait = |stream: &mut TcpStream| while stream.read(&mut [0]).is_ok_and(|count| count > 0) {};
     let error = error_of(move |_, stream| wait(stream)).await;
@@ -163,7 +163,7 @@ async fn silence_and_dripping_have_their_deadlines() {
     assert!(matches!(*error, AttemptError::Body(PourError::Slow(_))), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_is_not_the_artifact_is_followed() {
     for (answer, status) in [
         ("302 Found\r\nLocation: http://127.0.0.1:1/", 302),
@@ -186,7 +186,7 @@ async fn nothing_that_is_not_the_artifact_is_followed() {
     assert!(matches!(*error, AttemptError::Http(_)), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_full_is_told_and_asks_nobody_else() {
     let content = bytes(1_000_000);
     let of_peer = content.clone();
