@@ -1,6 +1,7 @@
 //! From types to what the API server is told.
 
 use super::{FleetPlan, IcapService, ScanPolicy, SignatureRevision, SignatureSet, SignatureSource, UrlList};
+use crate::schema::cel;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,
 };
@@ -9,6 +10,9 @@ use kube::core::object::{HasSpec, HasStatus};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+
+/// Kinds whose objects' names stand in settings, in metrics and in names of other objects.
+const NAMED_ELSEWHERE: [&str; 4] = ["SignatureSet", "ScanPolicy", "UrlList", "FleetPlan"];
 
 /// All custom resources, in the order in which they stand in documents.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -43,12 +47,15 @@ where
     let description = spec.get("description").cloned().unwrap_or_default();
     let mut status = Value::Object(schema_of::<K::Status>());
     leave_defaults_out(&mut status);
-    let root = json!({
+    let mut root = json!({
         "type": "object",
         "description": description,
         "required": ["spec"],
         "properties": {"spec": spec, "status": status},
     });
+    if NAMED_ELSEWHERE.contains(&definition.spec.names.kind.as_str()) {
+        root["x-kubernetes-validations"] = json!(cel::NAME);
+    }
     let schema: JSONSchemaProps =
         serde_json::from_value(root).expect("a schema is made of keywords that are known");
     for version in &mut definition.spec.versions {

@@ -26,6 +26,12 @@ const fn cel_at(field_path: &'static str, rule: &'static str, message: &'static 
     Cel { rule, message, field_path: Some(field_path) }
 }
 
+/// Of whole objects.
+pub(crate) const NAME: &[Cel] = &[cel(
+    "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$') && self.metadata.name.size() <= 63",
+    "metadata.name is made of lower-case letters, digits and inner hyphens, at most 63",
+)];
+
 // What rules of policies say.
 pub(crate) const ACTION: &[Cel] = &[cel(
     "(has(self.none) ? 1 : 0) + (has(self.log) ? 1 : 0) + (has(self.block) ? 1 : 0) + (has(self.redirect) ? 1 : 0) == 1",

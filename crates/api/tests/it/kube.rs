@@ -30,14 +30,20 @@ fn schema(kind: &str) -> Value {
 /// What an API server would say of the object, in the place of `old` if there was one.
 fn judge(object: &Value, old: Option<&Value>) -> Vec<String> {
     let schema = schema(object["kind"].as_str().unwrap());
-    let relevant = |object: &Value| json!({"spec": object["spec"]});
-    let filled = |object: &Value| kube_cel::apply_defaults(&schema, &relevant(object));
-    let object = filled(object);
-    let problems = structural::problems(&schema, &object);
+    let filled = |object: &Value| kube_cel::apply_defaults(&schema, &json!({"spec": object["spec"]}));
+    let mut filled_object = filled(object);
+    let problems = structural::problems(&schema, &filled_object);
     if !problems.is_empty() {
         return problems;
     }
-    let old = old.map(filled);
+    // The server knows what metadata is like.
+    filled_object["metadata"] = json!({"name": object["metadata"]["name"].as_str().unwrap_or("x")});
+    let old = old.map(|old| {
+        let mut old = filled(old);
+        old["metadata"] = filled_object["metadata"].clone();
+        old
+    });
+    let object = filled_object;
     match Validator::new().validate(&schema, &object, old.as_ref()) {
         Ok(()) => Vec::new(),
         Err(errors) => {

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 #[serde(deny_unknown_fields)]
 pub(super) struct Wrong {
     pub(super) kind: String,
+    /// What it is called, where that is the fault.
+    #[serde(default)]
+    pub(super) name: Option<String>,
     /// What is there already, where the fault is a change.
     #[serde(default)]
     pub(super) before: Option<Value>,
@@ -29,8 +32,8 @@ pub(super) fn table() -> Vec<Wrong> {
 fn what_is_wrong_is_refused_by_the_name_of_its_field() {
     let table = table();
     assert!(table.len() >= 60, "{}", table.len());
-    for Wrong { kind, before, spec, field, says } in table {
-        let object = |spec: &Value| json!({"kind": kind, "spec": spec});
+    for Wrong { kind, name, before, spec, field, says } in table {
+        let object = |spec: &Value| json!({"kind": kind, "metadata": {"name": name}, "spec": spec});
         if let Some(before) = &before {
             assert_eq!(judge(&object(before), None), Vec::<String>::new(), "{kind} {before}");
         }
