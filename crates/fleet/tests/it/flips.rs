@@ -145,6 +145,32 @@ fn a_gateway_that_nobody_hears_holds_it_while_clients_reach_it() {
 }
 
 #[test]
+fn it_is_over_when_all_gateways_say_so() {
+    let mut world = World::running(3, 2);
+    let settings = world.set_settings("settings-2");
+    world.run_until("it is scheduled", is_scheduled);
+    world.gateways[0].silent = true;
+    world.run(30);
+    assert!(is_scheduled(&world), "one may still name its answers after the old one");
+    assert!(world.gateways.iter().all(|it| it.active.as_ref().is_some_and(|it| it.settings == settings)));
+    world.gateways[0].silent = false;
+    world.tick();
+    assert_eq!(world.plan.active.as_ref().map(|epoch| epoch.settings), Some(settings));
+}
+
+#[test]
+fn scanners_count_when_they_know_that_they_have_to_keep_it() {
+    let mut world = World::running(3, 2);
+    world.offer("second", Quality::Good);
+    world.run_until("it is announced", is_announced);
+    world.scanners.iter_mut().for_each(|scanner| scanner.cut = true);
+    world.run(20);
+    assert!(is_announced(&world), "they may follow a plan that has them let it go");
+    world.scanners.iter_mut().for_each(|scanner| scanner.cut = false);
+    world.run_until("it is active", World::is_at_rest);
+}
+
+#[test]
 fn a_gateway_that_comes_in_between_has_the_active_one() {
     let mut world = World::running(3, 2);
     let digest = world.offer("second", Quality::Good);

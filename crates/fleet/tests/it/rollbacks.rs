@@ -94,6 +94,20 @@ fn bytes_that_nobody_gives_are_not_waited_for_for_ever() {
 }
 
 #[test]
+fn nobody_loads_it_before_all_have_it_on_disk() {
+    let mut world = World::running(4, 1);
+    world.scanners[2].cut = true;
+    let late = world.offer("late", Quality::Good);
+    world.run_until("it is back", |world| {
+        assert!(world.scanners.iter().all(|scanner| !scanner.loaded.contains(&late)));
+        world.state.phase == Phase::RolledBack
+    });
+    let trouble = world.state.trouble.as_ref().unwrap();
+    assert_eq!(trouble.reason, Reason::StageTimeout);
+    assert!(trouble.message.contains("scanner-3") && !trouble.message.contains("scanner-1"), "{trouble:?}");
+}
+
+#[test]
 fn scanners_that_end_over_it_pause_the_wave_and_then_it_is_given_up() {
     let mut world = World::running(6, 2);
     let bad = world.offer("bad", Quality::Kills);
