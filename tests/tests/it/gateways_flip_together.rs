@@ -219,7 +219,8 @@ fn without_any_plan_nobody_is_listened_to() {
     let fleet = Fleet::new();
     let (process, admin) = fleet.unplanned_gateway();
     let asked = eventually("it says why", || {
-        let response = icapstan_testkit::Request::get(&format!("http://{admin}/readyz")).try_direct().ok()?;
+        let response =
+            icapstan_testkit::http::Request::get(&format!("http://{admin}/readyz")).try_direct().ok()?;
         let text = String::from_utf8(response.body).ok()?;
         text.contains("there is no plan").then_some(response.status)
     });
