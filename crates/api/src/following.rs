@@ -24,6 +24,8 @@ pub struct FleetSettings {
     pub state: Option<PathBuf>,
     /// The most bytes of files that are kept there.
     pub state_size: ByteSize,
+    /// So much memory a scanner leaves free when it loads signatures beside others.
+    pub memory_reserve: ByteSize,
     /// Where a gateway tells how it is.
     #[serde(with = "crate::address")]
     pub listen: SocketAddr,
@@ -54,6 +56,7 @@ impl Default for FleetSettings {
             plan_namespace: None,
             state: None,
             state_size: ByteSize::gib(4),
+            memory_reserve: ByteSize::mib(128),
             listen: (Ipv4Addr::LOCALHOST, 7345).into(),
             tls: None,
             plaintext: false,

@@ -8,9 +8,11 @@
 //!     │  ▲ at start, if the source says nothing for a while
 //!     ▼  │
 //!  state folder: plan.json
+//!
+//!  PlanWatch ─▶ Stager: the bytes of revisions, by digest ─▶ state folder: revisions/
 //! ```
 //!
-//! Refuses to do: what a plan asks for; fetching of what it names; plans that contradict themselves.
+//! Refuses to do: what a plan asks for; loading; plans that contradict themselves.
 //!
 //! Invariants
 //! 1. The generation of what [`Follower::plans`] gives never falls, also not over a restart with the same state
@@ -27,11 +29,13 @@ mod kubernetes;
 mod metrics;
 mod plan;
 mod source;
+mod staging;
 
 pub use disk::{DiskError, StateFolder};
 pub use file::FileSource;
 pub use follower::{FollowOptions, Follower};
 pub use kubernetes::{ConnectError, KubernetesSource, PlanName};
-pub use metrics::FollowMetrics;
+pub use metrics::{FollowFailure, FollowMetrics, FollowStage};
 pub use plan::{Origin, Plan, PlanWatch, ReadError, read_plan};
 pub use source::{Heard, Hearing, PlanSource, SourceError};
+pub use staging::{Progress, StageFailure, Staged, Stager, Staging};

@@ -1,6 +1,6 @@
 //! What operators see of the plan that is followed.
 
-use icapstan_metrics::{Counters, Families, FloatGauge, Gauge, label};
+use icapstan_metrics::{Counter, Counters, Families, FloatGauge, Gauge, Gauges, label};
 use prometheus::Registry;
 
 /// Of a [`Follower`](crate::Follower).
@@ -9,7 +9,10 @@ pub struct FollowMetrics {
     pub(crate) generation: Gauge,
     pub(crate) age: FloatGauge,
     pub(crate) heard: Counters<Outcome>,
-    pub(crate) unkept: icapstan_metrics::Counter,
+    pub(crate) unkept: Counter,
+    stages: Gauges<FollowStage>,
+    failures: Counters<FollowFailure>,
+    loads: Counter,
 }
 
 label! {
@@ -23,6 +26,46 @@ label! {
         Unusable = "unusable",
         /// Where plans come from could not be asked.
         Unreachable = "unreachable",
+    }
+}
+
+label! {
+    /// How far a scanner has come with a revision.
+    pub enum FollowStage as "stage" {
+        /// Its bytes are being fetched.
+        Fetching = "fetching",
+        /// They are on the disk.
+        Staged = "staged",
+        /// The engine reads it, or it is being tried.
+        Loading = "loading",
+        /// Objects can be scanned with it.
+        Serving = "serving",
+        /// It came to nothing.
+        Failed = "failed",
+    }
+}
+
+label! {
+    /// Why a revision is not served.
+    pub enum FollowFailure as "failure" {
+        /// Nobody gives its bytes.
+        Fetch = "fetch",
+        /// They are something else.
+        Digest = "digest",
+        /// There is no room for them.
+        Disk = "disk",
+        /// There is not the memory.
+        Memory = "memory",
+        /// The engine does not take it.
+        Load = "load",
+        /// The engine ended over it.
+        Crash = "crash",
+        /// Something was not found that has to be.
+        Missed = "missed",
+        /// Something was found where nothing is.
+        FalsePositive = "false-positive",
+        /// It took too long.
+        Slow = "slow",
     }
 }
 
@@ -45,6 +88,38 @@ impl FollowMetrics {
                 "icapstan_plan_keep_failures_total",
                 "Plans that could not be written to the state folder.",
             )?,
+            stages: make.gauges(
+                "icapstan_plan_revisions",
+                "Revisions of the plan, by how far this scanner has come with them.",
+            )?,
+            failures: make.counters(
+                "icapstan_plan_revision_failures_total",
+                "How often this scanner came to nothing with a revision, by why.",
+            )?,
+            loads: make.counter(
+                "icapstan_plan_revision_loads_total",
+                "How often a revision was loaded, and found what it had to.",
+            )?,
         })
+    }
+
+    /// How far it has come with the revisions of the plan.
+    pub fn stages(&self, now: impl Iterator<Item = FollowStage> + Clone) {
+        use FollowStage::{Failed, Fetching, Loading, Serving, Staged};
+        for stage in [Fetching, Staged, Loading, Serving, Failed] {
+            let count = now.clone().filter(|now| *now == stage).count();
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.stages.add(stage, count - self.stages.get(stage));
+        }
+    }
+
+    /// A revision came to nothing.
+    pub fn failed(&self, failure: FollowFailure) {
+        self.failures.inc(failure);
+    }
+
+    /// A revision can be asked for.
+    pub fn served(&self) {
+        self.loads.inc();
     }
 }

@@ -118,6 +118,8 @@ pub(crate) struct Scanner {
     #[arg(long, env = "ICAPSTAN_PLAINTEXT")]
     plaintext: bool,
     #[command(flatten)]
+    plan: PlanFlags,
+    #[command(flatten)]
     redis: RedisFlags,
     #[command(flatten)]
     common: Common,
@@ -419,8 +421,8 @@ impl Gateway {
 
 impl Scanner {
     pub(crate) fn flags(self) -> Flags {
-        let Self { listen, signatures, plaintext, redis, common } = self;
-        Flags { common, scan_listen: listen, signatures, plaintext, redis, ..Flags::default() }
+        let Self { listen, signatures, plaintext, plan, redis, common } = self;
+        Flags { common, scan_listen: listen, signatures, plaintext, plan, redis, ..Flags::default() }
     }
 }
 

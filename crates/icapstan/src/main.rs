@@ -24,6 +24,7 @@ mod reload;
 mod scaler;
 mod scan;
 mod scanner;
+mod scanner_plan;
 mod scanning;
 mod settings;
 mod siem;

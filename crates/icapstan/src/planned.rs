@@ -154,13 +154,15 @@ impl Planned {
     }
 }
 
-fn open_store(folder: &Path, fleet: &FleetSettings) -> anyhow::Result<Store> {
+/// Where the files of a plan are kept.
+pub(crate) fn open_store(folder: &Path, fleet: &FleetSettings) -> anyhow::Result<Store> {
     let folder = folder.join("artifacts");
     let shown = folder.display().to_string();
     Store::open(folder, fleet.state_size.bytes()).with_context(|| format!("{shown} cannot be used"))
 }
 
-async fn source(fleet: &FleetSettings) -> anyhow::Result<Box<dyn PlanSource>> {
+/// Where the plan comes from.
+pub(crate) async fn source(fleet: &FleetSettings) -> anyhow::Result<Box<dyn PlanSource>> {
     if let Some(path) = &fleet.plan {
         return Ok(Box::new(FileSource::new(path)));
     }

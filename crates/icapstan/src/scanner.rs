@@ -7,6 +7,7 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::memory;
 use crate::process::{Signals, run_to_end, signatures_document};
 use crate::reload::{Followers, Notes, Reloader};
+use crate::scanner_plan::{self, PlanNotes, Prepared, ScannerPlan};
 use crate::scanning::Scanning;
 use crate::settings::Settings;
 use crate::siem;
@@ -42,6 +43,7 @@ struct Parts<'p> {
     acceptor: Option<Acceptor>,
     listener: TcpListener,
     metrics: ServerMetrics,
+    plan: Option<ScannerPlan>,
 }
 
 /// Runs until a signal ends it.
@@ -106,7 +108,11 @@ async fn serve(
     let mut fleet = Fleet::default();
     fleet.share_poison(&settings.config, registry, &CacheMetrics::register(registry)?)?;
     let notes = fleet.notes();
-    let scanning = Scanning::Here(start_scanner(settings, &hashes, fleet.poison, registry).await?);
+    let plan = scanner_plan::prepare(settings, registry).await?;
+    let planned = plan.as_ref().map(|_| Prepared::signatures(settings));
+    let scanner = start_scanner(settings, &hashes, fleet.poison, planned, registry).await?;
+    let plan = plan.map(|plan| plan.start(&scanner));
+    let scanning = Scanning::Here(scanner);
     let tally = Tally::new(registry, events, &scanning);
     let metrics = ReloadMetrics::register(registry)?;
     let followers = Followers { serving: None, hashes: Some(hashes), events: events.clone(), metrics };
@@ -123,6 +129,7 @@ async fn serve(
         acceptor,
         listener,
         metrics: ServerMetrics::register(registry)?,
+        plan,
     };
     let result = tokio::select! {
         result = serve_with(parts, &mut signals) => result,
@@ -149,6 +156,7 @@ async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<(
         acceptor,
         listener,
         metrics,
+        plan,
     } = parts;
     let reload = || {
         scanning.reload();
@@ -158,15 +166,19 @@ async fn serve_with(parts: Parts<'_>, signals: &mut Signals) -> anyhow::Result<(
         }
     };
     let config = settings.scan_server(acceptor);
-    let server = ScanServer::start(listener, &config, scanning.port(), scanning.epochs(), &metrics)
-        .context("gateways cannot be served")?;
+    let (port, epochs) = (scanning.port(), scanning.epochs());
+    let server = match &plan {
+        None => ScanServer::start(listener, &config, port, epochs, &metrics),
+        Some(plan) => ScanServer::start_planned(listener, &config, port, epochs, plan.followed(), &metrics),
+    };
+    let server = server.context("gateways cannot be served")?;
     let unserved = Arc::new(Mutex::new(None));
     let own = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let admin = start_admin(
         settings,
         registry,
         scanning,
-        (reloader.notes(), own, fleet),
+        (reloader.notes(), own, fleet, ScannerPlan::notes(plan.as_ref())),
         server.local_addr(),
         &unserved,
     )?;
@@ -201,7 +213,7 @@ fn start_admin(
     settings: &Settings,
     registry: &Arc<Registry>,
     scanning: &Scanning,
-    (notes, tls, fleet): (Notes, CertificateNotes, FleetNotes),
+    (notes, tls, fleet, plan): (Notes, CertificateNotes, FleetNotes, PlanNotes),
     scan: SocketAddr,
     unserved: &Arc<Mutex<Option<&'static str>>>,
 ) -> anyhow::Result<AdminServer> {
@@ -212,6 +224,9 @@ fn start_admin(
         Ready::new()
             .check("server", server)
             .check("scanner", scans.readiness())
+            .check("plan", plan.readiness())
+            .note("plan", plan.plan())
+            .note("testSignatures", plan.test_only())
             .note(workers.0, workers.1)
             .note("config", notes.config())
             .note("tls", tls.text())

@@ -27,7 +27,10 @@ use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_quarantine::Quarantine;
 use icapstan_reputation::ReputationMetrics;
 use icapstan_scan_rpc::{ClientMetrics, RemoteScanners};
-use icapstan_scanner::{HashListMetrics, HashLists, LoadedHashLists, Scanner, WatchedHashLists, find_worker};
+use icapstan_scanner::{
+    HashListMetrics, HashLists, LoadedHashLists, PlannedSignatures, Scanner, SignatureSource,
+    WatchedHashLists, find_worker,
+};
 use icapstan_telemetry::{
     AccessLog, AccessLogError, AccessLogGuard, AdminServer, CertificateMetrics, Document, Ready,
     ReloadMetrics,
@@ -210,7 +213,7 @@ async fn serve(
     let standing = share.as_ref().map(Share::standing);
     let (scanning, own, tls) = match &hashes {
         Some(hashes) => {
-            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, registry).await?), None, None)
+            (Scanning::Here(start_scanner(settings, hashes, fleet.poison, None, registry).await?), None, None)
         }
         None => ask_scanners(settings, registry, events)?,
     };
@@ -313,6 +316,7 @@ pub(crate) async fn start_scanner(
     settings: &Settings,
     hashes: &Hashes,
     poison: Option<Arc<FleetPoison>>,
+    planned: Option<PlannedSignatures>,
     registry: &Registry,
 ) -> anyhow::Result<Arc<Scanner>> {
     let worker = match find_worker() {
@@ -323,7 +327,12 @@ pub(crate) async fn start_scanner(
             "icapstan-clamav-worker is neither beside this program nor in PATH; build it with `make build`"
         ),
     };
-    let config = settings.scanner(worker, hashes.lists.clone(), poison);
+    let mut config = settings.scanner(worker, hashes.lists.clone(), poison);
+    if let Some(planned) = planned {
+        config.signatures = SignatureSource::Planned(planned);
+        // Those of the plan.
+        config.rules = None;
+    }
     Scanner::start(config, registry).await.context("the scanner cannot be started")
 }
 

@@ -32,5 +32,6 @@ pub use framing::Malformed;
 pub use metrics::{ClientMetrics, ServerMetrics, StatusMetrics};
 pub use request::{Item, MAX_DATA, RequestReader};
 pub use server::{
-    Begun, Busy, GatewayStanding, ScanServer, Secured, ServerConfig, StatusConfig, StatusServer, Tell,
+    Begun, Busy, FollowedPlan, GatewayStanding, ScanServer, ScannerStanding, Secured, ServerConfig,
+    StatusConfig, StatusServer, Tell,
 };

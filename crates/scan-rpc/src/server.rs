@@ -12,6 +12,7 @@ mod begun;
 mod books;
 mod gateway;
 mod object;
+mod plan;
 mod service;
 mod status;
 mod teller;
@@ -19,6 +20,7 @@ mod teller;
 pub use begun::Begun;
 pub use books::Busy;
 pub use gateway::{GatewayStanding, StatusConfig, StatusServer, Tell};
+pub use plan::{FollowedPlan, ScannerStanding};
 
 use icapstan_model::{Epoch, ScanPort};
 use icapstan_tls::{Acceptor, Names};
@@ -110,6 +112,28 @@ impl ScanServer {
         epochs: watch::Receiver<Option<Arc<Epoch>>>,
         metrics: &ServerMetrics,
     ) -> io::Result<Self> {
+        Self::start_with(listener, config, port, (epochs, None), metrics)
+    }
+
+    /// The same for a scanner that follows a plan, which says what can be asked for.
+    pub fn start_planned(
+        listener: std::net::TcpListener,
+        config: &ServerConfig,
+        port: Arc<dyn ScanPort>,
+        epochs: watch::Receiver<Option<Arc<Epoch>>>,
+        plan: FollowedPlan,
+        metrics: &ServerMetrics,
+    ) -> io::Result<Self> {
+        Self::start_with(listener, config, port, (epochs, Some(plan)), metrics)
+    }
+
+    fn start_with(
+        listener: std::net::TcpListener,
+        config: &ServerConfig,
+        port: Arc<dyn ScanPort>,
+        (epochs, plan): (watch::Receiver<Option<Arc<Epoch>>>, Option<FollowedPlan>),
+        metrics: &ServerMetrics,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let local = listener.local_addr()?;
@@ -117,7 +141,7 @@ impl ScanServer {
         let (cut, is_cut) = watch::channel(false);
         let tasks = TaskTracker::new();
         let books = Books::new(config.jobs, config.memory, metrics.clone());
-        let held = Epochs::follow(epochs, &tasks, is_draining.clone());
+        let held = Epochs::follow(epochs, plan, &tasks, is_draining.clone());
         let busy = Busy::new(&books, &port);
         let service = Service::new(config, port, held, books, is_draining.clone(), metrics.clone());
         service.follow_health(&tasks);

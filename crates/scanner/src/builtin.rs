@@ -6,7 +6,8 @@ use std::{fs, io};
 use crate::canary::hex;
 
 /// Never in one piece, so that no scanner takes this source or the program for the test file itself.
-const EICAR_HALVES: [&str; 2] = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"];
+pub(crate) const EICAR_HALVES: [&str; 2] =
+    ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"];
 
 /// `clam.exe` of ClamAV's test collection, which is what all of its archives and packers contain.
 const CLAMAV_TEST_FILE: &str = "aa15bcf478d165efd2065190eb473bcb:544:ClamAV-Test-File\n";

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::clamd::ClamdConfig;
 use crate::folder;
 use crate::hash_lists::HashLists;
+use crate::planned::PlannedSignatures;
 use crate::unpacker::UnpackWorkers;
 
 const WORKER_NAME: &str = "icapstan-clamav-worker";
@@ -94,6 +95,8 @@ pub enum SignatureSource {
     Folder(PathBuf),
     /// A few test signatures: EICAR and ClamAV's test file. These find no malware.
     BuiltIn,
+    /// What a plan says: several revisions beside each other.
+    Planned(PlannedSignatures),
 }
 
 /// Why a scanner cannot be started.

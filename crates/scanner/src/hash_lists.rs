@@ -58,7 +58,11 @@ impl HashLists {
             && let Some(epoch) = published.current.load_full()
             && let Some(served) = epoch.hold::<Served>()
         {
-            published.publish(&state.epoch(Arc::clone(&served.held)));
+            if published.loads.borrow().epochs.is_empty() {
+                published.publish(&state.epoch(Arc::clone(&served.held)));
+            } else {
+                state.publish_all(&published, &held_of(&published), true);
+            }
         }
     }
 
@@ -78,6 +82,11 @@ impl HashLists {
         published.publish(&state.epoch(Arc::new(held)));
     }
 
+    /// Publishes all of these revisions, the one first that is scanned with when nobody asks for another.
+    pub(crate) fn publish_all(&self, published: &Published, held: &[(GenerationId, Arc<Held>)]) {
+        self.0.lock().publish_all(published, held, false);
+    }
+
     /// Lets go of what is published.
     pub(crate) fn clear(&self, published: &Published) {
         let _state = self.0.lock();
@@ -95,6 +104,40 @@ impl State {
         let lists = self.lent.lend(&self.lists);
         Arc::new(Epoch::new(signatures, Some(Arc::new(Served { held, lists }))))
     }
+
+    /// Those that were published already stay the same epochs, unless the lists are `new`.
+    fn publish_all(&mut self, published: &Published, held: &[(GenerationId, Arc<Held>)], new: bool) {
+        let before = if new { Vec::new() } else { published.loads.borrow().epochs.clone() };
+        let of = |epoch: &Arc<Epoch>, held: &Arc<Held>| {
+            epoch.hold::<Served>().is_some_and(|served| Arc::ptr_eq(&served.held, held))
+        };
+        let epochs: Vec<_> = held
+            .iter()
+            .map(|(id, held)| {
+                let known = before.iter().find(|(_, epoch)| of(epoch, held));
+                (*id, known.map_or_else(|| self.epoch(Arc::clone(held)), |(_, epoch)| Arc::clone(epoch)))
+            })
+            .collect();
+        let first = epochs.first().map(|(_, epoch)| Arc::clone(epoch));
+        published.tell(|loads| loads.epochs = epochs);
+        let current = published.current.load_full();
+        match first {
+            Some(first) if current.is_none_or(|current| !Arc::ptr_eq(&current, &first)) => {
+                published.publish(&first);
+            }
+            Some(_) => {}
+            None => {
+                published.current.store(None);
+                published.epochs.send_replace(None);
+            }
+        }
+    }
+}
+
+fn held_of(published: &Published) -> Vec<(GenerationId, Arc<Held>)> {
+    let loads = published.loads.borrow();
+    let held = |epoch: &Arc<Epoch>| epoch.hold::<Served>().map(|served| Arc::clone(&served.held));
+    loads.epochs.iter().filter_map(|(id, epoch)| Some((*id, held(epoch)?))).collect()
 }
 
 // === impl Served ===

@@ -9,6 +9,9 @@
 //!                └── swaps the epoch; the old one lives on in the transactions that hold it
 //! ```
 //!
+//! With a plan the loader thread keeps several generations beside each other ([`Wanted`]), each tried before it can
+//! be asked for by its name ([`Loads`]).
+//!
 //! Refuses to do: ICAP, policy, caching, the network. Nothing here links libclamav.
 //!
 //! Invariants
@@ -71,6 +74,7 @@ mod config;
 mod crew;
 mod engine;
 mod folder;
+mod forge;
 mod hash_lists;
 mod judge;
 mod listed;
@@ -78,6 +82,7 @@ mod loader;
 mod metrics;
 mod obituary;
 mod packet;
+mod planned;
 mod poison;
 mod pool;
 mod processes;
@@ -103,6 +108,10 @@ pub use hash_lists::{
     WatchedHashLists, build_hash_lists,
 };
 pub use metrics::Metrics;
+pub use planned::{
+    Difference, LoadFailure, LoadState, Loads, Mirrored, PlannedSignatures, StagedFile, StagedFolder,
+    StagedRevision, Wanted, WantedRevisions,
+};
 pub use scanner::Scanner;
 pub use unpacker::UnpackWorkers;
 pub use yara::{RulesError, check_rules};

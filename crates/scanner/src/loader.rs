@@ -12,21 +12,20 @@ use icapstan_model::{GenerationId, SignatureSet};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use thiserror::Error;
 
 use crate::canary::Canary;
 use crate::config::SignatureSource;
-use crate::crew::{self, Crew, HireError, Job};
+use crate::crew::{self, Crew, Job};
 use crate::engine::{Engine as _, Held};
+use crate::forge::{self, LoadError};
 use crate::metrics::ReloadResult;
 use crate::pool::Pool;
 use crate::published::Published;
 use crate::sources::{Snapshot, Sources};
-use crate::zygote::{Start, Zygote, ZygoteError};
+use crate::zygote::{Zygote, ZygoteError};
 use crate::{builtin, temp};
 
 /// No more generations are in memory at once: the current one, one that transactions still hold, and a
@@ -56,35 +55,12 @@ struct Pending {
     layouts: Vec<Weak<Pool>>,
 }
 
-enum Wish {
+pub(crate) enum Wish {
     Stop,
     Reload,
     Layout(Weak<Pool>),
     /// None; it is time to look at the folder.
     Look,
-}
-
-/// Why signatures were not loaded.
-#[derive(Debug, Error)]
-enum LoadError {
-    #[error("the folder {0} holds no signature files")]
-    Empty(PathBuf),
-    #[error("the signature files cannot be read: {0}")]
-    Read(io::Error),
-    #[error("the self-test cannot be prepared: {0}")]
-    Canary(io::Error),
-    #[error(transparent)]
-    Zygote(#[from] ZygoteError),
-    #[error("no signature was loaded")]
-    Nothing,
-    #[error("no worker passes: {0}")]
-    Workers(HireError),
-    /// To be tried again when they have come to rest.
-    #[error("the signature files changed while they were being loaded")]
-    Unstable,
-    /// To be tried again.
-    #[error("transactions hold too many older generations of signatures")]
-    Crowded,
 }
 
 /// The thread's own.
@@ -136,7 +112,7 @@ impl Wishes {
         self.changed.notify_all();
     }
 
-    fn next(&self, timeout: Duration) -> Wish {
+    pub(crate) fn next(&self, timeout: Duration) -> Wish {
         let mut pending = self.pending.lock();
         let idle = |pending: &mut Pending| !pending.stop && !pending.reload && pending.layouts.is_empty();
         self.changed.wait_while_for(&mut pending, idle, timeout);
@@ -160,6 +136,9 @@ impl Loader {
                 let folder = crew.run.subfolder("signatures")?;
                 builtin::write(folder.path())?;
                 (folder.path().to_owned(), Some(folder))
+            }
+            SignatureSource::Planned(_) => {
+                return Err(io::Error::other("a plan has no folder"));
             }
         };
         let rules = crew.config.rules.as_ref().map(|rules| std::path::absolute(&rules.folder)).transpose()?;
@@ -351,7 +330,7 @@ impl Loader {
             tracing::info!(generation = %id, rules = zygote.rules.saturating_sub(Canary::RULES), "YARA rules are compiled.");
         }
         let pool = Pool::new(self.crew.clone(), Arc::new(zygote), canary, signatures);
-        self.staff(&pool)?;
+        forge::staff(&self.crew, &pool)?;
         Ok(Some(pool))
     }
 
@@ -383,53 +362,14 @@ impl Loader {
 
     /// Loads what has the digest `id`, and nothing else.
     fn start_zygote(&self, id: GenerationId, canary: &Canary) -> Result<Zygote, LoadError> {
-        let scratch = self.crew.run.subfolder("load").map_err(LoadError::Canary)?;
-        let config = &self.crew.config;
-        let own = canary.rule_folder();
-        let rule_folders: Option<[&Path; 2]> = self.sources.rules.as_deref().map(|folder| [&*own, folder]);
-        let rules = rule_folders.as_ref().zip(config.rules.as_ref());
-        let zygote = Zygote::start(&Start {
-            worker: &config.worker,
-            // In this order: see what else the canary's folder holds.
-            databases: &[canary.folder(), &self.sources.signatures],
-            rules: rules.map(|(folders, rules)| (&folders[..], rules)),
-            temp: scratch.path(),
-            nice: config.nice,
-            timeout: config.load_timeout,
-            stop: &self.crew.stop,
-        });
+        let rules = self.sources.rules.as_deref().zip(self.crew.config.rules.as_ref());
+        let rules = rules.map(|(folder, rules)| (folder, rules.timeout));
+        let zygote = forge::start_zygote(&self.crew, canary, &self.sources.signatures, rules);
         // Also after a failure: half a file that was just being written is no reason to reject the whole.
         if self.sources.digest().map_err(LoadError::Read)? != id {
             return Err(LoadError::Unstable);
         }
-        Ok(zygote?)
-    }
-
-    /// At least one worker must pass; the crew sees to the others.
-    fn staff(&self, pool: &Arc<Pool>) -> Result<(), LoadError> {
-        let mut missing = 0;
-        let mut last_error = None;
-        for _ in 0..self.crew.config.all_workers() {
-            match self.crew.hire(pool) {
-                Ok(worker) => pool.enlist(worker),
-                Err(error) => {
-                    tracing::error!(%error, "A worker of new signatures cannot be used.");
-                    missing += 1;
-                    last_error = Some(error);
-                }
-            }
-            if self.crew.is_stopping() {
-                return Err(ZygoteError::Stopped.into());
-            }
-        }
-        match last_error {
-            Some(error) if missing == self.crew.config.all_workers() => Err(LoadError::Workers(error)),
-            Some(_) => {
-                self.crew.send(Job::Fill { pool: Arc::downgrade(pool), count: missing });
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        zygote
     }
 
     fn swap(&mut self, pool: Arc<Pool>, took: Duration) {

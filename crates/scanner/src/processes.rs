@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
-use crate::config::{ScannerConfig, StartError};
+use crate::config::{ScannerConfig, SignatureSource, StartError};
 use crate::crew::{Crew, Job};
 use crate::engine::Supply;
 use crate::loader::Loader;
+use crate::planned::PlannedLoader;
 use crate::published::Published;
 use crate::shared::Shared;
 use crate::temp::RunFolder;
@@ -52,15 +53,21 @@ impl Processes {
 
         let (sender, jobs) = channel();
         let crew = Arc::new(Crew::new(config, shared.clone(), run, sender));
-        let loader = Loader::new(crew.clone(), published.clone())
-            .map_err(|error| StartError::TempFolder { path: crew.run.path().to_owned(), error })?;
+        let work: Box<dyn FnOnce() + Send> =
+            if let SignatureSource::Planned(planned) = &crew.config.signatures {
+                let loader = PlannedLoader::new(crew.clone(), published.clone(), planned.clone());
+                Box::new(move || loader.run())
+            } else {
+                let loader = Loader::new(crew.clone(), published.clone())
+                    .map_err(|error| StartError::TempFolder { path: crew.run.path().to_owned(), error })?;
+                Box::new(move || loader.run())
+            };
         let keeper = crew.clone();
         let crew_thread = thread::Builder::new()
             .name("icapstan-crew".to_owned())
             .spawn(move || keeper.keep(&jobs))
             .map_err(StartError::Thread)?;
-        let loader_thread =
-            thread::Builder::new().name("icapstan-loader".to_owned()).spawn(move || loader.run());
+        let loader_thread = thread::Builder::new().name("icapstan-loader".to_owned()).spawn(work);
         let loader_thread = match loader_thread {
             Ok(thread) => thread,
             Err(error) => {

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::clamd::ClamdSupply;
-use crate::config::{ScannerConfig, StartError};
+use crate::config::{ScannerConfig, SignatureSource, StartError};
 use crate::engine::{Engine, Supply, UnderWay};
 use crate::hash_lists::{HashLists, Served};
 use crate::metrics::Metrics;
+use crate::planned::{Loads, Mirrored, Mirroring, Wanted, WantedRevisions, is_comparable};
 use crate::poison::{self, Known};
 use crate::processes::Processes;
 use crate::published::Published;
@@ -29,6 +30,9 @@ pub struct Scanner {
     hash_lists: HashLists,
     published: Arc<Published>,
     supply: Arc<dyn Supply>,
+    /// What is followed, if a plan says what is loaded.
+    planned: Option<WantedRevisions>,
+    mirroring: Arc<Mirroring>,
 }
 
 /// What a scan is done with, and the epoch that keeps it in use.
@@ -48,6 +52,10 @@ impl Scanner {
         let hash_lists = config.hash_lists.clone();
         let published = Arc::new(Published::new());
         hash_lists.attach(&published);
+        let planned = match &config.signatures {
+            SignatureSource::Planned(planned) if config.clamd.is_none() => Some(planned.wanted.clone()),
+            _ => None,
+        };
         let supply: Arc<dyn Supply> = match &config.clamd {
             None => Processes::start(config, &shared, &published).await?,
             Some(clamd) => {
@@ -56,7 +64,8 @@ impl Scanner {
                 ClamdSupply::start(config, clamd, &shared, &published)?
             }
         };
-        Ok(Arc::new(Self { shared, hash_lists, published, supply }))
+        let mirroring = Arc::new(Mirroring::new());
+        Ok(Arc::new(Self { shared, hash_lists, published, supply, planned, mirroring }))
     }
 
     /// Loads the signatures again, even if their folder looks as it did. Equal content changes nothing.
@@ -67,6 +76,47 @@ impl Scanner {
     /// The signatures in use, now and whenever others come into use. `None` until the first are loaded.
     pub fn epochs(&self) -> watch::Receiver<Option<Arc<Epoch>>> {
         self.published.epochs.subscribe()
+    }
+
+    /// Has these revisions loaded from now on. Means nothing unless
+    /// [`SignatureSource::Planned`](crate::SignatureSource::Planned) is what it was started with.
+    pub fn follow(&self, wanted: Wanted) {
+        let Some(planned) = &self.planned else { return };
+        self.mirroring.follow(wanted.mirror.map(|(candidate, _)| candidate));
+        planned.set(wanted);
+        self.supply.reload();
+    }
+
+    /// What came of [`Scanner::follow`], now and whenever it changes.
+    pub fn loads(&self) -> watch::Receiver<Arc<Loads>> {
+        self.published.loads.subscribe()
+    }
+
+    /// What scans with a candidate showed, if there is one.
+    pub fn mirrored(&self) -> Option<Mirrored> {
+        self.mirroring.shown()
+    }
+
+    /// Has the object scanned a second time, if the plan wants that and nobody has to wait for it.
+    fn mirror(&self, in_use: &InUse, task: &Task, report: &ScanReport) {
+        let Some(wanted) = self.planned.as_ref().map(WantedRevisions::get) else { return };
+        let Some((candidate, percent)) = wanted.mirror else { return };
+        let (engine, lists, _) = in_use;
+        let own = engine.signatures().id;
+        if wanted.active != Some(own) || own == candidate || !is_comparable(report) {
+            return;
+        }
+        let candidate = {
+            let loads = self.published.loads.borrow();
+            let found = loads.epochs.iter().find(|(id, _)| *id == candidate);
+            found.and_then(|(_, epoch)| Some(Arc::clone(&epoch.hold::<Served>()?.held.0)))
+        };
+        let Some(candidate) = candidate else { return };
+        let place = self.mirroring.place(percent, task.object.len, &**engine, &candidate, lists);
+        let Some(second) = place else { return };
+        let (mirroring, shared) = (Arc::clone(&self.mirroring), Arc::clone(&self.shared));
+        let (object, first) = ((task.object.clone(), task.context.clone()), report.clone());
+        self.shared.runtime.spawn(async move { mirroring.scan(&shared, second, object, first).await });
     }
 
     /// Why no signatures are in use, or why others could not be loaded last.
@@ -155,12 +205,13 @@ impl ScanPort for Scanner {
         Box::pin(async move {
             let metrics = &self.shared.metrics;
             // The epoch is held until the end of the scan, and with it the generation.
-            let Some((engine, lists, epoch)) = self.engine(epoch) else {
+            let Some(in_use) = self.engine(epoch) else {
                 let findings = Findings::from(Verdict::Failed(FailedReason::NoScanner));
                 metrics.scanned(&findings);
                 return Ok(ScanReport::unscanned(findings));
             };
-            let _under_way = UnderWay::begin(&*engine);
+            let (engine, lists, epoch) = &in_use;
+            let under_way = UnderWay::begin(&**engine);
             let generation = epoch.signatures.id;
             let mut span = self.shared.tracer.child(context.trace, "scan object");
             span.number("icapstan.scan.bytes", object.len);
@@ -172,11 +223,13 @@ impl ScanPort for Scanner {
                 }
                 known => {
                     task.is_suspect = known.is_some();
-                    self.scan_and_remember(&engine, &lists, &task).await
+                    self.scan_and_remember(engine, lists, &task).await
                 }
             };
+            drop(under_way);
             match &result {
                 Ok(report) => {
+                    self.mirror(&in_use, &task, report);
                     metrics.scanned(&report.findings);
                     tell(&mut task.span, report);
                 }

@@ -33,8 +33,7 @@ impl CertificateMetrics {
 
     /// Makes those of the certificate that is shown to who watches a gateway, and adds them to `registry`.
     pub fn register_fleet(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let what =
-            "the certificate that is shown to who watches this gateway, its key and the authorities for theirs";
+        let what = "the certificate that is shown to who watches this gateway, its key and the authorities for theirs";
         Self::make(registry, "icapstan_plan_tls", what)
     }
 

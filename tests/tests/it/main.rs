@@ -47,6 +47,7 @@ mod rules_call_hooks;
 mod rules_decide_by_more_than_the_verdict;
 mod rules_know_what_a_body_is;
 mod scaling_follows_the_backlog;
+mod scanners_follow_plans;
 mod settings_change_while_requests_go_on;
 mod squid_passes_clean_and_blocks_infected;
 mod statistics_tell_what_was_done;

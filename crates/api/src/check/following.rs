@@ -62,6 +62,7 @@ impl FleetSettings {
             check_names(checker, &tls.client_names);
         }
         checker.within("stateSize", self.state_size, ByteSize::mib(1), ByteSize::gib(1024));
+        checker.within("memoryReserve", self.memory_reserve, ByteSize::mib(0), ByteSize::gib(1024));
         checker.lasts(
             "planStaleAfter",
             self.plan_stale_after,

@@ -140,6 +140,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["beside tls"],
     ),
     ("fleet: {planStaleAfter: 10ms}", "fleet.planStaleAfter: ", &["10ms"]),
+    ("fleet: {memoryReserve: 2Ti}", "fleet.memoryReserve: ", &["1Ti"]),
     ("fleet: {stateSize: 1}", "fleet.stateSize: ", &["1"]),
     ("scaler: {connections: 1}", "1:10: scaler.connections: ", &["unknown field \"connections\""]),
     ("redis: redis://x", "1:8: redis: ", &["expected a mapping"]),

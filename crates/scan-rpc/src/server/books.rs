@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
+use super::plan::FollowedPlan;
 use crate::convert;
 use crate::metrics::ServerMetrics;
 
@@ -52,6 +53,8 @@ pub struct Busy {
 pub(super) struct Epochs {
     now: watch::Receiver<Option<Arc<Epoch>>>,
     before: Arc<Mutex<Option<Before>>>,
+    /// What says it instead, if there is one.
+    plan: Option<FollowedPlan>,
 }
 
 /// What others took the place of, and until when it can be asked for.
@@ -161,11 +164,16 @@ impl Epochs {
     /// Keeps what is replaced for a while.
     pub(super) fn follow(
         now: watch::Receiver<Option<Arc<Epoch>>>,
+        plan: Option<FollowedPlan>,
         tasks: &TaskTracker,
         mut draining: watch::Receiver<bool>,
     ) -> Self {
         let before = Arc::new(Mutex::new(None));
-        let epochs = Self { now: now.clone(), before: Arc::clone(&before) };
+        let epochs = Self { now: now.clone(), before: Arc::clone(&before), plan };
+        // A plan says itself for how long.
+        if epochs.plan.is_some() {
+            return epochs;
+        }
         tasks.spawn(async move {
             let mut now = now;
             let mut known = now.borrow_and_update().clone();
@@ -190,11 +198,19 @@ impl Epochs {
     }
 
     pub(super) fn current(&self) -> Option<Arc<Epoch>> {
-        self.now.borrow().clone()
+        match &self.plan {
+            Some(plan) => plan.standing.borrow().held.first().map(|(_, epoch)| Arc::clone(epoch)),
+            None => self.now.borrow().clone(),
+        }
     }
 
     /// The signatures that are asked for.
     pub(super) fn find(&self, generation: GenerationId) -> Option<Arc<Epoch>> {
+        if let Some(plan) = &self.plan {
+            let standing = plan.standing.borrow();
+            let found = standing.held.iter().find(|(id, _)| *id == generation);
+            return found.map(|(_, epoch)| Arc::clone(epoch));
+        }
         let is_wanted = |epoch: &Arc<Epoch>| epoch.signatures.id == generation;
         self.current().filter(is_wanted).or_else(|| {
             let before = self.before.lock();
@@ -202,12 +218,24 @@ impl Epochs {
         })
     }
 
-    /// All of them, those in use first.
-    pub(super) fn held(&self) -> Vec<Arc<Epoch>> {
+    /// All of them, by what they are asked for by; those in use first.
+    pub(super) fn held(&self) -> Vec<(GenerationId, Arc<Epoch>)> {
+        if let Some(plan) = &self.plan {
+            return plan.standing.borrow().held.clone();
+        }
         let before = self.before.lock().as_ref().map(|(epoch, _)| Arc::clone(epoch));
         let Some(current) = self.current() else { return Vec::new() };
         let before = before.filter(|before| before.signatures.id != current.signatures.id);
-        std::iter::once(current).chain(before).collect()
+        std::iter::once(current).chain(before).map(|epoch| (epoch.signatures.id, epoch)).collect()
+    }
+
+    /// The plan that is followed; 0 without one.
+    pub(super) fn plan_generation(&self) -> u64 {
+        self.plan.as_ref().map_or(0, |plan| plan.standing.borrow().plan_generation)
+    }
+
+    pub(super) fn plan(&self) -> Option<&FollowedPlan> {
+        self.plan.as_ref()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<Option<Arc<Epoch>>> {

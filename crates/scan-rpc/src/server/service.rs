@@ -170,7 +170,9 @@ impl Inner {
         let epoch = epoch.ok_or(End::OtherSignatures)?;
         let report = self.port.scan(object, asked.context, &epoch, deadline).await.map_err(End::Refused)?;
         let (load, _) = self.busy.message();
-        Ok(answer::report(&convert::response(&report, epoch.signatures.id, load)))
+        let mut response = convert::response(&report, epoch.signatures.id, load);
+        response.plan_generation = self.epochs.plan_generation();
+        Ok(answer::report(&response))
     }
 
     /// Lets a request in, and takes its object.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::ServerConfig;
 use super::books::{Busy, Epochs};
+use super::plan::ScannerStanding;
 use super::teller::Subject;
 use crate::convert;
 
@@ -51,15 +52,27 @@ impl Scannerhood {
 }
 
 impl Subject for Scannerhood {
-    type Changes = (watch::Receiver<Option<Arc<Epoch>>>, watch::Receiver<bool>);
+    type Changes = (
+        watch::Receiver<Option<Arc<Epoch>>>,
+        Option<watch::Receiver<Arc<ScannerStanding>>>,
+        watch::Receiver<bool>,
+    );
 
     fn changes(&self) -> Self::Changes {
-        (self.0.epochs.changes(), self.0.draining.clone())
+        let standing = self.0.epochs.plan().map(|plan| plan.standing.clone());
+        (self.0.epochs.changes(), standing, self.0.draining.clone())
     }
 
-    async fn changed((epochs, draining): &mut Self::Changes) -> bool {
+    async fn changed((epochs, standing, draining): &mut Self::Changes) -> bool {
+        let planned = async {
+            match standing {
+                Some(standing) => standing.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             changed = epochs.changed() => changed.is_ok(),
+            is_there = planned => is_there,
             changed = draining.changed() => changed.is_ok(),
         }
     }
@@ -71,6 +84,7 @@ impl Subject for Scannerhood {
     fn state(&self) -> State {
         let Inner { name, zone, version, incarnation, port, epochs, busy, draining } = &*self.0;
         let (load, backlog) = busy.message();
+        let standing = epochs.plan().map(|plan| plan.standing.borrow().clone()).unwrap_or_default();
         let trouble = match port.readiness() {
             Readiness::Ready => String::new(),
             Readiness::NotReady(why) => why,
@@ -81,20 +95,23 @@ impl Subject for Scannerhood {
             incarnation: *incarnation,
             verdict_version: VERDICT_VERSION,
             draining: *draining.borrow(),
-            plan_generation: 0,
-            not_ready: String::new(),
+            plan_generation: standing.plan_generation,
+            not_ready: standing.not_ready.clone(),
             role: Some(fleet::state::Role::Scanner(fleet::Scanner {
                 held: epochs
                     .held()
                     .iter()
-                    .map(|epoch| convert::signatures_message(&epoch.signatures))
+                    .map(|(id, epoch)| fleet::Signatures {
+                        generation: id.0.to_vec(),
+                        ..convert::signatures_message(&epoch.signatures)
+                    })
                     .collect(),
                 load: Some(load),
                 trouble,
                 backlog_us: convert::micros(backlog),
                 zone: zone.clone(),
-                revisions: Vec::new(),
-                mirrored: None,
+                revisions: standing.revisions.clone(),
+                mirrored: epochs.plan().and_then(|plan| (plan.mirrored)()),
             })),
         }
     }
