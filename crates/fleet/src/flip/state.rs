@@ -1,7 +1,7 @@
 //! What flips go by, and what is remembered of them.
 
 use crate::{Condition, Event, Scanner};
-use icapstan_api::fleet::{Amount, Artifact, ContentDigest, FleetPlanSpec, PendingEpoch, PlanEpoch};
+use icapstan_api::fleet::{Amount, Artifact, ContentDigest, FleetPlanSpec, PendingEpoch, PlanEpoch, Rollout};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -193,6 +193,11 @@ impl Gateway {
 impl Timing {
     /// The longest lead: who takes longer has not the plan at all.
     pub const MAX_LEAD: Duration = Duration::from_mins(1);
+
+    /// What rollouts are measured by holds for flips too.
+    pub fn of(rollout: &Rollout) -> Self {
+        Self { ack_timeout: rollout.ack_timeout, min_ready: rollout.min_ready, ..Self::default() }
+    }
 
     /// From the announcement of an instant to it.
     pub fn lead(&self) -> Duration {

@@ -174,6 +174,21 @@ pub struct Counts {
 // === impl Phase ===
 
 impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Idle,
+        Self::Staging,
+        Self::CanaryLoading,
+        Self::CanarySoak,
+        Self::AwaitingApproval,
+        Self::Rolling,
+        Self::Activating,
+        Self::Baking,
+        Self::RollingBack,
+        Self::RolledBack,
+        Self::Paused,
+    ];
+
     /// Nothing is under way.
     pub const fn is_resting(self) -> bool {
         matches!(self, Self::Idle | Self::RolledBack)

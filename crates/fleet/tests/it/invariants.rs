@@ -54,8 +54,9 @@ fn gateways_are_served(world: &World) {
             || world.scanners.iter().any(|it| world.plan.hold.of(&it.name).contains(&epoch.revision));
         let is_behind = gateway.plan.generation < world.plan.generation;
         assert!(is_held || is_behind, "{} asks for what nobody holds", gateway.name);
-        let mut numbers = gateway.story.iter().map(|epoch| epoch.number);
-        assert!(numbers.clone().zip(numbers.by_ref().skip(1)).all(|(a, b)| a < b));
+        for epochs in gateway.story.windows(2) {
+            assert!(epochs[0].number < epochs[1].number);
+        }
     }
 }
 
@@ -92,6 +93,8 @@ pub(crate) fn check_write(world: &World, next: &FleetPlanSpec) {
     if next.active != before.active {
         let old = before.active.as_ref().map_or(0, |epoch| epoch.number);
         assert!(next.active.as_ref().is_some_and(|epoch| epoch.number > old));
+        let tags = |plan: &FleetPlanSpec| plan.active.as_ref().map(|epoch| epoch.istags.clone());
+        assert_ne!(tags(next), tags(before), "clients forget nothing for nothing");
     }
 }
 

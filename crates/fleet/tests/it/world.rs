@@ -233,7 +233,7 @@ impl World {
             settings: self.settings.clone(),
             gateways: self.gateways.iter().map(SimGateway::seen).collect(),
             scanners: self.scanners.iter().map(|scanner| scanner.seen(|it| self.quality_of(it))).collect(),
-            timing: Timing { min_ready: self.spec.rollout.min_ready, ..timing() },
+            timing: Timing { max_transaction: timing().max_transaction, ..Timing::of(&self.spec.rollout) },
         }
     }
 
