@@ -92,9 +92,8 @@ fn what_decides_nothing_changes_no_basis_and_what_does_only_those_that_it_is_for
 
 #[test]
 fn there_are_no_more_objects_than_a_fleet_may_have() {
-    let mut wish = Wanted::default();
-    wish.policies = (0..MAX_OBJECTS + 3).map(|number| ScanPolicy::new(&format!("p{number}"))).collect();
-    let now = wish.assemble(None).unwrap();
+    let policies = (0..MAX_OBJECTS + 3).map(|number| ScanPolicy::new(&format!("p{number}"))).collect();
+    let now = Wanted { policies, ..Wanted::default() }.assemble(None).unwrap();
     let refused = now.policies.values().filter(|outcome| matches!(outcome, Outcome::Conflicted { .. }));
     assert_eq!(refused.count(), 3);
 }

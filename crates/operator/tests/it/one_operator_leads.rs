@@ -31,7 +31,7 @@ fn leads(candidate: &Candidate) -> Option<u64> {
 }
 
 async fn lease(client: Client, namespace: &Namespace) -> Lease {
-    Api::namespaced(client, namespace.name()).get(NAME).await.unwrap()
+    Api::namespaced(client, namespace.name()).get(NAME).await.expect("there is a Lease")
 }
 
 #[tokio::test]

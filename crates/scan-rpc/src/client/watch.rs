@@ -6,11 +6,13 @@ use super::discover::Lookup;
 use super::endpoint::{PAUSES, chain, jittered};
 use super::link;
 use crate::convert::inert;
+use icapstan_balance::EndpointId;
 use icapstan_proto::fleet::{State, state::Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::{info, warn};
 
@@ -49,6 +51,14 @@ enum Kind {
     Gateway,
 }
 
+/// Where they are.
+enum Places {
+    /// At the addresses of hosts.
+    Found(Lookup, Duration),
+    /// Where somebody says.
+    Told(watch::Receiver<BTreeSet<SocketAddr>>),
+}
+
 /// Watches scanners, or gateways, until it is dropped.
 pub struct FleetWatch(JoinHandle<()>);
 
@@ -66,12 +76,66 @@ struct Keeper {
 impl FleetWatch {
     /// Begins to connect to scanners. Within a runtime.
     pub fn start(config: WatchConfiguration, watcher: Arc<dyn Watcher>) -> Self {
-        Self(tokio::spawn(discover(Arc::new(config), Kind::Scanner, watcher)))
+        Self::begin(config, Kind::Scanner, None, watcher)
     }
 
     /// The same with gateways, where they tell how they are ([`StatusServer`](crate::StatusServer)).
     pub fn start_gateways(config: WatchConfiguration, watcher: Arc<dyn Watcher>) -> Self {
-        Self(tokio::spawn(discover(Arc::new(config), Kind::Gateway, watcher)))
+        Self::begin(config, Kind::Gateway, None, watcher)
+    }
+
+    /// Watches scanners, or else gateways, where `places` says that they are, in the place of the addresses of `config`.
+    /// Certificates have to be for the addresses, unless the settings name another server.
+    pub fn start_told(
+        config: WatchConfiguration,
+        are_scanners: bool,
+        places: watch::Receiver<BTreeSet<SocketAddr>>,
+        watcher: Arc<dyn Watcher>,
+    ) -> Self {
+        let kind = if are_scanners { Kind::Scanner } else { Kind::Gateway };
+        Self::begin(config, kind, Some(places), watcher)
+    }
+
+    fn begin(
+        config: WatchConfiguration,
+        kind: Kind,
+        told: Option<watch::Receiver<BTreeSet<SocketAddr>>>,
+        watcher: Arc<dyn Watcher>,
+    ) -> Self {
+        let places = match told {
+            Some(told) => Places::Told(told),
+            None => Places::Found(Lookup::new(&config.addresses), config.lookup),
+        };
+        Self(tokio::spawn(discover(Arc::new(config), kind, places, watcher)))
+    }
+}
+
+// === impl Places ===
+
+impl Places {
+    /// All of them, each with the host that it is of.
+    async fn look(&mut self) -> BTreeMap<EndpointId, Arc<str>> {
+        match self {
+            Self::Found(lookup, _) => lookup.look().await,
+            Self::Told(told) => {
+                let told = told.borrow_and_update();
+                told.iter().map(|address| (EndpointId(*address), address.ip().to_string().into())).collect()
+            }
+        }
+    }
+
+    /// Until it is time to look again.
+    async fn changed(&mut self) {
+        match self {
+            Self::Found(lookup, _) if lookup.is_fixed() => std::future::pending().await,
+            Self::Found(_, interval) => tokio::time::sleep(*interval).await,
+            Self::Told(told) => {
+                if told.changed().await.is_err() {
+                    // Nobody says anything any more.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
     }
 }
 
@@ -82,13 +146,17 @@ impl Drop for FleetWatch {
 }
 
 /// Keeps a task for each that there is. They live as long as this one.
-async fn discover(config: Arc<WatchConfiguration>, kind: Kind, watcher: Arc<dyn Watcher>) {
-    let mut lookup = Lookup::new(&config.addresses);
+async fn discover(
+    config: Arc<WatchConfiguration>,
+    kind: Kind,
+    mut places: Places,
+    watcher: Arc<dyn Watcher>,
+) {
     let mut keepers = JoinSet::new();
     let mut aborts: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
     let mut is_too_much = false;
     loop {
-        let mut found = lookup.look().await;
+        let mut found = places.look().await;
         if std::mem::replace(&mut is_too_much, found.len() > MAX) != is_too_much && is_too_much {
             warn!(there_are = found.len(), most = MAX, "There are more {}s than are watched.", kind.as_str());
         }
@@ -111,10 +179,7 @@ async fn discover(config: Arc<WatchConfiguration>, kind: Kind, watcher: Arc<dyn 
         }
         // Those that were ended are not kept for their results.
         while keepers.try_join_next().is_some() {}
-        if lookup.is_fixed() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(config.lookup).await;
+        places.changed().await;
     }
 }
 
