@@ -59,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("response", response),
     ("scan_request", scan_request),
     ("session", session),
+    ("sources", sources),
     ("templates", templates),
     ("transaction", transaction),
     ("transfer", transfer),

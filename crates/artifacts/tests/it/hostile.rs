@@ -54,7 +54,7 @@ async fn a_body_that_is_cut_again_and_again_comes_in_the_end() {
     let content = bytes(2_000_000);
     let of_peer = content.clone();
     let peer = Peer::start(move |number, head, stream| {
-        serve_rest(head, stream, &of_peer, ((number + 1) * 600_000).min(of_peer.len()))
+        serve_rest(head, stream, &of_peer, ((number + 1) * 600_000).min(of_peer.len()));
     });
     let (_folder, fetcher) = fetcher(options());
     let path = fetcher.fetch(&artifact(&content), &[peer.base()]).await.unwrap();
@@ -117,7 +117,7 @@ async fn who_has_another_length_is_not_read() {
 async fn an_endless_body_is_left_where_it_is_too_long() {
     let error = error_of(|_, stream| {
         send(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
         while send(stream, &chunk) {}
     })
     .await;

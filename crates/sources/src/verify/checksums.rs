@@ -130,7 +130,7 @@ mod tests {
         for (text, expected) in [
             ("<html>".to_owned(), ChecksumsError::Line(1)),
             (format!("{hex}  "), ChecksumsError::Line(1)),
-            (format!("{hex}"), ChecksumsError::Line(1)),
+            (hex.clone(), ChecksumsError::Line(1)),
             (format!("\\{hex}  a"), ChecksumsError::Line(1)),
             (format!("{}  a", &hex[1..]), ChecksumsError::Line(1)),
             (format!("\n{hex}  a\n{other}  a"), ChecksumsError::Twice(3)),

@@ -82,7 +82,10 @@ impl CvdHeader {
         }
         // sigtool writes an X where it does not sign. A signature is some hundred letters long.
         let is_signed = field("signature")?.len() > 32;
-        let builder = field("builder")?.to_owned();
+        let builder = field("builder")?.trim().to_owned();
+        if builder.is_empty() {
+            return Err(CvdHeaderError::Field("builder"));
+        }
         let built_at = fields.next().and_then(|seconds| seconds.trim().parse().ok());
         let built_at = built_at.and_then(|seconds| Timestamp::from_second(seconds).ok());
         Ok(Self { built, built_at, version, signatures, functionality_level, md5, is_signed, builder })

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn keys_of_ed25519_are_read_in_all_their_clothes() {
         let bytes: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap());
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"));
         let spki = STANDARD.encode([&SPKI[..], &bytes].concat());
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{spki}\n-----END PUBLIC KEY-----\n");
         for text in [hex, STANDARD.encode(bytes), spki, pem] {

@@ -48,7 +48,7 @@ async fn too_much_is_refused_where_it_is_too_much() {
     assert_eq!(said.reason(), Reason::TooLarge, "{said:?}");
     let endless = error_of(|_, stream| {
         send(stream, "HTTP/1.1 200 OK\r\n\r\n");
-        while send(stream, [b'x'; 0x10000]) {}
+        while send(stream, vec![b'x'; 0x10000]) {}
     })
     .await;
     assert_eq!(endless.reason(), Reason::TooLarge, "{endless:?}");
@@ -183,7 +183,7 @@ async fn what_is_secret_goes_to_its_host_and_not_behind_a_redirect() {
     });
     let host = peer.base().replace("http://", "");
     let url = format!("{}/a", peer.base());
-    with_secret(&url, secret(&[host.clone()], true)).await.unwrap();
+    with_secret(&url, secret(std::slice::from_ref(&host), true)).await.unwrap();
     // It is not said without TLS unless that is meant, nor to another port of the same host.
     with_secret(&url, secret(&[host], false)).await.unwrap();
     with_secret(&url, secret(&["127.0.0.1".to_owned()], true)).await.unwrap();

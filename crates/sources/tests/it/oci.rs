@@ -278,7 +278,7 @@ async fn what_a_registry_says_is_checked() {
     }
     let large = made_up(|_, stream| {
         send(stream, "HTTP/1.1 200 OK\r\n\r\n");
-        while send(stream, [b' '; 0x10000]) {}
+        while send(stream, vec![b' '; 0x10000]) {}
         true
     });
     assert_eq!(reason(from(&large, vec![]).await), Reason::TooLarge);

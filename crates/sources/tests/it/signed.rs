@@ -3,7 +3,7 @@
 use crate::support::{Setup, reason, run, signed_by, unsigned};
 use bytes::Bytes;
 use icapstan_api::fleet::ContentDigest;
-use icapstan_sources::{Evidence, Format, Location, Reason, SourceSpec, Verification};
+use icapstan_sources::{Evidence, Format, Location, Reason, SourceError, SourceSpec, Verification};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -158,7 +158,7 @@ async fn one_signed_list_of_sha256sum_vouches_for_all() {
     ] {
         make(serial, "A2");
         let result = setup.fetch(&shop.spec(&all, verification.clone()), Some(&first)).await;
-        assert_eq!(result.as_ref().err().map(|error| error.reason()), expected, "{serial}: {result:?}");
+        assert_eq!(result.as_ref().err().map(SourceError::reason), expected, "{serial}: {result:?}");
     }
     // A file that is not as it is listed, and one that is not listed.
     shop.write("a.ndb", "A3");

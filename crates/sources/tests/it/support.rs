@@ -52,7 +52,7 @@ impl Setup {
 pub(crate) fn limits() -> Limits {
     Limits {
         max_bytes: 8 << 20,
-        total: Duration::from_secs(60),
+        total: Duration::from_mins(1),
         pace: Pace {
             connect: Duration::from_secs(10),
             head: Duration::from_millis(1500),
