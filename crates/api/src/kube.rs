@@ -17,6 +17,8 @@
 //!    text): those who watch read through kube's `DeserializeGuard`.
 //! 3. What is not known is refused in a spec, and let pass in a status.
 
+#![expect(clippy::duplicated_attributes, reason = "columns of equal types are no duplicates")]
+
 pub mod annotation;
 pub mod condition;
 pub mod conditions;

@@ -61,9 +61,8 @@ fn collect(path: &str, schema: &Value, rows: &mut Vec<Row>) {
             kind: kind_of(field),
             default: match &field["default"] {
                 _ if required(name) => "*required*".to_owned(),
-                Value::Null => String::new(),
-                // Its fields have theirs.
-                Value::Object(_) => String::new(),
+                // Fields of an object have theirs.
+                Value::Null | Value::Object(_) => String::new(),
                 Value::String(text) => format!("`{text}`"),
                 other => format!("`{}`", other.to_string().replace(',', ", ")),
             },

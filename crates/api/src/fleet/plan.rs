@@ -1,4 +1,8 @@
 //! The plan.
+#![cfg_attr(
+    feature = "kube",
+    expect(clippy::duplicated_attributes, reason = "columns of equal types are no duplicates")
+)]
 
 use super::artifact::{Artifact, ContentDigest};
 use super::revision::PlannedRevision;
@@ -33,6 +37,7 @@ use thiserror::Error;
         printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
     )
 )]
+#[cfg_attr(feature = "kube", schemars(extend("x-kubernetes-validations" = crate::schema::cel::PLAN)))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct FleetPlanSpec {
     /// One more with each write, never less: who has followed a number does not go back behind it. 0 is no plan.

@@ -30,10 +30,27 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// The same as documents: from the name of each to its YAML.
 pub fn manifests() -> Result<Vec<(String, String)>, serde_yaml::Error> {
     let manifest = |definition: CustomResourceDefinition| {
-        let text = serde_yaml::to_string(&definition)?;
+        let text = quote_switches(&serde_yaml::to_string(&definition)?);
         Ok((definition.metadata.name.unwrap_or_default(), text))
     };
     crds().into_iter().map(manifest).collect()
+}
+
+/// kubectl reads YAML 1.1, where a bare `off` is `false`.
+fn quote_switches(yaml: &str) -> String {
+    let mut quoted = String::with_capacity(yaml.len() + 16);
+    for line in yaml.lines() {
+        let value = line.rsplit_once(": ").map_or_else(|| line.trim_start(), |(_, value)| value);
+        let word = value.strip_prefix("- ").unwrap_or(value);
+        if ["y", "n", "yes", "no", "on", "off"].contains(&word.to_ascii_lowercase().as_str()) {
+            quoted.push_str(line.strip_suffix(word).unwrap_or_default());
+            quoted.extend(["'", word, "'"]);
+        } else {
+            quoted.push_str(line);
+        }
+        quoted.push('\n');
+    }
+    quoted
 }
 
 fn crd<K>() -> CustomResourceDefinition
@@ -162,7 +179,7 @@ fn gather_words(map: &mut Map<String, Value>) {
         let described = choice.get("description").and_then(Value::as_str).unwrap_or_default();
         match (choice.get("const"), choice.get("enum")) {
             (Some(Value::String(word)), _) => {
-                lines.push_str(&format!(" {word}: {}", plain(described)));
+                lines.extend([" ", word, ": ", &plain(described)]);
                 words.push(json!(word));
             }
             (_, Some(Value::Array(plain))) => words.extend(plain.iter().cloned()),
@@ -216,6 +233,16 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_becomes_a_truth_value_on_its_way_through_kubectl() {
+        assert_eq!(
+            quote_switches("a:\n- off\n- offer\nb: No\nc: is off\n"),
+            "a:\n- 'off'\n- offer\nb: 'No'\nc: is off\n"
+        );
+        let policies = manifests().unwrap().into_iter().find(|(name, _)| name.starts_with("scanpolicies"));
+        assert!(policies.unwrap().1.contains("- 'off'\n"));
+    }
 
     #[test]
     fn descriptions_have_no_links() {

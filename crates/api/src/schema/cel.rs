@@ -142,6 +142,13 @@ pub(crate) const TIMEOUT: &[Cel] =
 pub(crate) const IMMUTABLE: &[Cel] =
     &[cel("self == oldSelf", "cannot be changed; make another object in its place")];
 
+// What plans say.
+pub(crate) const PLAN: &[Cel] = &[cel_at(
+    ".generation",
+    "self.generation >= oldSelf.generation",
+    "a plan is never replaced by an earlier one",
+)];
+
 // What services and lists say.
 pub(crate) const OPTIONS_TTL: &[Cel] =
     &[cel("duration(self) >= duration('1m') && duration(self) <= duration('720h')", "is from 1m to 720h")];

@@ -101,15 +101,15 @@ fn a_policy_and_a_service_mean_the_same_in_both_notations() {
 
 #[test]
 fn what_is_left_out_means_the_same_in_both_notations() {
-    let policy: ScanPolicySpec = serde_json::from_value(filled("ScanPolicy", json!({}))).unwrap();
+    let policy: ScanPolicySpec = serde_json::from_value(filled("ScanPolicy", &json!({}))).unwrap();
     assert_eq!(policy.policy("x"), ScanPolicy::new("x"));
     let service: IcapServiceSpec =
-        serde_json::from_value(filled("IcapService", json!({"path": "/x", "modes": ["RESPMOD"]}))).unwrap();
+        serde_json::from_value(filled("IcapService", &json!({"path": "/x", "modes": ["RESPMOD"]}))).unwrap();
     assert_eq!(service.service(), IcapService::new("/x", &[ServiceMode::Respmod]));
 }
 
 /// As the API server stores it.
-fn filled(kind: &str, spec: Value) -> Value {
+fn filled(kind: &str, spec: &Value) -> Value {
     kube_cel::apply_defaults(&schema(kind), &json!({"spec": spec}))["spec"].clone()
 }
 
