@@ -28,6 +28,7 @@
 mod added;
 mod ahead;
 mod answer;
+mod bases;
 mod client;
 mod context;
 mod detection;
@@ -54,6 +55,7 @@ mod transaction;
 mod url;
 mod url_lists;
 
+pub use bases::settings_bases;
 pub use epoch_metrics::EpochMetrics;
 pub use gateway::{Compiled, Gateway, GatewayConfig, GatewayError, GatewaySettings, Prepared, Route};
 pub use metrics::GatewayMetrics;

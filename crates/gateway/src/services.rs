@@ -118,7 +118,8 @@ impl Service {
             ServiceMode::Reqmod => Method::Reqmod,
             ServiceMode::Respmod => Method::Respmod,
         });
-        let basis = basis(&policy, spec.scan, shared);
+        let (identity, asked) = (shared.identity.hash(), shared.asked);
+        let basis = Decides { policy: policy.hash(), scope: spec.scan, identity, asked }.basis();
         let tag = tag(&NO_SIGNATURES, &basis, None, &id);
         let pin = |pins: &Pins| {
             let istag = pins.istags.get(&*id).ok_or_else(|| ServicesError::NoTag(id.to_string()))?;
@@ -179,15 +180,26 @@ fn tag(generation: &GenerationId, basis: &[u8; 32], lists: Option<ListIdentity>,
 }
 
 /// What of the settings decides besides lists: the policy, what it is asked about, and who is believed.
-fn basis(policy: &Policy, scope: ScanScope, shared: &Shared) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
-    hasher.update(policy.hash());
-    hasher.update(&[scope.url().into(), scope.content().into()]);
-    hasher.update(&shared.identity.hash());
-    if let Some(asked) = shared.asked.filter(|_| scope.url()) {
-        hasher.update(&asked);
+pub(crate) struct Decides<'s> {
+    pub(crate) policy: &'s [u8; 32],
+    pub(crate) scope: ScanScope,
+    pub(crate) identity: [u8; 32],
+    /// What else is asked about URLs.
+    pub(crate) asked: Option<[u8; 32]>,
+}
+
+impl Decides<'_> {
+    pub(crate) fn basis(&self) -> [u8; 32] {
+        let Self { policy, scope, identity, asked } = self;
+        let mut hasher = blake3::Hasher::new_derive_key("icapstan settings of a service v1");
+        hasher.update(*policy);
+        hasher.update(&[scope.url().into(), scope.content().into()]);
+        hasher.update(identity);
+        if let Some(asked) = asked.filter(|_| scope.url()) {
+            hasher.update(&asked);
+        }
+        *hasher.finalize().as_bytes()
     }
-    *hasher.finalize().as_bytes()
 }
 
 // === impl Services ===

@@ -7,14 +7,13 @@ use crate::fleet::{Fleet, FleetNotes};
 use crate::hooks;
 use crate::listeners::{self, Bound};
 use crate::memory;
-use crate::planned::{Following, PlanMetrics, Planned, Told};
 use crate::process::{Signals, run_to_end, signatures_document};
 use crate::quarantine;
 use crate::reload::{Followers, Hashes, Reloader, Serving};
 use crate::scanning::Scanning;
 use crate::settings::{Lookups, Settings};
 use crate::siem;
-use crate::standing::{self, Standing as GatewayStanding};
+use crate::standing::{Plan, Prospect, Subject};
 use crate::statistics;
 use crate::tally::Tally;
 use anyhow::{Context, bail};
@@ -22,9 +21,7 @@ use arc_swap::ArcSwap;
 use icapstan_api::Config;
 use icapstan_cache::{CacheMetrics, FleetPoison, Share, Standing, VerdictMetrics};
 use icapstan_events::Events;
-use icapstan_gateway::{
-    Gateway, GatewayMetrics, LoadedUrlLists, UrlListMetrics, UrlListWatcher, UrlLists, WatchedUrlLists,
-};
+use icapstan_gateway::{Gateway, GatewayMetrics, UrlListMetrics, UrlLists};
 use icapstan_hooks::Hooks;
 use icapstan_icap_server::{AccessControl, Budget, Server, ServerMetrics};
 use icapstan_quarantine::Quarantine;
@@ -167,9 +164,7 @@ struct Parts<'p> {
     certificates: Option<&'p Certificates>,
     /// Those that scanners are shown.
     own: Option<&'p Certificates>,
-    /// The plan that is followed, if one is, and who is told how that stands.
-    planned: Option<&'p Arc<Told>>,
-    standing_of: Option<&'p GatewayStanding>,
+    plan: &'p Plan,
     bound: Bound,
 }
 
@@ -201,28 +196,8 @@ async fn serve(
     let url_lists = UrlLists::default();
     // Before the scanner: what cannot be used should be known before a database is loaded.
     let list_metrics = UrlListMetrics::register(registry)?;
-    let is_planned = tier == Tier::Gateway && settings.config.fleet.is_planned();
-    if is_planned {
-        info!("Services, policies, identity, detectionHeaders and urlLists are those of the plan.");
-    }
-    let plan_metrics = match tier {
-        Tier::Standalone => None,
-        Tier::Gateway => Some(PlanMetrics::register(registry)?),
-    };
-    let door = match &plan_metrics {
-        Some(metrics) if is_planned => Some(standing::bind(settings, metrics, events)?),
-        _ => None,
-    };
-    let watcher = if is_planned {
-        // A plan has its own.
-        UrlListWatcher::none()
-    } else {
-        settings
-            .url_lists(&url_lists, &list_metrics, events)
-            .and_then(LoadedUrlLists::watch)
-            .map(WatchedUrlLists::put)
-            .context("the URL lists cannot be used")?
-    };
+    let prospect = Prospect::new(settings, tier, registry, events)?;
+    let watcher = prospect.url_lists(settings, &url_lists, &list_metrics, events)?;
     let hashes = match tier {
         Tier::Standalone => Some(load_hashes(settings, registry, events)?),
         Tier::Gateway => None,
@@ -233,11 +208,7 @@ async fn serve(
     let cache_metrics = CacheMetrics::register(registry)?;
     let (blocked_urls, share) =
         settings.blocked_urls(&cache_metrics).context("blocked URLs cannot be shared")?;
-    let mut fleet = Fleet::default();
-    fleet.share_verdicts(&settings.config, registry, &cache_metrics)?;
-    if tier == Tier::Standalone {
-        fleet.share_poison(&settings.config, registry, &cache_metrics)?;
-    }
+    let fleet = share_through_redis(settings, tier, registry, &cache_metrics)?;
     let fleet_notes = fleet.notes();
     let standing = share.as_ref().map(Share::standing);
     let (scanning, own, tls) = match &hashes {
@@ -254,30 +225,17 @@ async fn serve(
         port,
         metrics,
     )?);
-    let planned = match (&scanning, plan_metrics) {
-        (Scanning::Elsewhere(scanners), Some(metrics)) if is_planned => {
-            let with = Following {
-                gateway: Arc::clone(&gateway),
-                scanners: Arc::clone(scanners),
-                fence: server.fence(),
-                lists: list_metrics.clone(),
-                events: events.clone(),
-                tls: tls.map(|tls| tls.load_full()),
-            };
-            Planned::start(settings, with, metrics).await.context("no plan can be followed")?
-        }
-        _ => None,
+    let subject = Subject {
+        gateway: Arc::clone(&gateway),
+        scanning: scanning.clone(),
+        fence: server.fence(),
+        lists: list_metrics.clone(),
+        events: events.clone(),
+        tls,
+        memory: Arc::clone(&memory),
+        requests: server_metrics,
     };
-    let told = planned.as_ref().map(Planned::told);
-    let standing_of = match (door, &told) {
-        (Some(door), Some(told)) => {
-            let told = Arc::clone(told);
-            let (gateway, scanning) = (Arc::clone(&gateway), scanning.clone());
-            let (memory, requests) = (Arc::clone(&memory), server_metrics);
-            Some(door.open(standing::Subject { told, gateway, scanning, memory, requests })?)
-        }
-        _ => None,
-    };
+    let plan = prospect.follow(settings, subject).await?;
     let metrics = ReloadMetrics::register(registry)?;
     let serving = Serving {
         gateway: Arc::clone(&gateway),
@@ -285,7 +243,7 @@ async fn serve(
         url_lists,
         metrics: list_metrics,
         watcher,
-        base: planned.as_ref().map(Planned::base),
+        base: plan.base(),
     };
     let followers = Followers { serving: Some(serving), hashes, events: events.clone(), metrics };
     let reloader =
@@ -301,8 +259,7 @@ async fn serve(
         fleet: &fleet_notes,
         certificates,
         own: own.as_ref(),
-        planned: told.as_ref(),
-        standing_of: standing_of.as_ref(),
+        plan: &plan,
         bound,
     };
     let serving = serve_with(&parts, server, gateway, &mut signals);
@@ -317,12 +274,25 @@ async fn serve(
             siem::tell_stop(events);
         }
     });
-    if let Some(standing) = &standing_of {
-        standing.stop().await;
-    }
+    plan.stop().await;
     // Also after a failure: processes end and temporary files go.
     scanning.shutdown().await;
     result
+}
+
+/// What is shared through Redis.
+fn share_through_redis(
+    settings: &Settings,
+    tier: Tier,
+    registry: &Registry,
+    metrics: &CacheMetrics,
+) -> anyhow::Result<Fleet> {
+    let mut fleet = Fleet::default();
+    fleet.share_verdicts(&settings.config, registry, metrics)?;
+    if tier == Tier::Standalone {
+        fleet.share_poison(&settings.config, registry, metrics)?;
+    }
+    Ok(fleet)
 }
 
 /// Hash lists as the settings have them, and what they are followed with.
@@ -404,6 +374,7 @@ async fn serve_with(
         () = signals.end(|| parts.reload()) => false,
     };
     if loaded {
+        let gateway_paths = gateway.paths();
         let shutdown =
             server.start(gateway).with_context(|| format!("{} cannot be listened on", bound.shown()))?;
         *unserved.lock() = None;
@@ -411,18 +382,16 @@ async fn serve_with(
             icap = bound.icap.map(field::display),
             icaps = bound.icaps.map(field::display),
             icap_proxy_protocol = bound.proxied.map(field::display),
-            fleet = parts.standing_of.map(|standing| field::display(standing.local_addr())),
+            fleet = parts.plan.address().map(field::display),
             admin = %admin.local_addr(),
-            services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
+            services = gateway_paths.join(" "),
             "listening"
         );
         siem::tell_start(events, &format!("ICAP at {}", bound.shown()), &epochs);
         tokio::spawn(siem::tell_changes(events.clone(), epochs));
         signals.end(|| parts.reload()).await;
         *unserved.lock() = Some("stopping");
-        if let Some(standing) = parts.standing_of {
-            standing.drain();
-        }
+        parts.plan.drain();
         info!("Stopping: requests that are under way are answered. A second signal ends them.");
         tokio::select! {
             in_time = shutdown.stop(GRACE) => if !in_time {
@@ -442,8 +411,8 @@ fn start_admin(
     let Parts { settings, registry, scanning, reloader, standing, fleet, certificates, own, bound, .. } =
         *parts;
     let (notes, standing, fleet) = (reloader.notes(), standing.cloned(), fleet.clone());
-    let (planned, own_plan) = (parts.planned.cloned(), parts.planned.cloned());
-    let watched = parts.standing_of.map(GatewayStanding::notes);
+    let (planned, own_plan) = (parts.plan.told(), parts.plan.told());
+    let watched = parts.plan.certificates().map_or_else(CertificateNotes::none, Certificates::notes);
     let tls = certificates.map_or_else(CertificateNotes::none, Certificates::notes);
     let own = own.map_or_else(CertificateNotes::none, Certificates::notes);
     let (scans, unserved) = (scanning.clone(), Arc::clone(unserved));
@@ -459,7 +428,7 @@ fn start_admin(
             .note(scanners.0, scanners.1)
             .note("config", notes.config())
             .note("plan", planned.as_ref().and_then(|told| told.note()))
-            .note("fleetTls", watched.as_ref().and_then(CertificateNotes::text))
+            .note("fleetTls", watched.text())
             .note("tls", tls.text())
             .note("urlLists", notes.url_lists())
             .note("hashLists", notes.hash_lists())
@@ -505,7 +474,7 @@ impl Parts<'_> {
     fn reload(&self) {
         self.scanning.reload();
         self.reloader.reload();
-        let watched = self.standing_of.and_then(GatewayStanding::certificates);
+        let watched = self.plan.certificates();
         for certificates in [self.certificates, self.own, watched].into_iter().flatten() {
             certificates.reload();
         }

@@ -27,6 +27,15 @@ fn ask_url(icap: &mut IcapClient) -> IcapResponse {
     icap.read_reqmod()
 }
 
+/// A response with that body, for the service that scans.
+fn full(body: &[u8]) -> Vec<u8> {
+    Message::respmod("/full")
+        .request_head("GET http://o.test/ HTTP/1.1\r\nHost: o.test\r\n\r\n")
+        .response_head("HTTP/1.1 200 OK\r\n\r\n")
+        .body(body)
+        .bytes()
+}
+
 fn ask_options(icap: &mut IcapClient) -> IcapResponse {
     icap.send(Message::options("/urls").bytes());
     icap.read_options()
@@ -131,8 +140,72 @@ fn no_connection_sees_more_than_one_change_for_each_flip_and_none_goes_back() {
         assert!(skew <= SKEW, "epoch {number}: {skew:?}");
     }
     for gateway in &gateways {
-        assert!(is(gateway, "icapstan_plan_epochs_total", "settings", 4));
+        assert!(is(gateway, "icapstan_plan_epochs_total", "\"settings\"", 4));
     }
+}
+
+#[test]
+fn signatures_and_tags_change_together() {
+    const BAD: &[u8] = b"this is called by the name of the signatures that know it";
+    let mut fleet = Fleet::new();
+    let settings = fleet.settings(true);
+    fleet.signatures("One", BAD);
+    fleet.begin(1, settings);
+    let scanner = fleet.scanner();
+    let gateway = fleet.gateway();
+    gateway.until_ready();
+    let mut icap = IcapClient::connect(gateway.address());
+    let mut judged = || {
+        icap.send(full(BAD));
+        let response = icap.read_respmod();
+        let threat = response.get("X-Virus-ID").unwrap_or_default().to_owned();
+        (response.istag().trim_matches('"').to_owned(), threat)
+    };
+    let (one, two) = (("full-1", "One.UNOFFICIAL"), ("full-2", "Two.UNOFFICIAL"));
+    let (tag, threat) = judged();
+    assert_eq!((tag.as_str(), threat.as_str()), one);
+    fleet.signatures("Two", BAD);
+    fleet.touch();
+    eventually("the scanner has both", || {
+        is(&scanner, "icapstan_plan_revisions", "stage=\"serving\"", 2).then_some(())
+    });
+    fleet.announce(2, settings);
+    eventually("it is prepared", || is_prepared(&gateway, 2).then_some(()));
+    fleet.schedule(Duration::from_secs(2));
+    let mut before = 0;
+    eventually("the next epoch has begun", || {
+        let (tag, threat) = judged();
+        let now = (tag.as_str(), threat.as_str());
+        assert!(now == one || now == two, "{now:?}");
+        before += u32::from(now == one);
+        (now == two).then_some(())
+    });
+    assert!(before > 0, "it did not begin before its time");
+    assert!(is(&gateway, "icapstan_plan_epochs_total", "\"signatures\"", 1));
+}
+
+#[test]
+fn a_gateway_that_hears_of_a_newer_plan_and_cannot_read_it_serves_nobody() {
+    let mut fleet = Fleet::new();
+    let settings = fleet.settings(true);
+    fleet.signatures("One", b"something that nobody sends");
+    fleet.begin(1, settings);
+    let _scanner = fleet.scanner();
+    let gateway = fleet.gateway();
+    gateway.until_ready();
+    fleet.cut_off(true);
+    // Scanners come to know it, and say so.
+    fleet.begin(2, settings);
+    eventually("nobody is served", || (is(&gateway, "icapstan_plan_fenced", "", 1)).then_some(()));
+    let readyz = gateway.readyz();
+    assert!(readyz.contains("scanners follow plan 2"), "{readyz}");
+    eventually("no connections are made", || {
+        IcapClient::try_connect(gateway.address()).is_err().then_some(())
+    });
+    fleet.cut_off(false);
+    let mut icap = eventually("clients are served again", || IcapClient::try_connect(gateway.address()).ok());
+    assert_eq!(epoch_of(&ask_url(&mut icap)), 2);
+    gateway.until_ready();
 }
 
 #[test]
@@ -142,11 +215,7 @@ fn a_transaction_ends_with_the_tag_that_it_began_with() {
     fleet.begin(1, blocks);
     let gateway = fleet.gateway();
     let mut icap = IcapClient::connect(gateway.address());
-    let message = Message::respmod("/full")
-        .request_head("GET http://o.test/ HTTP/1.1\r\nHost: o.test\r\n\r\n")
-        .response_head("HTTP/1.1 200 OK\r\n\r\n")
-        .body(clean_bytes(100_000, 1))
-        .bytes();
+    let message = full(&clean_bytes(100_000, 1));
     let (begin, end) = message.split_at(50_000);
     icap.send(begin);
     eventually("it has begun", || {
@@ -219,7 +288,8 @@ fn without_any_plan_nobody_is_listened_to() {
     let fleet = Fleet::new();
     let (process, admin) = fleet.unplanned_gateway();
     let asked = eventually("it says why", || {
-        let response = icapstan_testkit::Request::get(&format!("http://{admin}/readyz")).try_direct().ok()?;
+        let response =
+            icapstan_testkit::http::Request::get(&format!("http://{admin}/readyz")).try_direct().ok()?;
         let text = String::from_utf8(response.body).ok()?;
         text.contains("there is no plan").then_some(response.status)
     });

@@ -4,7 +4,7 @@ use super::artifact::ContentDigest;
 use crate::{Config, DetectionHeaders, IcapService, IdentitySettings, ScanPolicy, UrlLists};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What all gateways of a fleet have to have alike: an artifact, the JSON of which is one line.
@@ -67,7 +67,7 @@ impl SettingsBundle {
     /// The files of URL lists, each once.
     pub fn lists(&self) -> Result<Vec<ContentDigest>, BundleError> {
         let sources = self.url_lists.sources.iter().map(|source| &source.path);
-        let digests: Result<Vec<_>, _> = self.url_lists.file.iter().chain(sources).map(digest).collect();
+        let digests: Result<Vec<_>, _> = self.url_lists.file.iter().chain(sources).map(|path| digest(path)).collect();
         let mut digests = digests?;
         digests.sort_unstable();
         digests.dedup();
@@ -97,7 +97,7 @@ impl SettingsBundle {
     }
 }
 
-fn digest(path: &PathBuf) -> Result<ContentDigest, BundleError> {
+fn digest(path: &Path) -> Result<ContentDigest, BundleError> {
     let text = path.to_str().unwrap_or_default();
     text.parse().map_err(|_| BundleError::Path(path.display().to_string()))
 }

@@ -72,7 +72,9 @@ impl PlannedRevision {
             .collect();
         lines.sort_unstable();
         let mut hasher = Sha256::new_with_prefix("icapstan revision v1\n");
-        lines.iter().for_each(|line| hasher.update(line));
+        for line in &lines {
+            hasher.update(line);
+        }
         ContentDigest(hasher.finalize().into())
     }
 

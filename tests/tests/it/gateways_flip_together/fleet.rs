@@ -2,10 +2,11 @@
 
 use icapstan_api::Config;
 use icapstan_api::fleet::{
-    Artifact, ContentDigest, FleetPlanSpec, PendingEpoch, PlanEpoch, PlannedRevision, SettingsBundle,
+    Artifact, ContentDigest, FileKind, FleetPlanSpec, PendingEpoch, PlanEpoch, PlannedFile, PlannedRevision,
+    SelfTest, SettingsBundle,
 };
 use icapstan_artifacts::{ServeOptions, Server, Store};
-use icapstan_testkit::{Member, Process, TempDir, Tiers, free_port, tempdir};
+use icapstan_testkit::{Member, Process, TempDir, Tiers, eicar, free_port, hex, tempdir};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,13 +17,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// A fleet that the test plans for. No scanner is there: URLs are looked up without one.
+/// A fleet that the test plans for. URLs are looked up without a scanner.
 pub(super) struct Fleet {
     tiers: Tiers,
     dir: TempDir,
     store: Store,
     server: Option<Server>,
     plan: FleetPlanSpec,
+    /// What epochs that are made now are judged by.
+    revision: ContentDigest,
+    /// Gateways do not come to know what is written now.
+    are_cut_off: bool,
+    scanners: Vec<SocketAddr>,
     gateways: AtomicUsize,
     // The last one: the server ends within it.
     runtime: Runtime,
@@ -47,6 +53,7 @@ impl Fleet {
         let server = Server::start(address, store.clone(), ServeOptions::default());
         let server = runtime.block_on(server).expect("a port can be had");
         let revision = PlannedRevision::built_in();
+        let digest = revision.digest;
         let plan = FleetPlanSpec {
             verdict_version: 1,
             artifacts: vec![format!("http://{}", server.local_addr())],
@@ -54,7 +61,48 @@ impl Fleet {
             ..FleetPlanSpec::default()
         };
         let tiers = Tiers::new("fleet: {planStaleAfter: 1s}\n");
-        Self { tiers, dir, store, server: Some(server), plan, gateways: AtomicUsize::new(0), runtime }
+        Self {
+            tiers,
+            dir,
+            store,
+            server: Some(server),
+            plan,
+            revision: digest,
+            are_cut_off: false,
+            scanners: Vec::new(),
+            gateways: AtomicUsize::new(0),
+            runtime,
+        }
+    }
+
+    /// Signatures that find `bytes`, and EICAR, held by all scanners from now on, and in epochs that are made now.
+    pub(super) fn signatures(&mut self, name: &str, bytes: &[u8]) {
+        let database = format!("Test.Eicar:0:*:{}\n{name}:0:*:{}\n", hex(&eicar()), hex(bytes));
+        let Artifact { digest, size } = self.store.insert_bytes(database.as_bytes()).expect("there is room");
+        let file = PlannedFile { name: "test.ndb".to_owned(), kind: FileKind::Clamav, digest, size };
+        let revision = PlannedRevision::of(vec![file], SelfTest::default());
+        self.revision = revision.digest;
+        self.plan.hold.everyone.push(revision.digest);
+        self.plan.revisions.push(revision);
+    }
+
+    /// Starts a scanner that follows the plan; gateways that are started later ask it.
+    pub(super) fn scanner(&mut self) -> Member {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut command = self.tiers.command("scanner", &address.to_string());
+        command.arg("--plan").arg(self.plan_file("scanner"));
+        command.arg("--state").arg(self.dir.path().join("scanner"));
+        let scanner = Member::start("scanner", command, "scan");
+        self.scanners.push(scanner.address());
+        scanner
+    }
+
+    /// From now on gateways do not come to know what is written, or do again and at once.
+    pub(super) fn cut_off(&mut self, are_cut_off: bool) {
+        self.are_cut_off = are_cut_off;
+        if !are_cut_off {
+            self.write();
+        }
     }
 
     /// Settings that block evil.test, or not.
@@ -87,7 +135,7 @@ impl Fleet {
     fn epoch(&self, number: u64, settings: ContentDigest) -> PlanEpoch {
         let tag = |service: &str| (service.to_owned(), format!("{service}-{number}"));
         let istags = BTreeMap::from(["urls", "full"].map(tag));
-        PlanEpoch { number, revision: self.plan.revisions[0].digest, settings, istags }
+        PlanEpoch { number, revision: self.revision, settings, istags }
     }
 
     /// An epoch that counts from now on, without an announcement.
@@ -117,21 +165,29 @@ impl Fleet {
         self.write();
     }
 
-    fn plan_file(&self) -> PathBuf {
-        self.dir.path().join("plan.json")
+    fn plan_file(&self, tier: &str) -> PathBuf {
+        self.dir.path().join(format!("{tier}.json"))
+    }
+
+    /// The same plan, written once more.
+    pub(super) fn touch(&mut self) {
+        self.write();
     }
 
     fn write(&mut self) {
         self.plan.generation += 1;
         self.plan.check().expect("it does not contradict itself");
-        let new = self.dir.path().join("plan.new");
-        fs::write(&new, serde_json::to_vec(&self.plan).expect("it can be written")).expect("there is room");
-        fs::rename(new, self.plan_file()).expect("there is room");
+        let text = serde_json::to_vec(&self.plan).expect("it can be written");
+        for tier in if self.are_cut_off { &["scanner"][..] } else { &["scanner", "gateway"] } {
+            let new = self.dir.path().join("plan.new");
+            fs::write(&new, &text).expect("there is room");
+            fs::rename(new, self.plan_file(tier)).expect("there is room");
+        }
     }
 
     /// Plan and server go away.
     pub(super) fn lose_everything(&mut self) {
-        fs::remove_file(self.plan_file()).expect("it was there");
+        fs::remove_file(self.plan_file("gateway")).expect("it was there");
         let server = self.server.take();
         self.runtime.block_on(async move { drop(server) });
     }
@@ -163,8 +219,10 @@ impl Fleet {
 
     fn command(&self, number: usize, listen: &str) -> Command {
         let mut command = self.tiers.command("gateway", listen);
-        command.args(["--scanner", &format!("127.0.0.1:{}", free_port())]);
-        command.args(["--fleet-listen", "127.0.0.1:0"]).arg("--plan").arg(self.plan_file());
+        let nobody = format!("127.0.0.1:{}", free_port());
+        let scanners: Vec<_> = self.scanners.iter().map(ToString::to_string).collect();
+        command.arg("--scanner").arg(if scanners.is_empty() { nobody } else { scanners.join(",") });
+        command.args(["--fleet-listen", "127.0.0.1:0"]).arg("--plan").arg(self.plan_file("gateway"));
         command.arg("--state").arg(self.dir.path().join(format!("state-{number}")));
         command
     }
