@@ -126,11 +126,15 @@ impl Following {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let patience = tokio::time::sleep(patience);
         tokio::pin!(patience);
+        let mut has_waited = false;
         loop {
-            let has_waited = patience.is_elapsed();
             tokio::select! {
                 heard = self.source.hear() => self.take(heard).await,
-                () = &mut patience, if !has_waited => self.use_kept(),
+                () = &mut patience, if !has_waited => {
+                    // Not what the timer says: it may have run out while something else was heard.
+                    has_waited = true;
+                    self.use_kept();
+                }
                 _ = tick.tick() => self.metrics.age.set(self.told.lock().age().as_secs_f64()),
                 () = self.plans.closed() => return,
             }

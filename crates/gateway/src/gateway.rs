@@ -207,6 +207,13 @@ impl Gateway {
         services.all().map(|service| (service.id.to_string(), service.istag_now(&*self.port))).collect()
     }
 
+    /// The paths of services, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<_> = self.services.load().all().map(|service| service.path.to_string()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
     /// Has clients ask for options again after that time at the latest, whatever services say; `None` leaves it to
     /// these.
     pub fn shorten_options(&self, most: Option<Duration>) {

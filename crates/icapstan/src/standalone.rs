@@ -374,6 +374,7 @@ async fn serve_with(
         () = signals.end(|| parts.reload()) => false,
     };
     if loaded {
+        let gateway_paths = gateway.paths();
         let shutdown =
             server.start(gateway).with_context(|| format!("{} cannot be listened on", bound.shown()))?;
         *unserved.lock() = None;
@@ -383,7 +384,7 @@ async fn serve_with(
             icap_proxy_protocol = bound.proxied.map(field::display),
             fleet = parts.plan.address().map(field::display),
             admin = %admin.local_addr(),
-            services = settings.config.services.iter().map(|service| service.path.as_str()).collect::<Vec<_>>().join(" "),
+            services = gateway_paths.join(" "),
             "listening"
         );
         siem::tell_start(events, &format!("ICAP at {}", bound.shown()), &epochs);
