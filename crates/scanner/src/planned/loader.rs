@@ -104,6 +104,7 @@ impl PlannedLoader {
             self.let_go(&wanted);
             self.order(&wanted);
             self.look_for_workers();
+            self.refuse_more(&wanted);
             let Some(revision) = self.next(&wanted) else { return };
             let begin = Instant::now();
             match self.load(&revision, &wanted) {
@@ -170,6 +171,16 @@ impl PlannedLoader {
         if !self.loaded.is_sorted_by_key(|loaded| place(&loaded.revision.id)) {
             self.loaded.sort_by_key(|loaded| place(&loaded.revision.id));
             self.publish();
+        }
+    }
+
+    /// A plan that has too many held is told so.
+    fn refuse_more(&mut self, wanted: &Wanted) {
+        for id in wanted.hold.iter().skip(MAX_HELD) {
+            if !self.failed.contains_key(id) {
+                let detail = format!("no more than {MAX_HELD} revisions are held at once");
+                self.fail(*id, LoadFailure::Memory, detail);
+            }
         }
     }
 
@@ -340,6 +351,9 @@ impl PlannedLoader {
 
     /// Publishes what is loaded.
     fn publish(&self) {
+        if self.crew.is_stopping() {
+            return;
+        }
         let before = self.published.current.load().as_ref().map(|epoch| epoch.signatures.clone());
         let held: Vec<_> =
             self.loaded.iter().map(|loaded| (loaded.revision.id, Arc::clone(&loaded.held))).collect();
