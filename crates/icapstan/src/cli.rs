@@ -416,7 +416,7 @@ impl Standalone {
 impl Gateway {
     pub(crate) fn flags(self) -> Flags {
         let Self { listen, scanners, plaintext, fleet_listen, plan, redis, common } = self;
-        Flags { common, listen, scanners, plaintext, fleet_listen, plan, redis, ..Flags::default() }
+        Flags { common, listen, fleet_listen, plan, scanners, plaintext, redis, ..Flags::default() }
     }
 }
 

@@ -364,7 +364,7 @@ async fn serve_with(
     gateway: Arc<Gateway>,
     signals: &mut Signals,
 ) -> anyhow::Result<bool> {
-    let Parts { settings, scanning, events, bound, .. } = *parts;
+    let Parts { scanning, events, bound, .. } = *parts;
     let unserved = Arc::new(Mutex::new(Some("starting")));
     let admin = start_admin(parts, &unserved)?;
     info!(admin = %admin.local_addr(), "Probes and metrics are answered.");

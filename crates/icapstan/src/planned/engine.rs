@@ -358,11 +358,10 @@ impl Engine {
         let is_fenced = self.state.behind.is_too_long(why.is_some(), patience, Instant::now());
         if is_fenced != self.fence.is_up() {
             self.fence.put(is_fenced);
-            match &why {
-                Some(why) if is_fenced => {
-                    error!(cause = why, "Nobody is served: this gateway is behind its fleet.")
-                }
-                _ => info!("Clients are served again."),
+            if let Some(why) = why.as_ref().filter(|_| is_fenced) {
+                error!(cause = why, "Nobody is served: this gateway is behind its fleet.");
+            } else {
+                info!("Clients are served again.");
             }
         }
         let fenced = why.filter(|_| is_fenced);
