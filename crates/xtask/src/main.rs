@@ -91,7 +91,9 @@ mod tests {
     fn the_definitions_of_resources_and_their_page_are_up_to_date() {
         let pages = crds::pages().unwrap();
         assert_eq!(pages.len(), 8);
-        pages.iter().for_each(|page| page.check().unwrap());
+        for page in &pages {
+            page.check().unwrap();
+        }
         let files = std::fs::read_dir(at("deploy/crds")).unwrap().count();
         assert_eq!(files, 7, "one file for each kind, and none of a kind that is gone");
     }
