@@ -400,7 +400,9 @@ impl PlannedLoader {
                 lost.push(loaded.pool.clone());
             }
         }
-        lost.iter().for_each(|pool| self.replace_layout(pool));
+        for pool in &lost {
+            self.replace_layout(pool);
+        }
     }
 
     /// Loads the same signatures once more, so that memory lies differently.
