@@ -104,10 +104,10 @@ impl FollowMetrics {
     }
 
     /// How far it has come with the revisions of the plan.
-    pub fn stages(&self, now: impl Iterator<Item = FollowStage> + Clone) {
+    pub fn stages(&self, now: &[FollowStage]) {
         use FollowStage::{Failed, Fetching, Loading, Serving, Staged};
         for stage in [Fetching, Staged, Loading, Serving, Failed] {
-            let count = now.clone().filter(|now| *now == stage).count();
+            let count = now.iter().filter(|now| **now == stage).count();
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.stages.add(stage, count - self.stages.get(stage));
         }

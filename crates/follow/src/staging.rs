@@ -142,12 +142,11 @@ impl Work {
                 Some(ended) = tries.join_next(), if !tries.is_empty() => {
                     let Ok((digest, progress)) = ended else { continue };
                     under_way.remove(&digest);
-                    match &progress {
-                        Progress::Staged(_) => drop(pauses.remove(&digest)),
-                        _ => {
-                            let pause = pauses.get(&digest).map_or(FIRST_PAUSE, |pause| (2 * *pause).min(LARGEST_PAUSE));
-                            pauses.insert(digest, pause);
-                        }
+                    if let Progress::Staged(_) = &progress {
+                        pauses.remove(&digest);
+                    } else {
+                        let pause = pauses.get(&digest).map_or(FIRST_PAUSE, |pause| (2 * *pause).min(LARGEST_PAUSE));
+                        pauses.insert(digest, pause);
                     }
                     self.told.send_if_modified(|staging| {
                         let is_planned = staging.revisions.get(&digest).is_some_and(|known| *known != progress);

@@ -199,7 +199,7 @@ impl Bridge {
             .collect();
         let stages: Vec<_> = revisions.iter().map(|(digest, (stage, ..))| (*digest, *stage)).collect();
         if self.stages != stages {
-            self.metrics.stages(stages.iter().map(|(_, stage)| *stage));
+            self.metrics.stages(&stages.iter().map(|(_, stage)| *stage).collect::<Vec<_>>());
             for (digest, (stage, failure, _)) in &revisions {
                 let is_new = !self.stages.contains(&(*digest, *stage));
                 if let Some(failure) = failure.filter(|_| is_new) {

@@ -10,7 +10,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 fn follow(file: &Path, state: Option<StateFolder>, patience: Duration) -> (Follower, Registry) {
     let registry = Registry::new();
-    let metrics = FollowMetrics::register(&registry).unwrap();
+    let metrics = FollowMetrics::register(&registry).expect("a new registry");
     let options = FollowOptions { state, patience };
     (Follower::start(Box::new(FileSource::new(file)), options, metrics), registry)
 }
@@ -68,7 +68,7 @@ async fn without_its_source_a_process_starts_with_the_plan_that_it_kept() {
     let file = folder.path().join("plan.json");
     let state = || Some(StateFolder::open(folder.path().join("state")).unwrap());
     fs::write(&file, "{\"generation\": 9}").unwrap();
-    let (follower, _) = follow(&file, state(), Duration::from_secs(60));
+    let (follower, _) = follow(&file, state(), Duration::from_mins(1));
     generation(&mut follower.plans(), 9).await;
     drop(follower);
     fs::remove_file(&file).unwrap();
@@ -92,7 +92,7 @@ async fn the_kept_plan_waits_for_the_source() {
     let kept = icapstan_follow::read_plan("generation: 3").unwrap();
     state.keep(&kept).unwrap();
     fs::write(&file, "{\"generation\": 3}").unwrap();
-    let (follower, _) = follow(&file, Some(state), Duration::from_secs(60));
+    let (follower, _) = follow(&file, Some(state), Duration::from_mins(1));
     assert_eq!(
         generation(&mut follower.plans(), 3).await,
         Origin::File,

@@ -192,7 +192,15 @@ impl PlannedLoader {
             let again = failed.is_none_or(|it| it.failure.passes() && it.again_at <= Instant::now());
             !is_loaded && again
         };
-        let mut ids: Vec<_> = wanted.hold.iter().take(MAX_HELD).filter(|id| is_open(id)).collect();
+        let first = wanted.active.filter(|active| wanted.hold.contains(active));
+        let first = first.or_else(|| wanted.hold.first().copied());
+        let is_settled = |id: &GenerationId| {
+            self.failed.contains_key(id) || self.loaded.iter().any(|loaded| loaded.revision.id == *id)
+        };
+        // What comes to the disk earlier is not to take the memory of what matters most.
+        let is_turn = |id: &GenerationId| first.is_none_or(|first| first == *id || is_settled(&first));
+        let open = wanted.hold.iter().take(MAX_HELD).filter(|id| is_open(id) && is_turn(id));
+        let mut ids: Vec<_> = open.collect();
         ids.sort_by_key(|id| wanted.active != Some(**id));
         let staged = |id: &GenerationId| wanted.staged.iter().find(|staged| staged.id == *id);
         ids.into_iter().find_map(staged).cloned()
@@ -392,7 +400,9 @@ impl PlannedLoader {
                 lost.push(loaded.pool.clone());
             }
         }
-        lost.iter().for_each(|pool| self.replace_layout(pool));
+        for pool in &lost {
+            self.replace_layout(pool);
+        }
     }
 
     /// Loads the same signatures once more, so that memory lies differently.

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn differences_are_counted_by_their_kind_and_the_newest_are_told() {
-        let threat = || report(Verdict::Infected(ThreatName::new("A.B")));
+        let threat = || report(Verdict::Infected(ThreatName::new(b"A.B")));
         let (clean, failed) = (report(Verdict::Clean), report(Verdict::Failed(FailedReason::Crash)));
         let no_room = report(Verdict::Failed(FailedReason::TempSpace));
         let mut shown = Mirrored::of(GenerationId([1; 32]));

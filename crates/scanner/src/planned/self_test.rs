@@ -92,9 +92,8 @@ impl Test<'_> {
         object: Object,
         expected: Expected,
     ) -> Result<(), (LoadFailure, String)> {
-        let findings = match self.scan(object).await {
-            Some(findings) => findings,
-            None => return Err((LoadFailure::Slow, format!("{name} was not scanned in time"))),
+        let Some(findings) = self.scan(object).await else {
+            return Err((LoadFailure::Slow, format!("{name} was not scanned in time")));
         };
         let threat = findings.iter().find_map(Verdict::threat).map(ToString::to_string);
         let failed = findings.iter().find_map(|verdict| match verdict {

@@ -125,12 +125,12 @@ impl Rig {
             name: "test".to_owned(),
             zone: String::new(),
             silence: PATIENCE,
-            lookup: Duration::from_secs(60),
+            lookup: Duration::from_mins(1),
         };
         let metrics = ClientMetrics::register(&Registry::new()).expect("new");
         let remote = RemoteScanners::start_planned(config, metrics);
         let states = Arc::new(States::default());
-        let (lookup, beat) = (Duration::from_secs(60), Duration::from_millis(50));
+        let (lookup, beat) = (Duration::from_mins(1), Duration::from_millis(50));
         let watched = WatchConfiguration { addresses, tls: None, lookup, beat };
         let watch = FleetWatch::start(watched, Arc::clone(&states) as _);
         Asked { rig: self, member, remote, states, _watch: watch }
