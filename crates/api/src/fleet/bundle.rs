@@ -67,7 +67,8 @@ impl SettingsBundle {
     /// The files of URL lists, each once.
     pub fn lists(&self) -> Result<Vec<ContentDigest>, BundleError> {
         let sources = self.url_lists.sources.iter().map(|source| &source.path);
-        let digests: Result<Vec<_>, _> = self.url_lists.file.iter().chain(sources).map(|path| digest(path)).collect();
+        let digests: Result<Vec<_>, _> =
+            self.url_lists.file.iter().chain(sources).map(|path| digest(path)).collect();
         let mut digests = digests?;
         digests.sort_unstable();
         digests.dedup();
