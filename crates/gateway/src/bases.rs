@@ -43,7 +43,7 @@ mod tests {
         let plain = settings_bases(&bundle("")).unwrap();
         assert_eq!(plain.keys().collect::<Vec<_>>(), ["full", "urls"]);
         assert_eq!(settings_bases(&bundle("")).unwrap(), plain);
-        let rule = "policies: [{name: default, rules: [{name: x, verdict: FAILED, action: pass}]}]";
+        let rule = "policies: [{name: default, rules: [{name: x, verdict: FAILED, action: none}]}]";
         let ruled = settings_bases(&bundle(rule)).unwrap();
         assert!(ruled["full"] != plain["full"] && ruled["urls"] != plain["urls"]);
         let mut cosmetic = bundle("");
