@@ -44,7 +44,10 @@ pub(crate) struct ScannerPlan {
 
 /// What is told of a plan that is followed.
 #[derive(Clone)]
-pub(crate) struct PlanNotes(Option<(Arc<Follower>, watch::Receiver<Arc<ScannerStanding>>, Arc<Scanner>)>);
+pub(crate) struct PlanNotes(Option<Followed>);
+
+/// What is asked about a plan that is followed.
+type Followed = (Arc<Follower>, watch::Receiver<Arc<ScannerStanding>>, Arc<Scanner>);
 
 /// The task's own.
 struct Bridge {
