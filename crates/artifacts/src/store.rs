@@ -157,6 +157,11 @@ impl Store {
         before - state.used
     }
 
+    /// Whether somebody writes it, or has just given that up with bytes still in hand.
+    pub(crate) fn is_being_written(&self, digest: &ContentDigest) -> bool {
+        self.0.state.lock().writing.contains(digest)
+    }
+
     /// How many bytes there are of what is not whole.
     pub(crate) fn partial_len(&self, digest: &ContentDigest) -> u64 {
         self.0.state.lock().partial.get(digest).copied().unwrap_or(0)

@@ -24,9 +24,14 @@ use tokio_rustls::TlsConnector;
 const READ_AHEAD: usize = 256 << 10;
 /// The most fields in it.
 const MAX_FIELDS: usize = 64;
+/// How long to wait for who gave up to have written what it had in hand, and how often to look. Without it, it is begun
+/// anew.
+const HANDOVER: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Inner {
     pub(super) async fn attempt(&self, artifact: &Artifact, base: &Base) -> Result<(), AttemptError> {
+        self.wait_for_handover(artifact).await;
         let (store, wanted) = (self.store.clone(), *artifact);
         let writer = blocking(move || store.resume(&wanted)).await.ok_or(AttemptError::Stopped)?;
         let mut writer = writer.map_err(AttemptError::Store)?;
@@ -43,6 +48,16 @@ impl Inner {
             })?;
         }
         finish(writer).await
+    }
+
+    /// There is one flight for each digest, so that whoever else writes is about to end.
+    async fn wait_for_handover(&self, artifact: &Artifact) {
+        let _ = timeout(HANDOVER, async {
+            while self.store.is_being_written(&artifact.digest) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+        .await;
     }
 
     async fn ask(
