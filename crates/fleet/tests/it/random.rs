@@ -219,13 +219,15 @@ fn tags_moved_for_a_reason(world: &World) {
 
 fn ends_somewhere(world: &mut World) {
     heal(world);
+    // For a while, since an operator that has just begun again has not seen yet what there is to do.
+    let mut at_rest = 0;
     for _ in 0..700 {
         world.tick();
-        if world.is_at_rest() && world.done_for() {
+        at_rest = if world.is_at_rest() && world.done_for() { at_rest + 1 } else { 0 };
+        if at_rest > 10 {
             break;
         }
     }
-    world.run(3);
     if world.state.phase == Phase::Paused {
         world.verbs.abort = Some("in the end".to_owned());
         world.verbs.retry = Some("in the end".to_owned());
